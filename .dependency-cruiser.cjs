@@ -4,7 +4,8 @@
  * ca/index.ts and store/index.ts; everyone else sees the contracts ca/ca.ts and store/store.ts.
  */
 const layers = [
-  ['main.ts', 'cli/'],
+  ['main.ts'],
+  ['cli/'],
   ['server.ts'],
   ['config/', 'est/', 'console/'],
   ['ca/', 'auth/', 'policy/'],

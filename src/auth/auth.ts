@@ -1,0 +1,33 @@
+import type { X509Certificate } from 'node:crypto';
+import type { CertificateIdentity, UserIdentity } from '../identity.ts';
+
+/**
+ * What a client showed, taken from the connection and the header fields by `est/wire.ts`; nothing of it has
+ * been believed yet.
+ */
+export interface Credentials {
+  /** The value of the Authorization header field. */
+  readonly authorization: string | undefined;
+  /** What the TLS layer has; undefined when the client sent no certificate. */
+  readonly clientCertificate: PresentedCertificate | undefined;
+}
+
+/** The client certificate of the TLS session. */
+export interface PresentedCertificate {
+  readonly x509: X509Certificate;
+  /** `tlsSocket.authorized`: OpenSSL accepted the chain in the handshake, or in that of the resumed session. */
+  readonly authorized: boolean;
+}
+
+/**
+ * A way to authenticate: credentials in, identity out. Undefined: nothing of this kind was shown. Throws
+ * `EstError` (`unauthenticated` or `forbidden`) when it was shown and is wrong.
+ */
+export type Authenticator<Identity> = (
+  credentials: Credentials,
+  now: Date,
+  signal: AbortSignal,
+) => Promise<Identity | undefined>;
+
+export type CertificateAuthenticator = Authenticator<CertificateIdentity>;
+export type UserAuthenticator = Authenticator<UserIdentity>;

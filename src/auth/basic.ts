@@ -1,0 +1,57 @@
+import { EstError } from '../errors.ts';
+import type { UserRegistry } from '../store/store.ts';
+import type { UserAuthenticator } from './auth.ts';
+import { dummyHash, verifyCode } from './code.ts';
+
+/**
+ * HTTP Basic (RFC 7617) against the users of one alias. An unknown user costs the same time as a known one
+ * and gets the same answer.
+ */
+export function createBasicAuthenticator(alias: string, users: UserRegistry): UserAuthenticator {
+  return async function basic({ authorization }) {
+    if (authorization === undefined) return undefined;
+    const credentials = readBasicCredentials(authorization);
+    if (credentials === undefined) throw wrongCredentials(alias);
+    const user = await users.find(alias, credentials.name);
+    const proved = await verifyCode(credentials.code, user?.codeHash ?? (await dummyHash()));
+    if (user === undefined || !proved) throw wrongCredentials(alias);
+    return { name: user.name, remainingUses: user.remainingUses };
+  };
+}
+
+/** The header field that every 401 carries (RFC 7617, sections 2 and 2.1; RFC 9110, section 15.5.2). */
+export function basicChallenge(alias: string): { readonly 'WWW-Authenticate': string } {
+  return { 'WWW-Authenticate': `Basic realm="EST ${alias}", charset="UTF-8"` };
+}
+
+interface BasicCredentials {
+  readonly name: string;
+  readonly code: string;
+}
+
+const basicScheme = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i;
+const controlCharacters = /\p{Cc}/u;
+
+/** RFC 7617, section 2: the name ends at the first colon; the code may hold more of them. */
+function readBasicCredentials(authorization: string): BasicCredentials | undefined {
+  const token = basicScheme.exec(authorization)?.[1];
+  const text = token === undefined ? undefined : decodeUtf8(Buffer.from(token, 'base64'));
+  const colon = text?.indexOf(':') ?? -1;
+  if (text === undefined || colon < 0 || controlCharacters.test(text)) return undefined;
+  return { name: text.slice(0, colon), code: text.slice(colon + 1) };
+}
+
+/** Undefined for octets that are not UTF-8, which the challenge announces. */
+function decodeUtf8(bytes: Buffer): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).normalize('NFC');
+  } catch {
+    return undefined;
+  }
+}
+
+function wrongCredentials(alias: string): EstError {
+  return new EstError('unauthenticated', 'The user name or the enrolment code is wrong.', {
+    headers: basicChallenge(alias),
+  });
+}

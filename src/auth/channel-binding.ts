@@ -1,0 +1,48 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { EstError } from '../errors.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
+
+/**
+ * The channel binding of a TLS session, or undefined where there is none. TLS 1.2: tls-unique, the first
+ * Finished message, which is the client's in a full handshake and ours in a resumed one (RFC 5929, section 3).
+ * TLS 1.3: tls-exporter with the empty context (RFC 9266), used in EST as RFC 9148, section 3 does; Finished
+ * octets are no binding there, although Node still returns some.
+ */
+export function channelBindingOf(socket: TLSSocket): Buffer | undefined {
+  switch (socket.getProtocol()) {
+    case 'TLSv1.3':
+      return socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
+    case 'TLSv1.2':
+      return socket.isSessionReused() ? socket.getFinished() : socket.getPeerFinished();
+    default:
+      return undefined;
+  }
+}
+
+/** True when the CSR carries linking data, in the attribute of RFC 7030, section 3.5 or of RFC 7894, section 3.3. */
+export function isLinked(csr: CertificationRequest): boolean {
+  return csr.challengePassword !== undefined || csr.estIdentityLinking !== undefined;
+}
+
+/**
+ * Verifies the linking of identity and proof of possession whenever a CSR carries it (RFC 7030, section 3.5):
+ * a value that is there and wrong is refused although linking is optional. Throws `channel_binding_mismatch`.
+ */
+export function checkChannelBinding(csr: CertificationRequest, binding: Buffer | undefined): void {
+  const values = [csr.challengePassword, csr.estIdentityLinking].filter((value) => value !== undefined);
+  if (values.every((value) => binding !== undefined && isBase64Of(value, binding))) return;
+  throw new EstError(
+    'channel_binding_mismatch',
+    'The challengePassword or estIdentityLinking attribute is not the channel binding of this TLS session ' +
+      '(linking of identity and proof of possession); leave the attribute out or fill in tls-unique or tls-exporter.',
+  );
+}
+
+function isBase64Of(text: string, expected: Buffer): boolean {
+  return timingSafeEqual(sha256(text), sha256(expected.toString('base64')));
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

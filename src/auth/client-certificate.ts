@@ -1,0 +1,79 @@
+import type { X509Certificate } from 'node:crypto';
+import { EstError } from '../errors.ts';
+import { readCertificate, type Certificate } from '../pkix/certificate.ts';
+import { PathError, validatePath } from '../pkix/path.ts';
+import type { CertificateIdentity } from '../identity.ts';
+import type { CertificateAuthenticator, PresentedCertificate } from './auth.ts';
+import type { TrustAnchors } from './trust-anchors.ts';
+
+/** What decides about the client certificates of one alias. */
+export interface ClientCertificateOptions {
+  /** The EST CA's own certificates at this moment. */
+  readonly explicit: () => Promise<TrustAnchors>;
+  /** Vendors and third parties; without roots: switched off. */
+  readonly implicit: TrustAnchors;
+  /** True when the EST CA has revoked this certificate of its own by now. */
+  readonly isRevoked: (certificate: Certificate, signal: AbortSignal) => Promise<boolean>;
+}
+
+/**
+ * The TLS client certificate (RFC 7030, section 3.3.2), validated at the time of each request. The TLS layer's
+ * verdict alone is not enough: a resumed session carries that of the original handshake, perhaps made under
+ * other anchors, and without a certificate some TLS stacks call a resumed session authorized.
+ */
+export function createClientCertificateAuthenticator(options: ClientCertificateOptions): CertificateAuthenticator {
+  return async function clientCertificate({ clientCertificate: presented }, now, signal) {
+    if (presented === undefined) return undefined;
+    if (!presented.authorized) throw refusal('it did not pass the TLS handshake');
+    const identity = identify(presented, await options.explicit(), options.implicit, now);
+    if (identity.trustAnchor === 'explicit' && (await options.isRevoked(identity.certificate, signal))) {
+      throw refusal('it is revoked');
+    }
+    return identity;
+  };
+}
+
+/**
+ * Tries the EST CA first. There only the CA's own certificates count as intermediates, so that a sibling CA
+ * under the same root does not pass for the EST CA; a third party's chain may come with the handshake.
+ */
+function identify(
+  presented: PresentedCertificate,
+  explicit: TrustAnchors,
+  implicit: TrustAnchors,
+  now: Date,
+): CertificateIdentity {
+  const certificate = readCertificate(presented.x509.raw);
+  const attempts = [
+    { anchors: explicit, intermediates: explicit.intermediates },
+    { anchors: implicit, intermediates: [...implicit.intermediates, ...presentedChain(presented.x509)] },
+  ];
+  const failures: string[] = [];
+  for (const { anchors, intermediates } of attempts) {
+    try {
+      validatePath(certificate, { intermediates, trustAnchors: anchors.roots, at: now });
+      return { certificate, trustAnchor: anchors.kind };
+    } catch (error) {
+      if (!(error instanceof PathError)) throw error;
+      failures.push(error.message);
+    }
+  }
+  throw refusal(failures[0] ?? 'it leads to no trust anchor of this alias');
+}
+
+/** A client that sends more than this many certificates is not believed beyond them. */
+const longestChain = 8;
+
+function presentedChain(leaf: X509Certificate): readonly Certificate[] {
+  const chain: Certificate[] = [];
+  let issuer = leaf.issuerCertificate;
+  while (issuer !== undefined && chain.length < longestChain) {
+    chain.push(readCertificate(issuer.raw));
+    issuer = issuer.issuerCertificate;
+  }
+  return chain;
+}
+
+function refusal(reason: string): EstError {
+  return new EstError('forbidden', `The TLS client certificate is not accepted: ${reason}.`);
+}

@@ -1,0 +1,90 @@
+import { EstError } from '../errors.ts';
+import type { CertificateIdentity, ClientIdentity, UserIdentity } from '../identity.ts';
+import { nameToString } from '../pkix/names.ts';
+import type { CertificateAuthenticator, Credentials, UserAuthenticator } from './auth.ts';
+import { basicChallenge } from './basic.ts';
+
+/** What an alias demands of every client that enrols. There is no mode without authentication. */
+export type AuthenticationMode = 'clientCertificate' | 'basic' | 'either' | 'both';
+
+/** The ways to authenticate at one alias. */
+export interface AuthenticationOptions {
+  readonly alias: string;
+  readonly mode: AuthenticationMode;
+  readonly clientCertificate: CertificateAuthenticator;
+  readonly user: UserAuthenticator;
+}
+
+/** Who is asking; throws `unauthenticated` or `forbidden` when that does not suffice. */
+export type Authentication = (
+  credentials: Credentials,
+  now: Date,
+  signal: AbortSignal,
+) => Promise<ClientIdentity>;
+
+/**
+ * Authentication by the alias's mode (RFC 7030, section 3.2.3: HTTP authentication is a fallback for the
+ * certificate, or an addition to it). A credential that is shown and wrong is refused although another one
+ * would do.
+ */
+export function createAuthentication({ alias, mode, clientCertificate, user }: AuthenticationOptions): Authentication {
+  return async function authenticate(credentials, now, signal) {
+    const shownCertificate = mode === 'basic' ? undefined : await clientCertificate(credentials, now, signal);
+    const shownUser = mode === 'clientCertificate' ? undefined : await user(credentials, now, signal);
+    const refusal = whatIsMissing(alias, mode, shownCertificate, shownUser);
+    if (refusal !== undefined) throw refusal;
+    return clientIdentity(shownCertificate, shownUser);
+  };
+}
+
+/** 401 where a user would help, 403 where only a certificate would (a 401 without a challenge is forbidden). */
+function whatIsMissing(
+  alias: string,
+  mode: AuthenticationMode,
+  certificate: CertificateIdentity | undefined,
+  user: UserIdentity | undefined,
+): EstError | undefined {
+  switch (mode) {
+    case 'clientCertificate':
+      return certificate === undefined ? certificateMissing() : undefined;
+    case 'basic':
+      return user === undefined ? userMissing(alias, 'a user name and an enrolment code') : undefined;
+    case 'either':
+      return certificate === undefined && user === undefined
+        ? userMissing(alias, 'a TLS client certificate, or a user name and an enrolment code')
+        : undefined;
+    case 'both':
+      if (user === undefined) return userMissing(alias, 'a user name and an enrolment code besides the certificate');
+      return certificate === undefined ? certificateMissing() : undefined;
+  }
+}
+
+function certificateMissing(): EstError {
+  return new EstError('forbidden', 'A TLS client certificate is required here, and none was sent.');
+}
+
+function userMissing(alias: string, required: string): EstError {
+  return new EstError('unauthenticated', `Authentication is required here: ${required} (HTTP Basic).`, {
+    headers: basicChallenge(alias),
+  });
+}
+
+function clientIdentity(
+  certificate: CertificateIdentity | undefined,
+  user: UserIdentity | undefined,
+): ClientIdentity {
+  const proofs = [
+    ...(user === undefined ? [] : [{ key: `user:${user.name}`, description: user.name }]),
+    ...(certificate === undefined ? [] : [describeCertificate(certificate)]),
+  ];
+  return {
+    key: proofs.map(({ key }) => key).join('+'),
+    description: proofs.map(({ description }) => description).join(' with '),
+    certificate,
+    user,
+  };
+}
+
+function describeCertificate({ certificate }: CertificateIdentity): { key: string; description: string } {
+  return { key: `certificate:${certificate.sha256}`, description: nameToString(certificate.subject) };
+}

@@ -1,0 +1,26 @@
+import { X509Certificate } from 'node:crypto';
+import type { TrustAnchorKind } from '../identity.ts';
+import type { Certificate } from '../pkix/certificate.ts';
+
+/**
+ * Certificates that client certificates may lead to, split as path validation needs them. `explicit` holds the
+ * EST CA of an alias, `implicit` vendors and other third parties (RFC 7030, section 3.1).
+ */
+export interface TrustAnchors {
+  readonly kind: TrustAnchorKind;
+  /** Self-signed. */
+  readonly roots: readonly Certificate[];
+  /** Trusted only by a path to a root. */
+  readonly intermediates: readonly Certificate[];
+}
+
+/** Splits certificates into roots and intermediates. */
+export function trustAnchors(kind: TrustAnchorKind, certificates: readonly Certificate[]): TrustAnchors {
+  const roots = certificates.filter(isSelfSigned);
+  return { kind, roots, intermediates: certificates.filter((certificate) => !roots.includes(certificate)) };
+}
+
+function isSelfSigned(certificate: Certificate): boolean {
+  const x509 = new X509Certificate(certificate.der);
+  return x509.checkIssued(x509) && x509.verify(x509.publicKey);
+}

@@ -1,0 +1,109 @@
+import type { SchemaObject } from 'ajv';
+import type { ClientIdentity } from '../identity.ts';
+import type { Log } from '../ops/log.ts';
+import type { GeneralName } from '../pkix/general-names.ts';
+import type { KeyUsage } from '../pkix/extensions.ts';
+import type { Name } from '../pkix/names.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import type { CertificateRegistry } from '../store/store.ts';
+
+/** What the gateway asks a CA backend to certify. Every check has passed; immutable. */
+export interface EnrollmentRequest {
+  /** For correlation in logs of both sides. */
+  readonly requestId: string;
+  /** The same for every repeat of the same enrolment: a backend that sees it again must not issue twice. */
+  readonly idempotencyKey: string;
+  readonly alias: string;
+  readonly operation: 'simpleenroll' | 'simplereenroll';
+  readonly identity: ClientIdentity;
+  /** The PKCS#10 as received (`csr.der`) and decoded; its proof of possession was verified. */
+  readonly csr: CertificationRequest;
+  /** The names to certify, after policy; for a renewal in the old certificate's encoding. */
+  readonly subject: Name;
+  readonly subjectAltName: readonly GeneralName[];
+  /** What the CSR asked for, or undefined where it asked nothing. The profile decides what is granted. */
+  readonly keyUsage: readonly KeyUsage[] | undefined;
+  readonly extendedKeyUsage: readonly string[] | undefined;
+  /** The certificate profile that the alias names; its meaning is the backend's. */
+  readonly profile: string | undefined;
+}
+
+/** What a CA backend answers. A refusal is thrown. */
+export type EnrollmentResult =
+  | {
+      readonly status: 'issued';
+      /** The certificate, DER. */
+      readonly certificate: Buffer;
+    }
+  | {
+      readonly status: 'pending';
+      /** By which `resume` finds the request again. */
+      readonly reference: string;
+      /** Whole seconds until asking again makes sense. */
+      readonly retryAfter: number;
+    };
+
+/** Whether a certificate of this CA is good at this moment. `unknown`: this CA never issued it. */
+export type CertificateStatus = 'good' | 'revoked' | 'unknown';
+
+/**
+ * A certificate authority behind the gateway.
+ *
+ * Two methods are required; having an optional method is having the capability, and an alias that needs one
+ * that is missing is refused at start. Every method may run many times at once. Failures are thrown as
+ * `EstError`: `ca_unavailable` when the CA cannot be reached, `ca_timeout` when it does not answer in time,
+ * `ca_bad_answer` when the answer makes no sense, `rejected_by_ca` or `bad_certification_request` when it
+ * refuses; exception texts of libraries never travel in the sentence. When `signal` aborts, the method stops
+ * as soon as it can without leaving the CA in doubt.
+ */
+export interface CertificationAuthority {
+  /**
+   * The chain of the issuing CA as DER certificates: every intermediate up to and with the current root, and
+   * rollover certificates if any; any order, no duplicates (RFC 7030, section 4.1.3).
+   */
+  caCertificates(signal: AbortSignal): Promise<readonly Buffer[]>;
+
+  /** Issues a certificate, or accepts the request for later (RFC 7030, sections 4.2.1 to 4.2.3). */
+  enroll(request: EnrollmentRequest, signal: AbortSignal): Promise<EnrollmentResult>;
+
+  /** Asks again for a pending request by its reference; `request` is the device's repeat. */
+  resume?(reference: string, request: EnrollmentRequest, signal: AbortSignal): Promise<EnrollmentResult>;
+
+  /** The status at this moment of a certificate that this CA issued, by serial number (lower-case hex). */
+  certificateStatus?(serialNumber: string, signal: AbortSignal): Promise<CertificateStatus>;
+
+  /** The current certificate revocation list, DER, as the plain HTTP listener serves it. */
+  crl?(signal: AbortSignal): Promise<Buffer>;
+
+  /** Refuses with a plain sentence when the profile does not exist; called at start for each alias. */
+  checkProfile?(profile: string | undefined): void;
+
+  /** Resolves when the CA can be reached and would accept us; else throws. For `check` and health probes. */
+  health?(signal: AbortSignal): Promise<void>;
+
+  /** Frees sockets and timers. Called once, when no call is under way. */
+  close?(): Promise<void>;
+}
+
+/** What the gateway lends to a driver. */
+export interface CertificationAuthorityServices {
+  /** The backend's name in the configuration. */
+  readonly name: string;
+  /** Where a backend that issues by itself records its certificates and revocations. */
+  readonly certificates: CertificateRegistry;
+  readonly log: Log;
+}
+
+/** A kind of CA backend: one object in a table (`ca/index.ts`, or passed to `createServer`). */
+export interface CertificationAuthorityDriver<Options = unknown> {
+  /** The value of `driver` in the configuration. */
+  readonly name: string;
+  /**
+   * JSON Schema of the options beside `driver`. Two formats have a meaning for the loader: `file` makes a
+   * path absolute, relative to the configuration file; `secret` does the same within a `file:` reference
+   * (read it with `readSecret` of `ops/secret.ts`).
+   */
+  readonly optionsSchema: SchemaObject;
+  /** Opens the backend; throws an Error with a plain sentence when a file or an option is unusable. */
+  open(options: Options, services: CertificationAuthorityServices): Promise<CertificationAuthority>;
+}

@@ -1,0 +1,85 @@
+/**
+ * The gateway's own errors. Inside, code throws `EstError(code, sentence)`; the table below is the only place
+ * that knows HTTP status codes (RFC 7030, section 4.2.3: a refusal is a suitable 4xx or 5xx with plain text).
+ */
+
+const statusByCode = {
+  malformed_request: 400,
+  unknown_alias: 400,
+  bad_certification_request: 400,
+  channel_binding_mismatch: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  rejected_by_ca: 403,
+  unknown_operation: 404,
+  method_not_allowed: 405,
+  request_timeout: 408,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  expectation_failed: 417,
+  header_fields_too_large: 431,
+  too_many_requests: 429,
+  internal: 500,
+  unknown_method: 501,
+  ca_bad_answer: 502,
+  ca_unavailable: 503,
+  ca_timeout: 504,
+} as const;
+
+/** 5xx texts are fixed: what happened between the gateway and the CA is for the log. */
+const fixedSentences: Partial<Record<EstErrorCode, string>> = {
+  internal: 'The gateway failed to handle the request.',
+  ca_bad_answer: 'The CA behind the gateway gave an answer that makes no sense.',
+  ca_unavailable: 'The CA behind the gateway cannot be reached at the moment; try again later.',
+  ca_timeout: 'The CA behind the gateway did not answer in time; try again later.',
+};
+
+/** What went wrong, as a stable word; log lines and specs quote it. */
+export type EstErrorCode = keyof typeof statusByCode;
+
+/** What an error carries besides its code and sentence. */
+export interface EstErrorOptions {
+  /** What led to it, for the log only. */
+  readonly cause?: unknown;
+  /** Whole seconds after which the same request may succeed. */
+  readonly retryAfter?: number;
+  /** Response header fields that belong to the status: `Allow`, `Accept`, `WWW-Authenticate`. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A refusal. The message is one plain ASCII sentence: what was expected, what was found, what to do. It never
+ * holds secrets or the sender's bytes. A 4xx message is what the device's operator reads.
+ */
+export class EstError extends Error {
+  readonly code: EstErrorCode;
+  readonly retryAfter: number | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: EstErrorCode, sentence: string, options: EstErrorOptions = {}) {
+    super(sentence, { cause: options.cause });
+    this.name = 'EstError';
+    this.code = code;
+    this.retryAfter = options.retryAfter;
+    this.headers = options.headers ?? {};
+  }
+
+  /** The HTTP status of this refusal. */
+  get status(): number {
+    return statusByCode[this.code];
+  }
+
+  /** What the client reads. */
+  get sentence(): string {
+    return fixedSentences[this.code] ?? this.message;
+  }
+}
+
+/**
+ * Anything thrown, as an EstError: what is not one already becomes `internal` with a fixed sentence, and stays
+ * in `cause` for the log, since exception texts may hold secrets.
+ */
+export function toEstError(thrown: unknown): EstError {
+  if (thrown instanceof EstError) return thrown;
+  return new EstError('internal', 'Something unforeseen was thrown.', { cause: thrown });
+}

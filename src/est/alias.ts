@@ -1,0 +1,19 @@
+import type { Authentication } from '../auth/index.ts';
+import type { CertificationAuthority } from '../ca/ca.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { CaCertificates } from './ca-certificates.ts';
+
+/** A named EST configuration, ready to serve `/.well-known/est/<name>/<operation>`. */
+export interface Alias {
+  readonly name: string;
+  readonly ca: CertificationAuthority;
+  readonly caCertificates: CaCertificates;
+  /** The certificate profile to ask the CA for. */
+  readonly profile: string | undefined;
+  readonly authenticate: Authentication;
+  readonly policy: Policy;
+  /** Accept nothing but base64 of DER. */
+  readonly strict: boolean;
+  /** Line form of base64 in replies; `auto` decides by the request. */
+  readonly wrap: 'auto' | '64' | 'none';
+}

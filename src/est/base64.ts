@@ -1,0 +1,29 @@
+import { EstError } from '../errors.ts';
+
+/** How base64 is broken into lines: `64` columns with a final line break, or `none`. */
+export type LineWrap = '64' | 'none';
+
+const canonical = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/**
+ * Decodes base64 as RFC 8951, section 3.1 allows it: white space anywhere, nothing else outside the alphabet,
+ * padding required and canonical. `Buffer.from(text, 'base64')` alone skips junk and takes the URL alphabet, so
+ * that two hops could read different bytes. Throws `malformed_request`.
+ */
+export function decodeBase64(text: string): Buffer {
+  const compact = text.replace(/[ \t\r\n]+/g, '');
+  if (!canonical.test(compact)) {
+    throw new EstError('malformed_request', 'The request body is not base64: it holds a character outside the alphabet.');
+  }
+  const bytes = Buffer.from(compact, 'base64');
+  if (bytes.toString('base64') !== compact) {
+    throw new EstError('malformed_request', 'The request body is not complete base64: its padding or its length is wrong.');
+  }
+  return bytes;
+}
+
+/** Encodes as base64 in the given line form (RFC 8951, section 3.1 leaves line breaks to the sender). */
+export function encodeBase64(bytes: Buffer, wrap: LineWrap): string {
+  const text = bytes.toString('base64');
+  return wrap === 'none' ? text : text.replace(/.{1,64}/g, '$&\n');
+}

@@ -1,0 +1,34 @@
+import { EstError } from '../errors.ts';
+import { decodeBase64 } from './base64.ts';
+
+const armour = /^\s*-----BEGIN (NEW )?CERTIFICATE REQUEST-----([^-]*)-----END \1?CERTIFICATE REQUEST-----\s*$/;
+
+/**
+ * The DER octets of an enrolment request's body. Always accepted: base64 of DER, whatever
+ * Content-Transfer-Encoding says (RFC 8951, section 3). Unless `strict`, also what curl recipes and older
+ * devices send: raw DER, and one PEM block of a certificate request. Throws `malformed_request`.
+ */
+export function decodeBody(body: Buffer, strict: boolean): Buffer {
+  if (!strict && isRawDer(body)) return body;
+  const text = body.toString('latin1');
+  const base64 = strict ? text : withoutArmour(text);
+  const der = decodeBase64(base64);
+  if (der.length === 0) {
+    throw new EstError('malformed_request', 'The request body is empty; expected a PKCS#10 request in base64.');
+  }
+  return der;
+}
+
+/** A DER SEQUENCE of 128 octets or more begins 30 8x, and no octet of base64 text is above 7f. */
+function isRawDer(body: Buffer): boolean {
+  return body[0] === 0x30 && (body[1] ?? 0) >= 0x80;
+}
+
+function withoutArmour(text: string): string {
+  if (!text.includes('-----BEGIN ')) return text;
+  const base64 = armour.exec(text)?.[2];
+  if (base64 === undefined) {
+    throw new EstError('malformed_request', 'The request body is PEM, but not exactly one CERTIFICATE REQUEST block.');
+  }
+  return base64;
+}

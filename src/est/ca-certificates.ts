@@ -1,0 +1,60 @@
+import { trustAnchors, type TrustAnchors } from '../auth/trust-anchors.ts';
+import type { CertificationAuthority } from '../ca/ca.ts';
+import type { Log } from '../ops/log.ts';
+import { readCertificate, type Certificate } from '../pkix/certificate.ts';
+import { certsOnly } from '../pkix/cms.ts';
+
+/** The certificates of an alias's CA at one moment. */
+export interface CaCertificateBag {
+  readonly certificates: readonly Certificate[];
+  /** As `cacerts` sends them, DER. */
+  readonly certsOnly: Buffer;
+  /** As anchors of client certificates: the explicit ones of RFC 7030, section 3.1. */
+  readonly anchors: TrustAnchors;
+}
+
+/** The CA certificates of one backend, kept in memory. */
+export interface CaCertificates {
+  /** At most `freshFor` old; older when the CA cannot be reached. */
+  current(signal: AbortSignal): Promise<CaCertificateBag>;
+}
+
+/** How long a bag is used before the CA is asked again, in milliseconds. */
+const freshFor = 300_000;
+
+/**
+ * Asks the CA for its certificates now, and again when they are five minutes old; while the CA is down the old
+ * ones stay in use. `additionalAnchors` are explicit trust anchors that `cacerts` does not send. Rejects when
+ * the first answer fails.
+ */
+export async function openCaCertificates(
+  ca: CertificationAuthority,
+  additionalAnchors: readonly Certificate[],
+  log: Log,
+  signal: AbortSignal,
+): Promise<CaCertificates> {
+  let bag = await load(signal);
+  let loadedAt = Date.now();
+
+  async function load(loadSignal: AbortSignal): Promise<CaCertificateBag> {
+    const certificates = (await ca.caCertificates(loadSignal)).map((der) => readCertificate(der));
+    return {
+      certificates,
+      certsOnly: certsOnly(certificates.map(({ der }) => der)),
+      anchors: trustAnchors('explicit', [...certificates, ...additionalAnchors]),
+    };
+  }
+
+  return {
+    async current(currentSignal) {
+      if (Date.now() - loadedAt < freshFor) return bag;
+      loadedAt = Date.now();
+      try {
+        bag = await load(currentSignal);
+      } catch (error) {
+        log.warn('The CA certificates could not be refreshed; the earlier ones stay in use.', { error });
+      }
+      return bag;
+    },
+  };
+}

@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import type { EnrollmentRequest, EnrollmentResult } from '../ca/ca.ts';
+import { EstError, toEstError } from '../errors.ts';
+import type { ClientIdentity } from '../identity.ts';
+import { nameToString } from '../pkix/names.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import { certsOnly } from '../pkix/cms.ts';
+import type { PermittedNames } from '../policy/policy.ts';
+import type { OpenedEnrollment, RepeatWindow } from '../store/store.ts';
+import { readIssuedCertificate } from './issued-certificate.ts';
+import type { EstRequest, EstResponse } from './message.ts';
+
+/** A request that passed every check and may go to the CA. */
+export interface PermittedEnrollment {
+  readonly operation: EnrollmentRequest['operation'];
+  readonly identity: ClientIdentity;
+  readonly csr: CertificationRequest;
+  readonly names: PermittedNames;
+}
+
+/** What becomes of it. */
+export type EnrollmentOutcome =
+  | { readonly status: 'issued'; readonly certificate: Buffer }
+  | { readonly status: 'pending'; readonly retryAfter: number };
+
+/** Seconds until asking again makes sense while the same request is being handled elsewhere. */
+const retryWhileInProgress = 2;
+
+/**
+ * What the enrolling operations share: look for an earlier request that was the same, record this one, ask the
+ * CA, check its answer, record the outcome. So every certificate is known before the client gets it, and a
+ * repeat after a lost reply gets the same one.
+ */
+export async function enroll(request: EstRequest, permitted: PermittedEnrollment): Promise<EnrollmentOutcome> {
+  const subject = nameToString(permitted.names.subject);
+  request.annotate({ subject });
+  await refuseForeignKey(request, permitted, subject);
+  const opened = await request.journal.open(
+    {
+      fingerprint: fingerprintOf(request.alias.name, permitted),
+      requestId: request.id,
+      alias: request.alias.name,
+      operation: permitted.operation,
+      identity: permitted.identity.key,
+      subject,
+      publicKey: permitted.csr.publicKey.sha256,
+      countedUser: countedUser(permitted.identity),
+    },
+    repeatWindow(request),
+  );
+  switch (opened.state) {
+    case 'issued':
+      request.annotate({ repeated: true });
+      return opened;
+    case 'in_progress':
+      return { status: 'pending', retryAfter: retryWhileInProgress };
+    case 'exhausted':
+      throw new EstError('forbidden', 'This enrolment code has been used up; ask for a new one.');
+    case 'opened':
+    case 'pending':
+      return await askCa(request, opened, toCaRequest(request, permitted, opened.id));
+  }
+}
+
+/** A record that waits for the CA's word. */
+type UnfinishedEnrollment = Extract<OpenedEnrollment, { readonly state: 'opened' | 'pending' }>;
+
+async function askCa(
+  request: EstRequest,
+  opened: UnfinishedEnrollment,
+  caRequest: EnrollmentRequest,
+): Promise<EnrollmentOutcome> {
+  const { journal } = request;
+  try {
+    const result = await answerOfCa(request, opened, caRequest);
+    if (result.status === 'pending') {
+      await journal.pending(opened.id, result.reference, new Date());
+      return result;
+    }
+    const { certificates } = await request.alias.caCertificates.current(request.signal);
+    const issued = readIssuedCertificate(result.certificate, caRequest.csr, certificates, request.receivedAt);
+    const { der, serialNumber, notAfter } = issued;
+    await journal.issued(opened.id, { certificate: der, serialNumber, notAfter }, new Date());
+    request.annotate({ serialNumber });
+    return { status: 'issued', certificate: der };
+  } catch (thrown) {
+    const error = toEstError(thrown);
+    await (isFinal(error)
+      ? journal.refused(opened.id, error.code, new Date())
+      : journal.failed(opened.id, error.code, new Date()));
+    throw error;
+  }
+}
+
+async function answerOfCa(
+  { alias, signal }: EstRequest,
+  opened: UnfinishedEnrollment,
+  caRequest: EnrollmentRequest,
+): Promise<EnrollmentResult> {
+  if (opened.state === 'opened') return await alias.ca.enroll(caRequest, signal);
+  if (alias.ca.resume === undefined) {
+    throw new EstError('ca_bad_answer', 'The request waits at a CA that cannot be asked about it any more.');
+  }
+  return await alias.ca.resume(opened.reference, caRequest, signal);
+}
+
+/** A refusal by the CA; after any other failure nobody knows whether the CA issued. */
+function isFinal(error: EstError): boolean {
+  return error.status < 500;
+}
+
+/** The answer to an enrolment: only the issued certificate, not its chain (RFC 7030, section 4.2.3). */
+export function enrolled(outcome: EnrollmentOutcome, linked: boolean): EstResponse {
+  if (outcome.status === 'pending') return { status: 'accepted', retryAfter: outcome.retryAfter };
+  return {
+    status: 'ok',
+    mediaType: 'application/pkcs7-mime; smime-type=certs-only',
+    body: certsOnly([outcome.certificate]),
+    // A channel binding authenticates once per connection (RFC 9266, section 4.1).
+    close: linked,
+  };
+}
+
+/** Refuses a key that belongs to the CA, or under another subject to another identity. Throws `forbidden`. */
+async function refuseForeignKey(
+  request: EstRequest,
+  { identity, csr }: PermittedEnrollment,
+  subject: string,
+): Promise<void> {
+  const { certificates } = await request.alias.caCertificates.current(request.signal);
+  const holders = await request.journal.holdersOfKey(csr.publicKey.sha256, request.receivedAt);
+  const isForeign =
+    certificates.some(({ spki }) => spki.equals(csr.publicKey.spki)) ||
+    holders.some((holder) => holder.identity !== identity.key && holder.subject !== subject);
+  if (isForeign) {
+    throw new EstError('forbidden', 'The key of the CSR belongs to somebody else; make a new key.');
+  }
+}
+
+/** What makes two requests the same, though signature, attributes or TLS session differ (RFC 7030, section 4.2.3). */
+function fingerprintOf(alias: string, { operation, identity, csr, names }: PermittedEnrollment): string {
+  const parts = [
+    identity.key,
+    alias,
+    operation,
+    csr.publicKey.sha256,
+    names.subject.der.toString('hex'),
+    names.subjectAltName.map(({ der }) => der.toString('hex')).sort(),
+    csr.extensions.map(({ oid, value }) => [oid, value.toString('hex')]).sort(),
+  ];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+function countedUser({ user }: ClientIdentity): string | undefined {
+  return user?.remainingUses === undefined ? undefined : user.name;
+}
+
+/** A record left open for longer than a request may take was abandoned by a crash. */
+function repeatWindow({ receivedAt, repeatWindow: seconds, deadline }: EstRequest): RepeatWindow {
+  const ago = (milliseconds: number): Date => new Date(receivedAt.getTime() - milliseconds);
+  return { now: receivedAt, issuedSince: ago(seconds * 1000), openedSince: ago(deadline * 1000) };
+}
+
+function toCaRequest(
+  request: EstRequest,
+  { operation, identity, csr, names }: PermittedEnrollment,
+  idempotencyKey: string,
+): EnrollmentRequest {
+  return {
+    requestId: request.id,
+    idempotencyKey,
+    alias: request.alias.name,
+    operation,
+    identity,
+    csr,
+    subject: names.subject,
+    subjectAltName: names.subjectAltName,
+    keyUsage: csr.keyUsage,
+    extendedKeyUsage: csr.extendedKeyUsage,
+    profile: request.alias.profile,
+  };
+}

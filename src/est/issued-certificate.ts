@@ -1,0 +1,36 @@
+import { EstError } from '../errors.ts';
+import { readCertificate, type Certificate } from '../pkix/certificate.ts';
+import { namesEqual } from '../pkix/names.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
+
+/**
+ * Reads what a CA backend gave as the issued certificate, and believes it only when it holds the CSR's key, is
+ * no CA's, is not over already and names one of the alias's CA certificates as issuer. Throws `ca_bad_answer`.
+ */
+export function readIssuedCertificate(
+  der: Buffer,
+  csr: CertificationRequest,
+  caCertificates: readonly Certificate[],
+  now: Date,
+): Certificate {
+  const certificate = parse(der);
+  if (!certificate.spki.equals(csr.publicKey.spki)) throw badAnswer('it holds another key than the CSR');
+  if (certificate.basicConstraints?.cA === true) throw badAnswer('it is a CA certificate');
+  if (certificate.notAfter <= now) throw badAnswer('it has expired already');
+  if (!caCertificates.some(({ subject }) => namesEqual(subject, certificate.issuer))) {
+    throw badAnswer('its issuer is not among the CA certificates of the alias');
+  }
+  return certificate;
+}
+
+function parse(der: Buffer): Certificate {
+  try {
+    return readCertificate(der);
+  } catch (error) {
+    throw badAnswer('it is no certificate', error);
+  }
+}
+
+function badAnswer(reason: string, cause?: unknown): EstError {
+  return new EstError('ca_bad_answer', `The certificate from the CA is refused: ${reason}.`, { cause });
+}

@@ -1,0 +1,91 @@
+import { createServer, type Server, type ServerOptions } from 'node:https';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+
+/** The TLS side of the EST listener. */
+export interface EstListenerOptions {
+  /** PEM: the server's certificate, then its intermediates. */
+  readonly certificate: string;
+  /** PEM. */
+  readonly privateKey: string;
+  /** PEM: every trust anchor of every alias, with intermediates. */
+  readonly trustAnchors: readonly string[];
+  readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Seconds until the header of a request, the whole request, and a handshake must be complete. */
+  readonly headersTimeout: number;
+  readonly requestTimeout: number;
+  readonly handshakeTimeout: number;
+  /** Connections at once; more are closed at once. */
+  readonly connections: number;
+}
+
+/**
+ * An HTTPS server that asks for a client certificate and lets a client without one in, since cacerts needs none
+ * and a user has none (RFC 7030, sections 3.3.2 and 4.1.2). Whether a certificate is good is decided for each
+ * request by `auth`. There is one truststore, and ticket keys live as long as the process, so that no session
+ * carries over what another truststore decided.
+ */
+export function createEstListener(options: EstListenerOptions, handler: RequestListener): Server {
+  const tls: ServerOptions = {
+    cert: options.certificate,
+    key: options.privateKey,
+    ca: [...options.trustAnchors],
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: options.minimumVersion,
+    ecdhCurve: 'X25519MLKEM768:X25519:P-256:P-384',
+    honorCipherOrder: true,
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: options.handshakeTimeout * 1000,
+  };
+  const http: ServerOptions = {
+    headersTimeout: options.headersTimeout * 1000,
+    requestTimeout: options.requestTimeout * 1000,
+    connectionsCheckingInterval: 1000,
+    keepAliveTimeout: 5000,
+  };
+  const server = createServer({ ...tls, ...http }, handler);
+  server.maxConnections = options.connections;
+  server.setTimeout(2 * options.requestTimeout * 1000);
+  server.on('secureConnection', refuseRenegotiation);
+  server.on('checkContinue', handler);
+  server.on('checkExpectation', answerExpectation);
+  server.on('clientError', answerUnreadable);
+  return server;
+}
+
+/** RFC 7030, section 3.5 wants renegotiation to be secure if it happens; here it does not happen. */
+function refuseRenegotiation(socket: TLSSocket): void {
+  socket.disableRenegotiation();
+  socket.on('error', () => socket.destroy());
+}
+
+/** Any expectation but 100-continue (RFC 9110, section 10.1.1). */
+function answerExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const body = 'The only expectation that this server meets is 100-continue.\n';
+  response.writeHead(417, { 'Content-Type': 'text/plain', 'Content-Length': body.length, Connection: 'close' });
+  response.end(body);
+}
+
+const unreadable: Readonly<Record<string, { readonly status: string; readonly sentence: string }>> = {
+  HPE_HEADER_OVERFLOW: {
+    status: '431 Request Header Fields Too Large',
+    sentence: 'The header of the request is too large.',
+  },
+  HPE_INVALID_METHOD: { status: '501 Not Implemented', sentence: 'The method of the request is unknown.' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: '408 Request Timeout', sentence: 'The request took too long to arrive.' },
+};
+const badRequest = { status: '400 Bad Request', sentence: 'The request is no valid HTTP/1.1 message.' };
+
+/** What is no readable HTTP request never reaches the router; it is answered in the same form, and closed. */
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, sentence } = unreadable[error.code ?? ''] ?? badRequest;
+  const body = `${sentence}\n`;
+  const head = `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close`;
+  socket.end(`${head}\r\n\r\n${body}`);
+}

@@ -1,0 +1,52 @@
+import type { Credentials } from '../auth/auth.ts';
+import type { EnrollmentJournal } from '../store/store.ts';
+import type { Alias } from './alias.ts';
+
+/** What an operation sees of a request; `est/wire.ts` makes it, and no operation sees HTTP. */
+export interface EstRequest {
+  /** For the error text, the log and the backend. */
+  readonly id: string;
+  readonly receivedAt: Date;
+  readonly alias: Alias;
+  readonly journal: EnrollmentJournal;
+  /** How long, in seconds, a repeat of the same request gets the same certificate. */
+  readonly repeatWindow: number;
+  /** How long, in seconds, a request may take in all. */
+  readonly deadline: number;
+  readonly credentials: Credentials;
+  /** The channel binding of the TLS session; undefined where there is none. */
+  readonly channelBinding: () => Buffer | undefined;
+  /** Aborts when the time for this request is over. */
+  readonly signal: AbortSignal;
+  /**
+   * Reads the body once, in the media type that the operation demands, and gives its DER octets. Throws
+   * `unsupported_media_type`, `payload_too_large` or `malformed_request`.
+   */
+  readonly readBody: (mediaType: string) => Promise<Buffer>;
+  /** Adds to the one log line of this request, whatever its end is. */
+  readonly annotate: (facts: RequestFacts) => void;
+}
+
+/** What the log line of a request says besides alias, operation and outcome. */
+export interface RequestFacts {
+  readonly identity?: string;
+  readonly subject?: string;
+  readonly serialNumber?: string;
+  readonly repeated?: boolean;
+}
+
+/** What an operation answers. A refusal is thrown. */
+export type EstResponse =
+  | {
+      readonly status: 'ok';
+      readonly mediaType: string;
+      /** DER; base64 is the wire's business (RFC 8951, section 3). */
+      readonly body: Buffer;
+      /** The connection ends with this answer. */
+      readonly close?: boolean;
+    }
+  | {
+      readonly status: 'accepted';
+      /** Whole seconds (RFC 7030, section 4.2.3). */
+      readonly retryAfter: number;
+    };

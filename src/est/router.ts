@@ -1,0 +1,147 @@
+import express, { type NextFunction, type Request, type Response } from 'express';
+import { randomUUID } from 'node:crypto';
+import type { RequestListener } from 'node:http';
+import { EstError, toEstError } from '../errors.ts';
+import type { Log } from '../ops/log.ts';
+import type { EnrollmentJournal } from '../store/store.ts';
+import type { Alias } from './alias.ts';
+import { decodeBody } from './body.ts';
+import type { EstRequest, RequestFacts } from './message.ts';
+import { operations, type Operation } from './operations.ts';
+import { channelBinding, checkFraming, credentialsOf, errorReply, readBody, send, successReply, type Reply } from './wire.ts';
+
+/** What the EST listener serves. */
+export interface EstService {
+  readonly aliases: ReadonlyMap<string, Alias>;
+  readonly journal: EnrollmentJournal;
+  readonly log: Log;
+  readonly limits: {
+    /** Octets of a request body as sent. */
+    readonly bodyBytes: number;
+    /** Seconds that a request may take. */
+    readonly requestTimeout: number;
+    /** Seconds in which a repeat of the same request gets the same certificate. */
+    readonly repeatWindow: number;
+  };
+}
+
+/** The alias that is served without a name in the path (RFC 7030, section 3.2.2). */
+const defaultAlias = 'est';
+
+/** One request on its way: what its log line will say. */
+interface Exchange {
+  readonly id: string;
+  readonly startedAt: number;
+  facts: RequestFacts & { readonly alias?: string; readonly operation?: string };
+}
+
+type EstExpressResponse = Response<unknown, { exchange: Exchange }>;
+
+/** Serves `/.well-known/est/<operation>` and `/.well-known/est/<alias>/<operation>`, and nothing else. */
+export function createEstHandler(service: EstService): RequestListener {
+  const application = express();
+  application.disable('x-powered-by');
+  application.enable('case sensitive routing');
+  application.enable('strict routing');
+
+  application.use(function begin(request: Request, response: EstExpressResponse, next: NextFunction) {
+    const exchange: Exchange = { id: randomUUID(), startedAt: performance.now(), facts: {} };
+    response.locals.exchange = exchange;
+    checkFraming(request);
+    next();
+  });
+
+  application.all(
+    ['/.well-known/est/:operation', '/.well-known/est/:alias/:operation'],
+    async function serve(request: Request, response: EstExpressResponse) {
+      const { alias, operation } = route(service.aliases, request, response.locals.exchange);
+      const outcome = await operation.handle(toEstRequest(service, alias, request, response));
+      const reply = successReply(request, alias, outcome);
+      finish(request, response, reply, outcome.status);
+    },
+  );
+
+  application.use(function nothingHere() {
+    throw new EstError('unknown_operation', 'There is nothing here; EST is served below /.well-known/est/.');
+  });
+
+  application.use(function refuse(thrown: unknown, request: Request, response: EstExpressResponse, _next: NextFunction) {
+    const error = isUndecodablePath(thrown) ? malformedPath() : toEstError(thrown);
+    finish(request, response, errorReply(error, response.locals.exchange.id), error.code, error);
+  });
+
+  function finish(request: Request, response: EstExpressResponse, reply: Reply, outcome: string, error?: EstError): void {
+    const { id, startedAt, facts } = response.locals.exchange;
+    send(request, response, reply, service.limits.bodyBytes);
+    const fields = {
+      requestId: id,
+      method: request.method,
+      ...facts,
+      outcome,
+      status: reply.status,
+      milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
+      address: request.socket.remoteAddress,
+      ...(error === undefined ? {} : { reason: error.message }),
+    };
+    if (reply.status < 500) service.log.info('request', fields);
+    else service.log.error('request', { ...fields, error: error?.cause });
+  }
+
+  return application;
+}
+
+interface Route {
+  readonly alias: Alias;
+  readonly operation: Operation;
+}
+
+/** Finds alias, then operation, then method; all before the body is read. */
+function route(aliases: ReadonlyMap<string, Alias>, request: Request, exchange: Exchange): Route {
+  const { alias: aliasName = defaultAlias, operation: segment } = request.params;
+  const alias = aliases.get(String(aliasName));
+  if (alias === undefined) {
+    throw new EstError('unknown_alias', 'There is no EST configuration (alias) of this name.');
+  }
+  exchange.facts = { alias: alias.name };
+  const operation = operations.get(String(segment));
+  if (operation === undefined) {
+    throw new EstError('unknown_operation', 'There is no such EST operation here.');
+  }
+  exchange.facts = { alias: alias.name, operation: String(segment) };
+  const allowed = operation.method === 'GET' ? ['GET', 'HEAD'] : ['POST'];
+  if (!allowed.includes(request.method)) {
+    throw new EstError('method_not_allowed', `This operation is used with ${operation.method}.`, {
+      headers: { Allow: allowed.join(', ') },
+    });
+  }
+  return { alias, operation };
+}
+
+function toEstRequest(service: EstService, alias: Alias, request: Request, response: EstExpressResponse): EstRequest {
+  const { exchange } = response.locals;
+  const { bodyBytes, requestTimeout, repeatWindow } = service.limits;
+  return {
+    id: exchange.id,
+    receivedAt: new Date(),
+    alias,
+    journal: service.journal,
+    repeatWindow,
+    deadline: requestTimeout,
+    credentials: credentialsOf(request),
+    channelBinding: () => channelBinding(request),
+    signal: AbortSignal.timeout(requestTimeout * 1000),
+    readBody: async (mediaType) => decodeBody(await readBody(request, response, mediaType, bodyBytes), alias.strict),
+    annotate: (facts) => {
+      exchange.facts = { ...exchange.facts, ...facts };
+    },
+  };
+}
+
+/** The router throws a URIError for a path segment such as `%zz`. */
+function isUndecodablePath(thrown: unknown): boolean {
+  return thrown instanceof URIError;
+}
+
+function malformedPath(): EstError {
+  return new EstError('malformed_request', 'The path holds a percent sign that is not followed by two hex digits.');
+}

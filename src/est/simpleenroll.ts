@@ -1,0 +1,17 @@
+import { checkChannelBinding, isLinked } from '../auth/channel-binding.ts';
+import { readCertificationRequest } from '../pkix/pkcs10.ts';
+import { permitEnrollment } from '../policy/policy.ts';
+import { enroll, enrolled } from './enrollment.ts';
+import type { EstRequest, EstResponse } from './message.ts';
+
+/** A first certificate, or another one, for an authenticated client (RFC 7030, section 4.2.1). */
+export async function simpleenroll(request: EstRequest): Promise<EstResponse> {
+  const { alias } = request;
+  const identity = await alias.authenticate(request.credentials, request.receivedAt, request.signal);
+  request.annotate({ identity: identity.description });
+  const csr = readCertificationRequest(await request.readBody('application/pkcs10'));
+  checkChannelBinding(csr, request.channelBinding());
+  const names = permitEnrollment(alias.policy, identity, csr);
+  const result = await enroll(request, { operation: 'simpleenroll', identity, csr, names });
+  return enrolled(result, isLinked(csr));
+}

@@ -1,0 +1,36 @@
+import { checkChannelBinding, isLinked } from '../auth/channel-binding.ts';
+import { EstError } from '../errors.ts';
+import type { ClientIdentity } from '../identity.ts';
+import type { Certificate } from '../pkix/certificate.ts';
+import { readCertificationRequest } from '../pkix/pkcs10.ts';
+import { permitRenewal } from '../policy/policy.ts';
+import { enroll, enrolled } from './enrollment.ts';
+import type { EstRequest, EstResponse } from './message.ts';
+
+/**
+ * Renewal or rekey of a certificate of the EST CA (RFC 7030, section 4.2.2). The TLS client certificate shows
+ * the names; it need not be the very certificate that is renewed, but one of the same identity.
+ */
+export async function simplereenroll(request: EstRequest): Promise<EstResponse> {
+  const { alias } = request;
+  const identity = await alias.authenticate(request.credentials, request.receivedAt, request.signal);
+  request.annotate({ identity: identity.description });
+  const current = renewableCertificate(identity);
+  const csr = readCertificationRequest(await request.readBody('application/pkcs10'));
+  checkChannelBinding(csr, request.channelBinding());
+  const names = permitRenewal(alias.policy, current, csr, request.receivedAt);
+  const result = await enroll(request, { operation: 'simplereenroll', identity, csr, names });
+  return enrolled(result, isLinked(csr));
+}
+
+/** Only the EST CA's own certificates are renewed, never a vendor's (RFC 7030, section 4.2.2). */
+function renewableCertificate(identity: ClientIdentity): Certificate {
+  if (identity.certificate?.trustAnchor !== 'explicit') {
+    throw new EstError(
+      'forbidden',
+      'simplereenroll renews the certificate of this CA that is shown as TLS client certificate, and none was; ' +
+        'use simpleenroll for a first certificate.',
+    );
+  }
+  return identity.certificate.certificate;
+}

@@ -1,0 +1,178 @@
+import type { Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import type { Credentials } from '../auth/auth.ts';
+import { channelBindingOf } from '../auth/channel-binding.ts';
+import { EstError } from '../errors.ts';
+import { encodeBase64, type LineWrap } from './base64.ts';
+import type { EstResponse } from './message.ts';
+import type { Alias } from './alias.ts';
+
+/** A reply as it goes out: always with Content-Length, header and body in one write. */
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Buffer;
+  /** End the connection after this reply. */
+  readonly close: boolean;
+}
+
+/** What the client showed: the Authorization header field and the TLS client certificate. */
+export function credentialsOf(request: IncomingMessage): Credentials {
+  const { socket } = request;
+  const x509 = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  return {
+    authorization: request.headers.authorization,
+    clientCertificate:
+      x509 === undefined || !(socket instanceof TLSSocket) ? undefined : { x509, authorized: socket.authorized },
+  };
+}
+
+/** The channel binding of the request's TLS session; undefined without TLS. */
+export function channelBinding(request: IncomingMessage): Buffer | undefined {
+  return request.socket instanceof TLSSocket ? channelBindingOf(request.socket) : undefined;
+}
+
+/**
+ * Refuses what Node lets through and what two hops could read differently: more than one Host or Authorization
+ * field, and a request target that is not a path (RFC 9112, section 3.2). Throws `malformed_request`.
+ */
+export function checkFraming(request: IncomingMessage): void {
+  for (const name of ['host', 'authorization', 'content-type', 'expect']) {
+    if ((request.headersDistinct[name]?.length ?? 0) > 1) {
+      throw new EstError('malformed_request', `The request has more than one ${name} header field.`);
+    }
+  }
+  if (request.url?.startsWith('/') !== true) {
+    throw new EstError('malformed_request', 'The request target must be a path.');
+  }
+}
+
+/**
+ * Reads the body of a request of the given media type, at most `limit` octets as sent, counting while they
+ * come in. Throws `unsupported_media_type`, `payload_too_large` or `malformed_request`.
+ */
+export async function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  mediaType: string,
+  limit: number,
+): Promise<Buffer> {
+  checkMediaType(request, mediaType);
+  if (declaredLength(request) > limit) throw tooLarge(limit);
+  if (request.headers.expect !== undefined) response.writeContinue();
+  return await new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= limit) chunks.push(chunk);
+      else reject(tooLarge(limit));
+    });
+    request.on('end', () => {
+      resolve(Buffer.concat(chunks));
+    });
+    request.on('close', () => {
+      reject(new EstError('malformed_request', 'The connection ended before the request body did.'));
+    });
+    request.on('error', reject);
+  });
+}
+
+/** The type is compared exactly, its parameters are ignored (`charset`, `name`). */
+function checkMediaType(request: IncomingMessage, mediaType: string): void {
+  const found = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  if (found !== mediaType) {
+    throw new EstError('unsupported_media_type', `The Content-Type of this request must be ${mediaType}.`, {
+      headers: { Accept: mediaType },
+    });
+  }
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new EstError('unsupported_media_type', 'The request body must come without Content-Encoding.', {
+      headers: { 'Accept-Encoding': 'identity' },
+    });
+  }
+}
+
+function declaredLength(request: IncomingMessage): number {
+  return Number(request.headers['content-length'] ?? 0);
+}
+
+function tooLarge(limit: number): EstError {
+  return new EstError('payload_too_large', `The request body is too large; at most ${limit} octets are accepted.`);
+}
+
+/** The reply to a request that was served (RFC 7030, section 4; RFC 8951, section 3). */
+export function successReply(request: Request, alias: Alias, outcome: EstResponse): Reply {
+  if (outcome.status === 'accepted') {
+    const body = 'The request was accepted and waits for the CA; repeat it after the time in Retry-After.\n';
+    const headers = { 'Content-Type': 'text/plain', 'Retry-After': String(outcome.retryAfter) };
+    return { status: 202, headers: { ...headers, 'Cache-Control': 'no-store' }, body, close: false };
+  }
+  return {
+    status: 200,
+    headers: {
+      'Content-Type': outcome.mediaType,
+      'Content-Transfer-Encoding': 'base64',
+      'Cache-Control': request.method === 'POST' ? 'no-store' : 'no-cache',
+    },
+    body: encodeBase64(outcome.body, lineWrap(request, alias.wrap)),
+    close: outcome.close ?? false,
+  };
+}
+
+/**
+ * Clients that decode with OpenSSL's BIO need lines; strongSwan's before 5.9.11 fail on any line break, and
+ * are known by sending neither User-Agent nor Accept.
+ */
+function lineWrap(request: IncomingMessage, wrap: Alias['wrap']): LineWrap {
+  if (wrap !== 'auto') return wrap;
+  const { accept, 'user-agent': userAgent } = request.headers;
+  return accept === undefined && userAgent === undefined ? 'none' : '64';
+}
+
+/** The reply to a refused request: text/plain, one sentence and the request id (RFC 8951, section 5.1). */
+export function errorReply(error: EstError, requestId: string): Reply {
+  return {
+    status: error.status,
+    headers: {
+      'Content-Type': 'text/plain',
+      'Cache-Control': 'no-store',
+      ...(error.retryAfter === undefined ? {} : { 'Retry-After': String(error.retryAfter) }),
+      ...error.headers,
+    },
+    body: `${error.sentence} (request ${requestId})\n`,
+    close: error.status === 400 || error.status === 413,
+  };
+}
+
+/** How long a client may go on sending a body that nobody reads, so that it can read the reply: milliseconds. */
+const lingerTime = 1000;
+
+/** Sends a reply. When the body was not read, what comes of it is thrown away, and the connection may end. */
+export function send(request: IncomingMessage, response: Response | ServerResponse, reply: Reply, limit: number): void {
+  const drains = !request.complete && request.headers.expect === undefined;
+  const isSmall = request.headers['transfer-encoding'] === undefined && declaredLength(request) <= limit;
+  const close = reply.close || (!request.complete && !(drains && isSmall));
+  response.writeHead(reply.status, {
+    ...reply.headers,
+    'Content-Length': Buffer.byteLength(reply.body),
+    ...(close ? { Connection: 'close' } : {}),
+  });
+  if (!(drains && close)) {
+    response.end(reply.body);
+    return;
+  }
+  // Closing a socket with unread input resets the connection, and the reply could be lost with it.
+  response.write(reply.body);
+  const timer = setTimeout(end, lingerTime);
+  request.on('close', end);
+  request.on('end', end);
+  request.resume();
+
+  function end(): void {
+    clearTimeout(timer);
+    response.end();
+  }
+}

@@ -1,0 +1,31 @@
+import type { Certificate } from './pkix/certificate.ts';
+
+/** Which kind of trust anchor the client's certificate leads to (RFC 7030, section 3.1). */
+export type TrustAnchorKind = 'explicit' | 'implicit';
+
+/** A client certificate that passed every check at request time. */
+export interface CertificateIdentity {
+  readonly certificate: Certificate;
+  /** `explicit`: issued by the alias's own CA. `implicit`: by a vendor or another third party. */
+  readonly trustAnchor: TrustAnchorKind;
+}
+
+/** A user that proved knowledge of its code. */
+export interface UserIdentity {
+  readonly name: string;
+  /** How many certificates the user may still get; undefined: as many as it likes. */
+  readonly remainingUses: number | undefined;
+}
+
+/**
+ * Who is asking, and how we know. Made only by `src/auth`, from TLS and HTTP, never from the CSR
+ * (RFC 5272, section 3.1). At least one of `user` and `certificate` is there; both are when the alias demands both.
+ */
+export interface ClientIdentity {
+  /** Stable and unique, for the journal: `user:NAME`, `certificate:SHA-256`, or both joined by `+`. */
+  readonly key: string;
+  /** For log lines and people: the user's name or the certificate's subject (RFC 4514). */
+  readonly description: string;
+  readonly user: UserIdentity | undefined;
+  readonly certificate: CertificateIdentity | undefined;
+}

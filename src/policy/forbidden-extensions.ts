@@ -1,0 +1,43 @@
+import { EstError } from '../errors.ts';
+import { oids } from '../pkix/oids.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
+
+/** Extensions that would make the certificate speak for a CA, or steer a Microsoft CA by a template. */
+const forbiddenExtensions: ReadonlySet<string> = new Set([
+  oids.nameConstraints,
+  oids.policyConstraints,
+  oids.policyMappings,
+  oids.inhibitAnyPolicy,
+  oids.microsoftEnrollCertType,
+  oids.microsoftCertificateTemplate,
+]);
+
+/** Rights of a CA, a registration authority, an OCSP responder, a time stamp authority or a code signer. */
+const forbiddenExtendedKeyUsages: ReadonlySet<string> = new Set([
+  oids.anyExtendedKeyUsage,
+  oids.cmcCA,
+  oids.cmcRA,
+  oids.OCSPSigning,
+  oids.timeStamping,
+  oids.codeSigning,
+]);
+
+/** Refuses a CSR that asks for rights no device may have, whatever the alias grants. Throws `forbidden`. */
+export function refuseForbiddenExtensions(csr: CertificationRequest): void {
+  if (csr.basicConstraints?.cA === true || csr.basicConstraints?.pathLenConstraint !== undefined) {
+    throw forbidden('to be a certificate authority (basicConstraints)');
+  }
+  if (csr.keyUsage?.some((usage) => usage === 'keyCertSign' || usage === 'cRLSign') === true) {
+    throw forbidden('to sign certificates or CRLs (keyUsage)');
+  }
+  if (csr.extendedKeyUsage?.some((usage) => forbiddenExtendedKeyUsages.has(usage)) === true) {
+    throw forbidden('for the rights of a CA, a registration authority or a signer (extendedKeyUsage)');
+  }
+  if (csr.extensions.some(({ oid }) => forbiddenExtensions.has(oid))) {
+    throw forbidden('for an extension that only a CA may hold, or for a Microsoft template');
+  }
+}
+
+function forbidden(what: string): EstError {
+  return new EstError('forbidden', `The CSR asks ${what}, which is never granted.`);
+}

@@ -1,0 +1,199 @@
+import type { SchemaObject } from 'ajv';
+
+/**
+ * The state that must outlive the process: the journal of enrolments, the users, and the certificates and
+ * revocations of CA backends that issue by themselves. Several gateways may share one store. Every method is
+ * atomic and durable when its promise resolves, and may run many times at once; dates have a precision of
+ * milliseconds. Failures of the database are thrown as they come.
+ */
+export interface StateStore {
+  readonly enrollments: EnrollmentJournal;
+  readonly users: UserRegistry;
+  readonly certificates: CertificateRegistry;
+  /** Closes the database; nothing may be called afterwards. */
+  close(): Promise<void>;
+}
+
+/** What the journal knows of an enrolment before the CA is asked. */
+export interface NewEnrollment {
+  /** SHA-256, hex, over what makes two requests the same: identity, alias, operation, key, names, extensions. */
+  readonly fingerprint: string;
+  readonly requestId: string;
+  readonly alias: string;
+  readonly operation: string;
+  /** `ClientIdentity.key`. */
+  readonly identity: string;
+  /** RFC 4514 string of the subject to certify. */
+  readonly subject: string;
+  /** SHA-256 of the subjectPublicKeyInfo, hex. */
+  readonly publicKey: string;
+  /** The user whose `remainingUses` this enrolment takes one of; undefined: none is counted. */
+  readonly countedUser: string | undefined;
+}
+
+/** What `EnrollmentJournal.open` finds or does. */
+export type OpenedEnrollment =
+  /** Recorded (again): ask the CA, then call `issued`, `pending`, `refused` or `failed` with this id. */
+  | { readonly state: 'opened'; readonly id: string }
+  /** The same request was answered within the window: give this certificate (DER) again. */
+  | { readonly state: 'issued'; readonly certificate: Buffer }
+  /** The same request waits at the CA: ask it by this reference. */
+  | { readonly state: 'pending'; readonly id: string; readonly reference: string }
+  /** The same request is being handled at this moment, here or by another gateway. */
+  | { readonly state: 'in_progress' }
+  /** The counted user has no use left, or is gone. */
+  | { readonly state: 'exhausted' };
+
+/** A certificate as the journal keeps it. */
+export interface IssuedCertificate {
+  /** DER. */
+  readonly certificate: Buffer;
+  /** Lower-case hex. */
+  readonly serialNumber: string;
+  readonly notAfter: Date;
+}
+
+/** How `EnrollmentJournal.open` looks back. */
+export interface RepeatWindow {
+  /** The time of the request. */
+  readonly now: Date;
+  /** An answer at least this recent is given again. */
+  readonly issuedSince: Date;
+  /** A record opened before this and never closed was left by a crash: it is opened again. */
+  readonly openedSince: Date;
+}
+
+/** One row of the journal, for people and for checks. */
+export interface JournalEntry {
+  readonly id: string;
+  readonly requestId: string;
+  readonly alias: string;
+  readonly operation: string;
+  readonly identity: string;
+  readonly subject: string;
+  readonly state: 'open' | 'pending' | 'issued' | 'refused' | 'failed';
+  readonly serialNumber: string | undefined;
+  readonly openedAt: Date;
+}
+
+/**
+ * Every enrolment: recorded before the CA is asked, closed with the outcome, so that every certificate that
+ * was ever issued is known. There is at most one unfinished record (`open`, `pending`, or `failed`) for a
+ * fingerprint.
+ */
+export interface EnrollmentJournal {
+  /**
+   * Finds an earlier enrolment with the same fingerprint, else records a new one and takes one use of the
+   * counted user, all in one transaction. A failed record (outcome unknown) or an abandoned open one is
+   * opened again under its id, without a second use being taken. Of several calls at once for one
+   * fingerprint exactly one gets `opened`; of several for a user with one use left, too.
+   */
+  open(enrollment: NewEnrollment, window: RepeatWindow): Promise<OpenedEnrollment>;
+
+  /** The CA issued: closes the record. Afterwards `open` answers `issued` within the window. */
+  issued(id: string, certificate: IssuedCertificate, now: Date): Promise<void>;
+
+  /** The CA accepted the request for later: `open` answers `pending` from now on. */
+  pending(id: string, reference: string, now: Date): Promise<void>;
+
+  /** The request was refused for good: closes the record and gives a taken use back. `code` is an EstErrorCode. */
+  refused(id: string, code: string, now: Date): Promise<void>;
+
+  /** Nobody knows whether the CA issued: the record stays unfinished and keeps its use, for the repeat. */
+  failed(id: string, code: string, now: Date): Promise<void>;
+
+  /**
+   * The distinct subjects (RFC 4514) of issued certificates that hold this key (SHA-256 of the
+   * subjectPublicKeyInfo, hex) and have not expired.
+   */
+  subjectsOfKey(publicKey: string, now: Date): Promise<readonly string[]>;
+
+  /** The newest records first, at most `limit`. */
+  list(limit: number): Promise<readonly JournalEntry[]>;
+}
+
+/** A user of HTTP Basic at one alias. */
+export interface User {
+  readonly alias: string;
+  readonly name: string;
+  /** The code as `hashCode` of `auth/code.ts` gives it, never in clear. */
+  readonly codeHash: string;
+  /** Certificates that the user may still get; undefined: as many as it likes until it is removed. */
+  readonly remainingUses: number | undefined;
+  readonly createdAt: Date;
+}
+
+/** The users. Names are unique within an alias and compared exactly. */
+export interface UserRegistry {
+  /** False when a user of this name exists at the alias; it stays as it is. */
+  add(user: User): Promise<boolean>;
+  /** False when there is none. */
+  remove(alias: string, name: string): Promise<boolean>;
+  /** Undefined when there is none. */
+  find(alias: string, name: string): Promise<User | undefined>;
+  /** All, by alias and name. */
+  list(): Promise<readonly User[]>;
+}
+
+/** CRLReason of RFC 5280, section 5.3.1, as far as an end-entity certificate can have it. */
+export const revocationReasons = [
+  'unspecified',
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'privilegeWithdrawn',
+  'aACompromise',
+] as const;
+export type RevocationReason = (typeof revocationReasons)[number];
+
+/** A certificate of a CA backend that issues by itself. */
+export interface RegisteredCertificate {
+  /** The backend's name in the configuration. */
+  readonly backend: string;
+  /** Lower-case hex without leading zero octets. */
+  readonly serialNumber: string;
+  /** By which a repeat of the same enrolment is recognised; unique within a backend. */
+  readonly idempotencyKey: string;
+  /** RFC 4514 string. */
+  readonly subject: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** DER. */
+  readonly certificate: Buffer;
+  readonly revocation: { readonly at: Date; readonly reason: RevocationReason } | undefined;
+}
+
+/** Certificates and revocations of CA backends that issue by themselves. */
+export interface CertificateRegistry {
+  /** Records a certificate before anyone gets it. Rejects when the serial number exists at the backend. */
+  add(certificate: Omit<RegisteredCertificate, 'revocation'>): Promise<void>;
+  /** Undefined when the backend never issued it. */
+  find(backend: string, serialNumber: string): Promise<RegisteredCertificate | undefined>;
+  /** Undefined when no certificate was issued under this key. */
+  findByIdempotencyKey(backend: string, idempotencyKey: string): Promise<RegisteredCertificate | undefined>;
+  /** Newest first. */
+  list(backend: string): Promise<readonly RegisteredCertificate[]>;
+  /** `unknown` when the backend never issued it; `already` when it was revoked before, which stays as it is. */
+  revoke(
+    backend: string,
+    serialNumber: string,
+    reason: RevocationReason,
+    at: Date,
+  ): Promise<'revoked' | 'already' | 'unknown'>;
+  /** The revoked certificates that are on the CRL: all whose notAfter is later than `notExpiredAt`. */
+  revoked(backend: string, notExpiredAt: Date): Promise<readonly RegisteredCertificate[]>;
+  /** A number that grows with every call (RFC 5280, section 5.2.3); the first is 1. */
+  nextCrlNumber(backend: string): Promise<number>;
+}
+
+/** A kind of store: one object in the table of `store/index.ts`. */
+export interface StateStoreDriver<Options = unknown> {
+  /** The value of `driver` in the configuration. */
+  readonly name: string;
+  /** JSON Schema of the options beside `driver`; formats `file` and `secret` as in `ca/ca.ts`. */
+  readonly optionsSchema: SchemaObject;
+  /** Opens the database, creating it and bringing its schema up to date as needed. */
+  open(options: Options): Promise<StateStore>;
+}
