@@ -1,0 +1,222 @@
+/**
+ * A strict reader of DER (X.690): every value is a slice of the received octets, so that signatures are
+ * verified over what was sent. BER that is no DER is refused.
+ */
+
+/** Identifier octets. */
+export const tags = {
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  null: 0x05,
+  objectIdentifier: 0x06,
+  enumerated: 0x0a,
+  utf8String: 0x0c,
+  numericString: 0x12,
+  printableString: 0x13,
+  teletexString: 0x14,
+  ia5String: 0x16,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
+  visibleString: 0x1a,
+  universalString: 0x1c,
+  bmpString: 0x1e,
+  sequence: 0x30,
+  set: 0x31,
+} as const;
+
+/** The identifier octet of a context-specific tag `[n]`; n is at most 30. */
+export function contextTag(n: number, form: 'primitive' | 'constructed'): number {
+  return (form === 'constructed' ? 0xa0 : 0x80) | n;
+}
+
+/** One value: tag, length, contents. */
+export interface DerNode {
+  /** The identifier octet, such as `tags.sequence`. */
+  readonly tag: number;
+  /** The whole value with its tag and length, a slice of the input. */
+  readonly bytes: Buffer;
+  /** What stands after tag and length, a slice of the input. */
+  readonly content: Buffer;
+  /** The values inside a constructed value; empty for a primitive one. */
+  readonly children: readonly DerNode[];
+}
+
+/** Octets that are not the DER that was expected. The message is one plain sentence without the sender's bytes. */
+export class DerError extends Error {
+  override readonly name = 'DerError';
+}
+
+const maximalDepth = 32;
+const maximalNodes = 10_000;
+const maximalIntegerOctets = 2100;
+const maximalObjectIdentifierOctets = 64;
+
+interface OpenNode {
+  readonly tag: number;
+  readonly start: number;
+  readonly contentStart: number;
+  readonly end: number;
+  readonly children: DerNode[];
+}
+
+/**
+ * Reads exactly one value and nothing after it: definite lengths in as few octets as possible, tag numbers
+ * below 31, at most 32 levels and 10,000 values. Throws DerError.
+ */
+export function readDer(input: Buffer): DerNode {
+  // A loop with its own stack: the sender does not decide how deep we call.
+  const open: OpenNode[] = [];
+  let position = 0;
+  let nodes = 0;
+  for (;;) {
+    const parent = open.at(-1);
+    if (parent !== undefined && position === parent.end) {
+      open.pop();
+      const closed = close(input, parent);
+      const outer = open.at(-1);
+      if (outer === undefined) return whole(closed, input);
+      outer.children.push(closed);
+      continue;
+    }
+    if (++nodes > maximalNodes) throw new DerError('The DER holds more than 10,000 values.');
+    const header = readHeader(input, position, parent?.end ?? input.length);
+    position = header.contentStart;
+    if ((header.tag & 0x20) !== 0) {
+      if (open.length === maximalDepth) throw new DerError('The DER is nested more than 32 levels deep.');
+      open.push(header);
+      continue;
+    }
+    position = header.end;
+    const leaf = close(input, header);
+    if (parent === undefined) return whole(leaf, input);
+    parent.children.push(leaf);
+  }
+}
+
+function whole(node: DerNode, input: Buffer): DerNode {
+  if (node.bytes.length !== input.length) throw new DerError('Octets follow after the end of the DER value.');
+  return node;
+}
+
+function close(input: Buffer, { tag, start, contentStart, end, children }: OpenNode): DerNode {
+  return { tag, bytes: input.subarray(start, end), content: input.subarray(contentStart, end), children };
+}
+
+function readHeader(input: Buffer, start: number, limit: number): OpenNode {
+  if (start + 2 > limit) throw new DerError('The DER ends in the middle of a value.');
+  const tag = input.readUInt8(start);
+  if (!isDefinedTag(tag)) throw new DerError('The DER holds a tag that DER does not use here.');
+  const first = input.readUInt8(start + 1);
+  const lengthOctets = first < 0x80 ? 0 : first & 0x7f;
+  if (first === 0x80) throw new DerError('Indefinite lengths are BER, not DER.');
+  if (lengthOctets > 4) throw new DerError('The DER holds a length that is out of reach.');
+  const contentStart = start + 2 + lengthOctets;
+  if (contentStart > limit) throw new DerError('The DER ends in the middle of a value.');
+  const length = lengthOctets === 0 ? first : input.readUIntBE(start + 2, lengthOctets);
+  if (lengthOctets > 0 && (length < 0x80 || length < 256 ** (lengthOctets - 1))) {
+    throw new DerError('A length is written in more octets than DER allows.');
+  }
+  if (length > limit - contentStart) throw new DerError('A value is longer than what holds it, or cut off.');
+  return { tag, start, contentStart, end: contentStart + length, children: [] };
+}
+
+/** Strings and other primitive types in constructed form are BER; tag numbers from 31 nobody needs. */
+function isDefinedTag(tag: number): boolean {
+  const number = tag & 0x1f;
+  if (number === 0x1f || tag === 0) return false;
+  const isUniversal = tag < 0x40;
+  const isConstructed = (tag & 0x20) !== 0;
+  return !isUniversal || isConstructed === (number === 0x10 || number === 0x11);
+}
+
+/** The node, when its tag is the expected one; else DerError. `what` names it in the message. */
+export function expectTag(node: DerNode | undefined, tag: number, what: string): DerNode {
+  if (node?.tag !== tag) throw new DerError(`${what} is missing or has the wrong type.`);
+  return node;
+}
+
+/** True or false; TRUE is FF in DER. */
+export function readBoolean(node: DerNode): boolean {
+  expectTag(node, tags.boolean, 'A BOOLEAN');
+  const octet = node.content[0];
+  if (node.content.length !== 1 || (octet !== 0 && octet !== 0xff))
+    throw new DerError('A BOOLEAN is not DER.');
+  return octet === 0xff;
+}
+
+/** An INTEGER of at most 2100 octets. */
+export function readInteger(node: DerNode): bigint {
+  const { content } = expectTag(node, tags.integer, 'An INTEGER');
+  const [first = 0, second = 0] = content;
+  if (content.length === 0) throw new DerError('An INTEGER is empty.');
+  if (content.length > maximalIntegerOctets) throw new DerError('An INTEGER is longer than 2100 octets.');
+  if (content.length > 1 && (first === 0x00 ? second < 0x80 : first === 0xff && second >= 0x80)) {
+    throw new DerError('An INTEGER is written in more octets than DER allows.');
+  }
+  return BigInt.asIntN(content.length * 8, BigInt(`0x${content.toString('hex')}`));
+}
+
+/** A BIT STRING; the unused bits at its end must be zero. */
+export function readBitString(node: DerNode): { readonly unusedBits: number; readonly octets: Buffer } {
+  const { content } = expectTag(node, tags.bitString, 'A BIT STRING');
+  const [unusedBits = 8] = content;
+  const octets = content.subarray(1);
+  const last = octets.at(-1);
+  if (unusedBits > 7 || (last === undefined && unusedBits > 0))
+    throw new DerError('A BIT STRING is malformed.');
+  if (((last ?? 0) & ((1 << unusedBits) - 1)) !== 0) {
+    throw new DerError('The unused bits of a BIT STRING are not zero.');
+  }
+  return { unusedBits, octets };
+}
+
+export function readOctetString(node: DerNode): Buffer {
+  return expectTag(node, tags.octetString, 'An OCTET STRING').content;
+}
+
+/** An object identifier of at most 64 octets, as a dotted string; arcs in as few octets as possible. */
+export function readObjectIdentifier(node: DerNode): string {
+  const { content } = expectTag(node, tags.objectIdentifier, 'An OBJECT IDENTIFIER');
+  if (content.length > maximalObjectIdentifierOctets) throw new DerError('An OBJECT IDENTIFIER is too long.');
+  const arcs = readArcs(content);
+  const [first] = arcs;
+  if (first === undefined) throw new DerError('An OBJECT IDENTIFIER is empty.');
+  const root = first < 80n ? first / 40n : 2n;
+  return [root, first - root * 40n, ...arcs.slice(1)].join('.');
+}
+
+function readArcs(content: Buffer): readonly bigint[] {
+  const arcs: bigint[] = [];
+  let arc = 0n;
+  let continues = false;
+  for (const octet of content) {
+    if (!continues && octet === 0x80) throw new DerError('An OBJECT IDENTIFIER is not DER.');
+    arc = (arc << 7n) | BigInt(octet & 0x7f);
+    continues = octet >= 0x80;
+    if (continues) continue;
+    arcs.push(arc);
+    arc = 0n;
+  }
+  if (continues) throw new DerError('An OBJECT IDENTIFIER is cut off.');
+  return arcs;
+}
+
+/** UTCTime or GeneralizedTime in the form of RFC 5280, section 4.1.2.5: whole seconds, Z, an existing date. */
+export function readTime(node: DerNode): Date {
+  const text = node.content.toString('latin1');
+  const digits = node.tag === tags.utcTime ? withCentury(text) : text;
+  const isTime = node.tag === tags.utcTime || node.tag === tags.generalizedTime;
+  if (!isTime || !/^\d{14}Z$/.test(digits)) throw new DerError('A time is malformed.');
+  const iso = digits.replace(/^(....)(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6.000Z');
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime()) || date.toISOString() !== iso)
+    throw new DerError('A time does not exist.');
+  return date;
+}
+
+/** RFC 5280, section 4.1.2.5.1: 50 to 99 are of the 20th century. */
+function withCentury(text: string): string {
+  return (text >= '50' ? '19' : '20') + text;
+}
