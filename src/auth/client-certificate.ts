@@ -9,7 +9,7 @@ import type { TrustAnchors } from './trust-anchors.ts';
 /** What decides about the client certificates of one alias. */
 export interface ClientCertificateOptions {
   /** The EST CA's own certificates at this moment. */
-  readonly explicit: () => Promise<TrustAnchors>;
+  readonly explicit: (signal: AbortSignal) => Promise<TrustAnchors>;
   /** Vendors and third parties; without roots: switched off. */
   readonly implicit: TrustAnchors;
   /** True when the EST CA has revoked this certificate of its own by now. */
@@ -25,7 +25,7 @@ export function createClientCertificateAuthenticator(options: ClientCertificateO
   return async function clientCertificate({ clientCertificate: presented }, now, signal) {
     if (presented === undefined) return undefined;
     if (!presented.authorized) throw refusal('it did not pass the TLS handshake');
-    const identity = identify(presented, await options.explicit(), options.implicit, now);
+    const identity = identify(presented, await options.explicit(signal), options.implicit, now);
     if (identity.trustAnchor === 'explicit' && (await options.isRevoked(identity.certificate, signal))) {
       throw refusal('it is revoked');
     }

@@ -72,6 +72,9 @@ export interface CertificationAuthority {
   /** The status at this moment of a certificate that this CA issued, by serial number (lower-case hex). */
   certificateStatus?(serialNumber: string, signal: AbortSignal): Promise<CertificateStatus>;
 
+  /** The certificate of the key that signs now, DER, as the plain HTTP listener serves it for AIA. */
+  issuingCertificate?(signal: AbortSignal): Promise<Buffer>;
+
   /** The current certificate revocation list, DER, as the plain HTTP listener serves it. */
   crl?(signal: AbortSignal): Promise<Buffer>;
 

@@ -1,4 +1,5 @@
 import type { Authentication } from '../auth/index.ts';
+import type { TrustAnchors } from '../auth/trust-anchors.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { CaCertificates } from './ca-certificates.ts';
@@ -8,6 +9,8 @@ export interface Alias {
   readonly name: string;
   readonly ca: CertificationAuthority;
   readonly caCertificates: CaCertificates;
+  /** Vendors and third parties whose certificates the alias accepts for a first enrolment. */
+  readonly implicitTrustAnchors: TrustAnchors;
   /** The certificate profile to ask the CA for. */
   readonly profile: string | undefined;
   readonly authenticate: Authentication;

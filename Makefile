@@ -1,0 +1,39 @@
+# est-gateway: EST (RFC 7030) for the certificate authority that you already run.
+# `make` alone lists the targets.
+
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+DATA ?= ./data
+
+.PHONY: help install build run test lint format bench clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+install: node_modules/.package-lock.json ## Install the dependencies, Node 24 among them
+
+build: install ## Compile src to dist
+	npm run --silent build
+
+run: build ## Serve EST on https://localhost:8443; the first start creates ./data
+	@node dist/main.js quickstart --directory $(DATA)
+
+test: build ## Build, lint and run every test
+	npm run --silent lint
+	npm test --silent -- --coverage
+
+lint: install ## Check types, style, formatting, imports and dead code
+	npm run --silent lint
+
+format: install ## Format and fix what can be fixed
+	npm run --silent format
+
+bench: build ## Measure, and print ratios against a bare https server
+	npm run --silent bench
+
+clean: ## Remove what was built and installed (./data stays)
+	rm -rf dist coverage node_modules

@@ -1,0 +1,249 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer as createHttpServer, type Server } from 'node:http';
+import { createBasicAuthenticator } from './auth/basic.ts';
+import { createClientCertificateAuthenticator } from './auth/client-certificate.ts';
+import { createAuthentication } from './auth/index.ts';
+import { trustAnchors } from './auth/trust-anchors.ts';
+import type { CertificationAuthority } from './ca/ca.ts';
+import { certificationAuthorityDrivers } from './ca/index.ts';
+import type { AliasConfiguration, Configuration, DriverOptions } from './config/configuration.ts';
+import type { Alias } from './est/alias.ts';
+import { openCaCertificates } from './est/ca-certificates.ts';
+import { createEstListener } from './est/listener.ts';
+import { createPublicationHandler } from './est/publication.ts';
+import { createEstHandler } from './est/router.ts';
+import type { Log } from './ops/log.ts';
+import { readSecret } from './ops/secret.ts';
+import { certificatesFromPem, certificateToPem, type Certificate } from './pkix/certificate.ts';
+import { stateStoreDrivers } from './store/index.ts';
+import type { StateStore } from './store/store.ts';
+
+/** A running gateway. */
+export interface Gateway {
+  /** Where EST is served, as `https://host:port`. */
+  readonly estUrl: string;
+  /** Where CRL and CA certificates are served; undefined when the configuration has no such listener. */
+  readonly httpUrl: string | undefined;
+  /** Takes no new connections, lets requests under way finish, then closes everything. */
+  stop(): Promise<void>;
+}
+
+type Backends = ReadonlyMap<string, CertificationAuthority>;
+
+/** Opens all that the configuration names and starts to serve. On failure nothing stays open. */
+export async function startGateway(configuration: Configuration, log: Log): Promise<Gateway> {
+  await using opened = new AsyncDisposableStack();
+  const store = opened.adopt(await openState(configuration), (state) => state.close());
+  const backends = opened.adopt(await openCertificationAuthorities(configuration, store, log), closeBackends);
+  const aliases = await openAliases(configuration, backends, store, log);
+  const est = opened.adopt(await listenEst(configuration, aliases, store, log), drain);
+  const http = await listenHttp(configuration, backends, log);
+  if (http !== undefined) opened.adopt(http, drain);
+  const running = opened.move();
+  return {
+    estUrl: urlOf('https', est),
+    httpUrl: http === undefined ? undefined : urlOf('http', http),
+    stop: () => running.disposeAsync(),
+  };
+}
+
+/** Tries all that a start would try, and each backend's health; resolves with what is wrong, in plain words. */
+export async function checkGateway(configuration: Configuration, log: Log): Promise<readonly string[]> {
+  try {
+    await using opened = new AsyncDisposableStack();
+    const store = opened.adopt(await openState(configuration), (state) => state.close());
+    const backends = opened.adopt(await openCertificationAuthorities(configuration, store, log), closeBackends);
+    await openAliases(configuration, backends, store, log);
+    await readTlsFiles(configuration);
+    const problems = await Promise.all([...backends].map(async ([name, ca]) => await problemOf(name, ca)));
+    return problems.filter((problem) => problem !== undefined);
+  } catch (error) {
+    return [textOf(error)];
+  }
+}
+
+async function problemOf(name: string, ca: CertificationAuthority): Promise<string | undefined> {
+  try {
+    await ca.health?.(AbortSignal.timeout(openingTimeout));
+    return undefined;
+  } catch (error) {
+    return `backends.${name}: ${textOf(error)}`;
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Opens the store of the configuration. */
+export async function openState({ store }: Configuration): Promise<StateStore> {
+  return await find(stateStoreDrivers, store).open(optionsOf(store));
+}
+
+/** Opens every CA backend of the configuration; the keys are their names. */
+export async function openCertificationAuthorities(
+  { backends }: Configuration,
+  store: StateStore,
+  log: Log,
+): Promise<Backends> {
+  const opened = new Map<string, CertificationAuthority>();
+  for (const [name, backend] of Object.entries(backends)) {
+    const services = { name, certificates: store.certificates, log };
+    opened.set(
+      name,
+      await withContext(`backends.${name}`, find(certificationAuthorityDrivers, backend).open(optionsOf(backend), services)),
+    );
+  }
+  return opened;
+}
+
+async function closeBackends(backends: Backends): Promise<void> {
+  await Promise.all([...backends.values()].map(async (ca) => await ca.close?.()));
+}
+
+function find<Driver extends { readonly name: string }>(drivers: readonly Driver[], { driver }: DriverOptions): Driver {
+  const found = drivers.find(({ name }) => name === driver);
+  if (found === undefined) throw new Error(`There is no driver named ${driver}.`);
+  return found;
+}
+
+function optionsOf({ driver: _driver, ...options }: DriverOptions): unknown {
+  return options;
+}
+
+/** Says which part of the configuration an error is about. */
+async function withContext<Value>(context: string, promise: Promise<Value>): Promise<Value> {
+  try {
+    return await promise;
+  } catch (error) {
+    throw new Error(`${context}: ${textOf(error)}`, { cause: error });
+  }
+}
+
+/** Milliseconds that a backend may take at start for its CA certificates or its health. */
+const openingTimeout = 15_000;
+
+async function openAliases(
+  configuration: Configuration,
+  backends: Backends,
+  store: StateStore,
+  log: Log,
+): Promise<ReadonlyMap<string, Alias>> {
+  const aliases = new Map<string, Alias>();
+  for (const [name, options] of Object.entries(configuration.aliases)) {
+    aliases.set(name, await withContext(`aliases.${name}`, openAlias(name, options, backends, store, log)));
+  }
+  return aliases;
+}
+
+async function openAlias(
+  name: string,
+  options: AliasConfiguration,
+  backends: Backends,
+  store: StateStore,
+  log: Log,
+): Promise<Alias> {
+  const ca = backends.get(options.backend);
+  if (ca === undefined) throw new Error(`There is no backend named ${options.backend}.`);
+  ca.checkProfile?.(options.profile);
+  const caCertificates = await openCaCertificates(
+    ca,
+    await readCertificates(options.explicitTrustAnchors),
+    log,
+    AbortSignal.timeout(openingTimeout),
+  );
+  const implicit = trustAnchors('implicit', await readCertificates(options.implicitTrustAnchors));
+  if (implicit.roots.length === 0 && implicit.intermediates.length > 0) {
+    throw new Error('implicitTrustAnchors holds no self-signed certificate; add the root of the vendor.');
+  }
+  const clientCertificate = createClientCertificateAuthenticator({
+    explicit: async (signal) => (await caCertificates.current(signal)).anchors,
+    implicit,
+    isRevoked: async ({ serialNumber }, signal) => (await ca.certificateStatus?.(serialNumber, signal)) === 'revoked',
+  });
+  return {
+    name,
+    ca,
+    caCertificates,
+    implicitTrustAnchors: implicit,
+    profile: options.profile,
+    authenticate: createAuthentication({
+      alias: name,
+      mode: options.authentication,
+      clientCertificate,
+      user: createBasicAuthenticator(name, store.users),
+    }),
+    policy: options.policy,
+    strict: options.strict,
+    wrap: options.wrap,
+  };
+}
+
+async function readCertificates(files: readonly string[]): Promise<readonly Certificate[]> {
+  const pems = await Promise.all(files.map(async (file) => await readFile(file, 'utf8')));
+  return pems.flatMap((pem) => certificatesFromPem(pem));
+}
+
+async function listenEst(
+  configuration: Configuration,
+  aliases: ReadonlyMap<string, Alias>,
+  store: StateStore,
+  log: Log,
+): Promise<Server> {
+  const { limits, listeners } = configuration;
+  const handler = createEstHandler({ aliases, journal: store.enrollments, log, limits });
+  const options = {
+    ...(await readTlsFiles(configuration)),
+    trustAnchors: await trustAnchorsOf([...aliases.values()]),
+    minimumVersion: listeners.est.minimumVersion,
+    ...limits,
+  };
+  return await withContext('listeners.est', listen(createEstListener(options, handler), listeners.est));
+}
+
+async function readTlsFiles({ listeners: { est } }: Configuration): Promise<{ certificate: string; privateKey: string }> {
+  const certificate = await readFile(est.certificate, 'utf8');
+  const privateKey = await readSecret(est.privateKey);
+  const [leaf] = certificatesFromPem(certificate);
+  if (leaf === undefined || !new X509Certificate(leaf.der).checkPrivateKey(createPrivateKey(privateKey))) {
+    throw new Error('listeners.est: the private key does not belong to the first certificate of the file.');
+  }
+  return { certificate, privateKey };
+}
+
+/** PEM of all that a client certificate may lead to, each once. */
+async function trustAnchorsOf(aliases: readonly Alias[]): Promise<readonly string[]> {
+  const signal = AbortSignal.timeout(openingTimeout);
+  const explicit = await Promise.all(aliases.map(async ({ caCertificates }) => (await caCertificates.current(signal)).anchors));
+  const anchors = [...explicit, ...aliases.map(({ implicitTrustAnchors }) => implicitTrustAnchors)];
+  const certificates = anchors.flatMap(({ roots, intermediates }) => [...roots, ...intermediates]);
+  return [...new Set(certificates.map(({ der }) => certificateToPem(der)))];
+}
+
+async function listenHttp(configuration: Configuration, backends: Backends, log: Log): Promise<Server | undefined> {
+  const { http } = configuration.listeners;
+  if (http === undefined) return undefined;
+  const server = createHttpServer(createPublicationHandler(backends, log));
+  return await withContext('listeners.http', listen(server, http));
+}
+
+async function listen(server: Server, { address, port }: { readonly address: string; readonly port: number }): Promise<Server> {
+  server.listen({ host: address, port });
+  await once(server, 'listening');
+  return server;
+}
+
+/** Idle connections end at once, busy ones after their reply. */
+async function drain(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  await closed;
+}
+
+function urlOf(scheme: 'http' | 'https', server: Server): string {
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return `${scheme}://localhost:${port}`;
+}
