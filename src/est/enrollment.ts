@@ -51,7 +51,7 @@ export async function enroll(request: EstRequest, permitted: PermittedEnrollment
   switch (opened.state) {
     case 'issued':
       request.annotate({ repeated: true });
-      return opened;
+      return { status: 'issued', certificate: opened.certificate };
     case 'in_progress':
       return { status: 'pending', retryAfter: retryWhileInProgress };
     case 'exhausted':

@@ -76,6 +76,14 @@ export interface JournalEntry {
   readonly openedAt: Date;
 }
 
+/** To whom a key was certified. */
+export interface KeyHolder {
+  /** `ClientIdentity.key`. */
+  readonly identity: string;
+  /** RFC 4514 string. */
+  readonly subject: string;
+}
+
 /**
  * Every enrolment: recorded before the CA is asked, closed with the outcome, so that every certificate that
  * was ever issued is known. There is at most one unfinished record (`open`, `pending`, or `failed`) for a
@@ -103,10 +111,10 @@ export interface EnrollmentJournal {
   failed(id: string, code: string, now: Date): Promise<void>;
 
   /**
-   * The distinct subjects (RFC 4514) of issued certificates that hold this key (SHA-256 of the
-   * subjectPublicKeyInfo, hex) and have not expired.
+   * Who holds issued certificates with this key (SHA-256 of the subjectPublicKeyInfo, hex) that have not
+   * expired: each pair of identity and subject once.
    */
-  subjectsOfKey(publicKey: string, now: Date): Promise<readonly string[]>;
+  holdersOfKey(publicKey: string, now: Date): Promise<readonly KeyHolder[]>;
 
   /** The newest records first, at most `limit`. */
   list(limit: number): Promise<readonly JournalEntry[]>;
