@@ -1,0 +1,61 @@
+import { sign, type KeyObject } from 'node:crypto';
+import { bitString, null_, objectIdentifier, primitive, sequence, toDer, type Asn1 } from './der-write.ts';
+import { tags } from './der.ts';
+import { oids } from './oids.ts';
+
+/** A CA's private key, ready to sign. */
+export interface Signer {
+  /** What stands beside each signature: AlgorithmIdentifier of RFC 5280, section 4.1.1.2. */
+  readonly algorithmIdentifier: Asn1;
+  sign(data: Buffer): Promise<Buffer>;
+}
+
+/** The keys that `createSigner` takes, for people. */
+export const signingKeys = 'RSA of 2048 to 8192 bits, P-256 or P-384';
+
+/**
+ * Signs with RSA and SHA-256 (RFC 4055), P-256 and SHA-256, or P-384 and SHA-384 (RFC 5758). Throws an Error
+ * with a plain sentence for any other key.
+ */
+export function createSigner(privateKey: KeyObject): Signer {
+  const { hash, algorithmIdentifier } = algorithmOf(privateKey);
+  return {
+    algorithmIdentifier,
+    // The callback form signs on the thread pool; the other one would block every other request.
+    sign: async (data) =>
+      await new Promise((resolve, reject) => {
+        sign(hash, data, privateKey, (error, signature) => {
+          if (error === null) resolve(signature);
+          else reject(error);
+        });
+      }),
+  };
+}
+
+/** SIGNED{} of RFC 5280: what was signed, the algorithm, the signature. */
+export async function signStructure(content: Asn1, signer: Signer): Promise<Buffer> {
+  const signed = toDer(content);
+  const signature = await signer.sign(signed);
+  const parts = [signed, toDer(signer.algorithmIdentifier), toDer(bitString(signature))];
+  return toDer(primitive(tags.sequence, Buffer.concat(parts)));
+}
+
+interface Algorithm {
+  readonly hash: 'sha256' | 'sha384';
+  readonly algorithmIdentifier: Asn1;
+}
+
+function algorithmOf({ type, asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject): Algorithm {
+  const { modulusLength = 0, namedCurve } = asymmetricKeyDetails;
+  if (type === 'private' && asymmetricKeyType === 'rsa' && modulusLength >= 2048 && modulusLength <= 8192) {
+    const oid = objectIdentifier(oids.sha256WithRSAEncryption);
+    return { hash: 'sha256', algorithmIdentifier: sequence(oid, null_()) };
+  }
+  if (type === 'private' && namedCurve === 'prime256v1') {
+    return { hash: 'sha256', algorithmIdentifier: sequence(objectIdentifier(oids.ecdsaWithSHA256)) };
+  }
+  if (type === 'private' && namedCurve === 'secp384r1') {
+    return { hash: 'sha384', algorithmIdentifier: sequence(objectIdentifier(oids.ecdsaWithSHA384)) };
+  }
+  throw new Error(`A CA key must be ${signingKeys}.`);
+}
