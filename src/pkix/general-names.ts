@@ -1,0 +1,156 @@
+import { isAscii } from 'node:buffer';
+import { contextTag, DerError, expectTag, readDer, readObjectIdentifier, tags, type DerNode } from './der.ts';
+import { embed, primitive, sequence, toDer } from './der-write.ts';
+import { comparableName, readName, type Name } from './names.ts';
+
+/** One name of a subjectAltName or the like (RFC 5280, section 4.2.1.6). `der` is the whole GeneralName. */
+export type GeneralName = { readonly der: Buffer } & (
+  | { readonly type: 'rfc822Name' | 'dNSName' | 'uniformResourceIdentifier'; readonly value: string }
+  /** In text form, such as `192.0.2.1` or `2001:db8::1`. */
+  | { readonly type: 'iPAddress'; readonly value: string }
+  | { readonly type: 'directoryName'; readonly name: Name }
+  /** A dotted object identifier. */
+  | { readonly type: 'registeredID'; readonly value: string }
+  /** What the value means, as a dotted object identifier; the value itself stays in `der`. */
+  | { readonly type: 'otherName'; readonly typeId: string }
+  | { readonly type: 'x400Address' | 'ediPartyName' }
+);
+
+/** The alternatives of GeneralName, as RFC 5280 names them. */
+export type GeneralNameType = GeneralName['type'];
+
+const nameTags = {
+  otherName: contextTag(0, 'constructed'),
+  rfc822Name: contextTag(1, 'primitive'),
+  dNSName: contextTag(2, 'primitive'),
+  x400Address: contextTag(3, 'constructed'),
+  directoryName: contextTag(4, 'constructed'),
+  ediPartyName: contextTag(5, 'constructed'),
+  uniformResourceIdentifier: contextTag(6, 'primitive'),
+  iPAddress: contextTag(7, 'primitive'),
+  registeredID: contextTag(8, 'primitive'),
+} as const;
+
+/** Decodes the DER of a GeneralNames, which holds at least one name. Throws DerError. */
+export function readGeneralNames(der: Buffer): readonly GeneralName[] {
+  const { children } = expectTag(readDer(der), tags.sequence, 'A list of general names');
+  if (children.length === 0) throw new DerError('A list of general names is empty.');
+  return children.map(readGeneralName);
+}
+
+function readGeneralName(node: DerNode): GeneralName {
+  const { bytes: der, content, children } = node;
+  switch (node.tag) {
+    case nameTags.rfc822Name:
+      return { der, type: 'rfc822Name', value: readAscii(content) };
+    case nameTags.dNSName:
+      return { der, type: 'dNSName', value: readAscii(content) };
+    case nameTags.uniformResourceIdentifier:
+      return { der, type: 'uniformResourceIdentifier', value: readAscii(content) };
+    case nameTags.iPAddress:
+      return { der, type: 'iPAddress', value: addressToText(content) };
+    case nameTags.registeredID:
+      return {
+        der,
+        type: 'registeredID',
+        value: readObjectIdentifier({ ...node, tag: tags.objectIdentifier }),
+      };
+    case nameTags.directoryName:
+      return { der, type: 'directoryName', name: readName(onlyChild(node)) };
+    case nameTags.otherName:
+      return { der, type: 'otherName', typeId: readObjectIdentifier(firstOfTwo(children)) };
+    case nameTags.x400Address:
+      return { der, type: 'x400Address' };
+    case nameTags.ediPartyName:
+      return { der, type: 'ediPartyName' };
+    default:
+      throw new DerError('A general name has an unknown type.');
+  }
+}
+
+function readAscii(content: Buffer): string {
+  if (!isAscii(content)) throw new DerError('A general name holds characters beyond ASCII.');
+  return content.toString('latin1');
+}
+
+function onlyChild({ children }: DerNode): DerNode {
+  const [child, ...rest] = children;
+  if (child === undefined || rest.length > 0) throw new DerError('A directoryName is malformed.');
+  return child;
+}
+
+function firstOfTwo([typeId, value, ...rest]: readonly DerNode[]): DerNode {
+  if (typeId === undefined || value?.tag !== contextTag(0, 'constructed') || rest.length > 0) {
+    throw new DerError('An otherName is malformed.');
+  }
+  return typeId;
+}
+
+function addressToText(octets: Buffer): string {
+  if (octets.length === 4) return octets.join('.');
+  if (octets.length !== 16) throw new DerError('An iPAddress has neither 4 nor 16 octets.');
+  return shortened((octets.toString('hex').match(/..../g) ?? []).join(':'));
+}
+
+/** An IPv6 address as RFC 5952 writes it. */
+function shortened(address: string): string {
+  return new URL(`http://[${address}]`).hostname.slice(1, -1);
+}
+
+function textToAddress(text: string): Buffer {
+  if (!text.includes(':')) return Buffer.from(text.split('.').map(Number));
+  const [head = '', tail] = shortened(text)
+    .split('::')
+    .map((half) => half.split(':').filter((group) => group !== ''));
+  const groups = [...head];
+  if (tail !== undefined)
+    groups.push(...Array.from({ length: 8 - head.length - tail.length }, () => '0'), ...tail);
+  return Buffer.from(groups.map((group) => group.padStart(4, '0')).join(''), 'hex');
+}
+
+/** A dNSName; the caller vouches for its syntax. */
+export function dNSName(value: string): GeneralName {
+  return { type: 'dNSName', value, der: toDer(primitive(nameTags.dNSName, Buffer.from(value, 'latin1'))) };
+}
+
+/** An iPAddress from its text form, version 4 or 6. */
+export function iPAddress(text: string): GeneralName {
+  const octets = textToAddress(text);
+  return {
+    type: 'iPAddress',
+    value: addressToText(octets),
+    der: toDer(primitive(nameTags.iPAddress, octets)),
+  };
+}
+
+/** A uniformResourceIdentifier; the caller vouches for its syntax. */
+export function uniformResourceIdentifier(value: string): GeneralName {
+  const der = toDer(primitive(nameTags.uniformResourceIdentifier, Buffer.from(value, 'latin1')));
+  return { type: 'uniformResourceIdentifier', value, der };
+}
+
+/** The DER of a GeneralNames. */
+export function encodeGeneralNames(names: readonly GeneralName[]): Buffer {
+  return toDer(sequence(...names.map(({ der }) => embed(der))));
+}
+
+/**
+ * Whether two lists hold the same names, in any order: dNSNames without regard to case, directoryNames as
+ * RFC 5280, section 7.1 compares names, all others octet by octet.
+ */
+export function generalNamesEqual(a: readonly GeneralName[], b: readonly GeneralName[]): boolean {
+  const left = new Set(a.map(comparable));
+  const right = new Set(b.map(comparable));
+  return left.size === right.size && [...left].every((name) => right.has(name));
+}
+
+function comparable(name: GeneralName): string {
+  switch (name.type) {
+    case 'dNSName':
+      return `dNSName:${name.value.toLowerCase()}`;
+    case 'directoryName':
+      return `directoryName:${comparableName(name.name)}`;
+    default:
+      return name.der.toString('hex');
+  }
+}

@@ -1,0 +1,150 @@
+import { DerError, expectTag, readDer, readObjectIdentifier, tags, type DerNode } from './der.ts';
+import {
+  ia5String,
+  objectIdentifier,
+  printableString,
+  sequence,
+  set,
+  toDer,
+  utf8String,
+  type Asn1,
+} from './der-write.ts';
+import { nameOfOid, oids } from './oids.ts';
+import { readText } from './text.ts';
+
+/** One attribute of a name, such as a commonName. */
+export interface AttributeTypeAndValue {
+  /** Dotted object identifier. */
+  readonly type: string;
+  /** The ASN.1 type of the value, by its identifier octet. */
+  readonly valueTag: number;
+  /** The text; for a value that is no string, `#` and its DER in hex. */
+  readonly value: string;
+}
+
+/** The attributes of one level of a name, mostly a single one. */
+export type RelativeDistinguishedName = readonly AttributeTypeAndValue[];
+
+/** A distinguished name, most general part first. */
+export interface Name {
+  /** As received. */
+  readonly der: Buffer;
+  readonly rdns: readonly RelativeDistinguishedName[];
+}
+
+/** Decodes a Name (RFC 5280, section 4.1.2.4); it may be empty. Throws DerError. */
+export function readName(node: DerNode): Name {
+  const rdns = expectTag(node, tags.sequence, 'A distinguished name').children.map(
+    readRelativeDistinguishedName,
+  );
+  return { der: node.bytes, rdns };
+}
+
+function readRelativeDistinguishedName(node: DerNode): RelativeDistinguishedName {
+  const { children } = expectTag(node, tags.set, 'A part of a distinguished name');
+  if (children.length === 0) throw new DerError('A part of a distinguished name is empty.');
+  return children.map(readAttribute);
+}
+
+function readAttribute(node: DerNode): AttributeTypeAndValue {
+  const [type, value, ...rest] = expectTag(node, tags.sequence, 'An attribute of a name').children;
+  if (type === undefined || value === undefined || rest.length > 0) {
+    throw new DerError('An attribute of a distinguished name is malformed.');
+  }
+  return {
+    type: readObjectIdentifier(type),
+    valueTag: value.tag,
+    value: readText(value) ?? `#${value.bytes.toString('hex')}`,
+  };
+}
+
+/**
+ * A name with one attribute per level, in the given order. Values are UTF8String, except where RFC 5280,
+ * appendix A wants PrintableString (countryName, serialNumber, dnQualifier) or IA5String (emailAddress,
+ * domainComponent).
+ */
+export function nameFromAttributes(
+  attributes: readonly { readonly type: string; readonly value: string }[],
+): Name {
+  const rdns = attributes.map(({ type, value }) =>
+    set(sequence(objectIdentifier(type), attributeText(type, value))),
+  );
+  return readName(readDer(toDer(sequence(...rdns))));
+}
+
+function attributeText(type: string, value: string): Asn1 {
+  switch (type) {
+    case oids.countryName:
+    case oids.serialNumber:
+    case oids.dnQualifier:
+      return printableString(value);
+    case oids.emailAddress:
+    case oids.domainComponent:
+      return ia5String(value);
+    default:
+      return utf8String(value);
+  }
+}
+
+/** The values of all attributes of one type, in the order of the name. */
+export function attributeValues(name: Name, type: string): readonly string[] {
+  return name.rdns.flat().flatMap((attribute) => (attribute.type === type ? [attribute.value] : []));
+}
+
+/** RFC 4514, section 3. */
+const shortNames: Readonly<Record<string, string>> = {
+  [oids.commonName]: 'CN',
+  [oids.localityName]: 'L',
+  [oids.stateOrProvinceName]: 'ST',
+  [oids.organizationName]: 'O',
+  [oids.organizationalUnitName]: 'OU',
+  [oids.countryName]: 'C',
+  [oids.streetAddress]: 'STREET',
+  [oids.domainComponent]: 'DC',
+  [oids.userId]: 'UID',
+};
+
+/**
+ * The name for people and logs, as RFC 4514 writes it: the most specific part first, special characters
+ * escaped. Control and invisible characters are always escaped, so one name is always one line.
+ */
+export function nameToString(name: Name): string {
+  return name.rdns.toReversed().map(rdnToString).join(',');
+}
+
+function rdnToString(rdn: RelativeDistinguishedName): string {
+  return rdn
+    .map(({ type, value }) => `${shortNames[type] ?? nameOfOid(type)}=${escapeValue(value)}`)
+    .join('+');
+}
+
+function escapeValue(value: string): string {
+  return value
+    .replaceAll(/["+,;<>\\]/g, String.raw`\$&`)
+    .replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, hexEscape)
+    .replace(/^[ #]/, String.raw`\$&`)
+    .replace(/(?<!^\\?) $/, String.raw`\ `);
+}
+
+function hexEscape(character: string): string {
+  return Buffer.from(character, 'utf8')
+    .toString('hex')
+    .replaceAll(/../g, String.raw`\$&`);
+}
+
+/**
+ * Whether two names are the same (RFC 5280, section 7.1): string type, case, spaces around and the number of
+ * spaces inside do not matter, nor does the order inside one level; the order of the levels does.
+ */
+export function namesEqual(a: Name, b: Name): boolean {
+  return a.der.equals(b.der) || comparableName(a) === comparableName(b);
+}
+
+/** A text that is the same for two names exactly when they are the same name. */
+export function comparableName(name: Name): string {
+  return JSON.stringify(name.rdns.map((rdn) => rdn.map(comparableAttribute).sort()));
+}
+
+function comparableAttribute({ type, value }: AttributeTypeAndValue): string {
+  return `${type}=${value.normalize('NFKC').toLowerCase().trim().replaceAll(/\s+/g, ' ')}`;
+}

@@ -1,0 +1,45 @@
+import { isAscii, isUtf8 } from 'node:buffer';
+import { DerError, tags, type DerNode } from './der.ts';
+
+/**
+ * The text of an ASN.1 string of any type that RFC 5280 or RFC 2985 allow somewhere, or undefined when the value
+ * is no string. TeletexString is read as ISO 8859-1, as everybody writes it. Throws DerError when the octets do
+ * not fit the type.
+ */
+export function readText({ tag, content }: DerNode): string | undefined {
+  switch (tag) {
+    case tags.utf8String:
+      return must(isUtf8(content), content.toString('utf8'));
+    case tags.printableString:
+    case tags.ia5String:
+    case tags.visibleString:
+    case tags.numericString:
+      return must(isAscii(content), content.toString('latin1'));
+    case tags.teletexString:
+      return content.toString('latin1');
+    case tags.bmpString:
+      return readCodePoints(content, 2);
+    case tags.universalString:
+      return readCodePoints(content, 4);
+    default:
+      return undefined;
+  }
+}
+
+/** UCS-2 or UCS-4, big endian; surrogates are no characters in either. */
+function readCodePoints(content: Buffer, width: 2 | 4): string {
+  must(content.length % width === 0, '');
+  const points = Array.from({ length: content.length / width }, (_, i) =>
+    content.readUIntBE(i * width, width),
+  );
+  must(
+    points.every((point) => point <= 0x10ffff && (point < 0xd800 || point > 0xdfff)),
+    '',
+  );
+  return points.map((point) => String.fromCodePoint(point)).join('');
+}
+
+function must(fits: boolean, text: string): string {
+  if (!fits) throw new DerError('A string holds octets that do not fit its type.');
+  return text;
+}
