@@ -54,7 +54,10 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
   try {
     await using opened = new AsyncDisposableStack();
     const store = opened.adopt(await openState(configuration), (state) => state.close());
-    const backends = opened.adopt(await openCertificationAuthorities(configuration, store, log), closeBackends);
+    const backends = opened.adopt(
+      await openCertificationAuthorities(configuration, store, log),
+      closeBackends,
+    );
     await openAliases(configuration, backends, store, log);
     await readTlsFiles(configuration);
     const problems = await Promise.all([...backends].map(async ([name, ca]) => await problemOf(name, ca)));
@@ -93,7 +96,10 @@ export async function openCertificationAuthorities(
     const services = { name, certificates: store.certificates, log };
     opened.set(
       name,
-      await withContext(`backends.${name}`, find(certificationAuthorityDrivers, backend).open(optionsOf(backend), services)),
+      await withContext(
+        `backends.${name}`,
+        find(certificationAuthorityDrivers, backend).open(optionsOf(backend), services),
+      ),
     );
   }
   return opened;
@@ -103,7 +109,10 @@ async function closeBackends(backends: Backends): Promise<void> {
   await Promise.all([...backends.values()].map(async (ca) => await ca.close?.()));
 }
 
-function find<Driver extends { readonly name: string }>(drivers: readonly Driver[], { driver }: DriverOptions): Driver {
+function find<Driver extends { readonly name: string }>(
+  drivers: readonly Driver[],
+  { driver }: DriverOptions,
+): Driver {
   const found = drivers.find(({ name }) => name === driver);
   if (found === undefined) throw new Error(`There is no driver named ${driver}.`);
   return found;
@@ -161,7 +170,8 @@ async function openAlias(
   const clientCertificate = createClientCertificateAuthenticator({
     explicit: async (signal) => (await caCertificates.current(signal)).anchors,
     implicit,
-    isRevoked: async ({ serialNumber }, signal) => (await ca.certificateStatus?.(serialNumber, signal)) === 'revoked',
+    isRevoked: async ({ serialNumber }, signal) =>
+      (await ca.certificateStatus?.(serialNumber, signal)) === 'revoked',
   });
   return {
     name,
@@ -203,7 +213,9 @@ async function listenEst(
   return await withContext('listeners.est', listen(createEstListener(options, handler), listeners.est));
 }
 
-async function readTlsFiles({ listeners: { est } }: Configuration): Promise<{ certificate: string; privateKey: string }> {
+async function readTlsFiles({
+  listeners: { est },
+}: Configuration): Promise<{ certificate: string; privateKey: string }> {
   const certificate = await readFile(est.certificate, 'utf8');
   const privateKey = await readSecret(est.privateKey);
   const [leaf] = certificatesFromPem(certificate);
@@ -216,20 +228,29 @@ async function readTlsFiles({ listeners: { est } }: Configuration): Promise<{ ce
 /** PEM of all that a client certificate may lead to, each once. */
 async function trustAnchorsOf(aliases: readonly Alias[]): Promise<readonly string[]> {
   const signal = AbortSignal.timeout(openingTimeout);
-  const explicit = await Promise.all(aliases.map(async ({ caCertificates }) => (await caCertificates.current(signal)).anchors));
+  const explicit = await Promise.all(
+    aliases.map(async ({ caCertificates }) => (await caCertificates.current(signal)).anchors),
+  );
   const anchors = [...explicit, ...aliases.map(({ implicitTrustAnchors }) => implicitTrustAnchors)];
   const certificates = anchors.flatMap(({ roots, intermediates }) => [...roots, ...intermediates]);
   return [...new Set(certificates.map(({ der }) => certificateToPem(der)))];
 }
 
-async function listenHttp(configuration: Configuration, backends: Backends, log: Log): Promise<Server | undefined> {
+async function listenHttp(
+  configuration: Configuration,
+  backends: Backends,
+  log: Log,
+): Promise<Server | undefined> {
   const { http } = configuration.listeners;
   if (http === undefined) return undefined;
   const server = createHttpServer(createPublicationHandler(backends, log));
   return await withContext('listeners.http', listen(server, http));
 }
 
-async function listen(server: Server, { address, port }: { readonly address: string; readonly port: number }): Promise<Server> {
+async function listen(
+  server: Server,
+  { address, port }: { readonly address: string; readonly port: number },
+): Promise<Server> {
   server.listen({ host: address, port });
   await once(server, 'listening');
   return server;

@@ -21,7 +21,9 @@ export interface ClientCertificateOptions {
  * verdict alone is not enough: a resumed session carries that of the original handshake, perhaps made under
  * other anchors, and without a certificate some TLS stacks call a resumed session authorized.
  */
-export function createClientCertificateAuthenticator(options: ClientCertificateOptions): CertificateAuthenticator {
+export function createClientCertificateAuthenticator(
+  options: ClientCertificateOptions,
+): CertificateAuthenticator {
   return async function clientCertificate({ clientCertificate: presented }, now, signal) {
     if (presented === undefined) return undefined;
     if (!presented.authorized) throw refusal('it did not pass the TLS handshake');

@@ -27,7 +27,12 @@ export type Authentication = (
  * certificate, or an addition to it). A credential that is shown and wrong is refused although another one
  * would do.
  */
-export function createAuthentication({ alias, mode, clientCertificate, user }: AuthenticationOptions): Authentication {
+export function createAuthentication({
+  alias,
+  mode,
+  clientCertificate,
+  user,
+}: AuthenticationOptions): Authentication {
   return async function authenticate(credentials, now, signal) {
     const shownCertificate = mode === 'basic' ? undefined : await clientCertificate(credentials, now, signal);
     const shownUser = mode === 'clientCertificate' ? undefined : await user(credentials, now, signal);
@@ -54,7 +59,8 @@ function whatIsMissing(
         ? userMissing(alias, 'a TLS client certificate, or a user name and an enrolment code')
         : undefined;
     case 'both':
-      if (user === undefined) return userMissing(alias, 'a user name and an enrolment code besides the certificate');
+      if (user === undefined)
+        return userMissing(alias, 'a user name and an enrolment code besides the certificate');
       return certificate === undefined ? certificateMissing() : undefined;
   }
 }

@@ -13,11 +13,17 @@ const canonical = /^[A-Za-z0-9+/]*={0,2}$/;
 export function decodeBase64(text: string): Buffer {
   const compact = text.replace(/[ \t\r\n]+/g, '');
   if (!canonical.test(compact)) {
-    throw new EstError('malformed_request', 'The request body is not base64: it holds a character outside the alphabet.');
+    throw new EstError(
+      'malformed_request',
+      'The request body is not base64: it holds a character outside the alphabet.',
+    );
   }
   const bytes = Buffer.from(compact, 'base64');
   if (bytes.toString('base64') !== compact) {
-    throw new EstError('malformed_request', 'The request body is not complete base64: its padding or its length is wrong.');
+    throw new EstError(
+      'malformed_request',
+      'The request body is not complete base64: its padding or its length is wrong.',
+    );
   }
   return bytes;
 }

@@ -1,7 +1,8 @@
 import { EstError } from '../errors.ts';
 import { decodeBase64 } from './base64.ts';
 
-const armour = /^\s*-----BEGIN (NEW )?CERTIFICATE REQUEST-----([^-]*)-----END \1?CERTIFICATE REQUEST-----\s*$/;
+const armour =
+  /^\s*-----BEGIN (NEW )?CERTIFICATE REQUEST-----([^-]*)-----END \1?CERTIFICATE REQUEST-----\s*$/;
 
 /**
  * The DER octets of an enrolment request's body. Always accepted: base64 of DER, whatever
@@ -14,7 +15,10 @@ export function decodeBody(body: Buffer, strict: boolean): Buffer {
   const base64 = strict ? text : withoutArmour(text);
   const der = decodeBase64(base64);
   if (der.length === 0) {
-    throw new EstError('malformed_request', 'The request body is empty; expected a PKCS#10 request in base64.');
+    throw new EstError(
+      'malformed_request',
+      'The request body is empty; expected a PKCS#10 request in base64.',
+    );
   }
   return der;
 }
@@ -28,7 +32,10 @@ function withoutArmour(text: string): string {
   if (!text.includes('-----BEGIN ')) return text;
   const base64 = armour.exec(text)?.[2];
   if (base64 === undefined) {
-    throw new EstError('malformed_request', 'The request body is PEM, but not exactly one CERTIFICATE REQUEST block.');
+    throw new EstError(
+      'malformed_request',
+      'The request body is PEM, but not exactly one CERTIFICATE REQUEST block.',
+    );
   }
   return base64;
 }

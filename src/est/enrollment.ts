@@ -31,7 +31,10 @@ const retryWhileInProgress = 2;
  * CA, check its answer, record the outcome. So every certificate is known before the client gets it, and a
  * repeat after a lost reply gets the same one.
  */
-export async function enroll(request: EstRequest, permitted: PermittedEnrollment): Promise<EnrollmentOutcome> {
+export async function enroll(
+  request: EstRequest,
+  permitted: PermittedEnrollment,
+): Promise<EnrollmentOutcome> {
   const subject = nameToString(permitted.names.subject);
   request.annotate({ subject });
   await refuseForeignKey(request, permitted, subject);

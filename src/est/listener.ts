@@ -64,7 +64,11 @@ function refuseRenegotiation(socket: TLSSocket): void {
 /** Any expectation but 100-continue (RFC 9110, section 10.1.1). */
 function answerExpectation(_request: IncomingMessage, response: ServerResponse): void {
   const body = 'The only expectation that this server meets is 100-continue.\n';
-  response.writeHead(417, { 'Content-Type': 'text/plain', 'Content-Length': body.length, Connection: 'close' });
+  response.writeHead(417, {
+    'Content-Type': 'text/plain',
+    'Content-Length': body.length,
+    Connection: 'close',
+  });
   response.end(body);
 }
 
@@ -74,7 +78,10 @@ const unreadable: Readonly<Record<string, { readonly status: string; readonly se
     sentence: 'The header of the request is too large.',
   },
   HPE_INVALID_METHOD: { status: '501 Not Implemented', sentence: 'The method of the request is unknown.' },
-  ERR_HTTP_REQUEST_TIMEOUT: { status: '408 Request Timeout', sentence: 'The request took too long to arrive.' },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: '408 Request Timeout',
+    sentence: 'The request took too long to arrive.',
+  },
 };
 const badRequest = { status: '400 Bad Request', sentence: 'The request is no valid HTTP/1.1 message.' };
 

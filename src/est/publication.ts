@@ -46,7 +46,10 @@ export function createPublicationHandler(
       return sentence(404, 'There is nothing here; EST is served over HTTPS only.');
     } catch (thrown) {
       const error = toEstError(thrown);
-      log.error('A CRL or CA certificate could not be served.', { backend: name, error: error.cause ?? error });
+      log.error('A CRL or CA certificate could not be served.', {
+        backend: name,
+        error: error.cause ?? error,
+      });
       return sentence(error.status, error.sentence);
     }
   }

@@ -8,7 +8,16 @@ import type { Alias } from './alias.ts';
 import { decodeBody } from './body.ts';
 import type { EstRequest, RequestFacts } from './message.ts';
 import { operations, type Operation } from './operations.ts';
-import { channelBinding, checkFraming, credentialsOf, errorReply, readBody, send, successReply, type Reply } from './wire.ts';
+import {
+  channelBinding,
+  checkFraming,
+  credentialsOf,
+  errorReply,
+  readBody,
+  send,
+  successReply,
+  type Reply,
+} from './wire.ts';
 
 /** What the EST listener serves. */
 export interface EstService {
@@ -65,12 +74,23 @@ export function createEstHandler(service: EstService): RequestListener {
     throw new EstError('unknown_operation', 'There is nothing here; EST is served below /.well-known/est/.');
   });
 
-  application.use(function refuse(thrown: unknown, request: Request, response: EstExpressResponse, _next: NextFunction) {
+  application.use(function refuse(
+    thrown: unknown,
+    request: Request,
+    response: EstExpressResponse,
+    _next: NextFunction,
+  ) {
     const error = isUndecodablePath(thrown) ? malformedPath() : toEstError(thrown);
     finish(request, response, errorReply(error, response.locals.exchange.id), error.code, error);
   });
 
-  function finish(request: Request, response: EstExpressResponse, reply: Reply, outcome: string, error?: EstError): void {
+  function finish(
+    request: Request,
+    response: EstExpressResponse,
+    reply: Reply,
+    outcome: string,
+    error?: EstError,
+  ): void {
     const { id, startedAt, facts } = response.locals.exchange;
     send(request, response, reply, service.limits.bodyBytes);
     const fields = {
@@ -117,7 +137,12 @@ function route(aliases: ReadonlyMap<string, Alias>, request: Request, exchange: 
   return { alias, operation };
 }
 
-function toEstRequest(service: EstService, alias: Alias, request: Request, response: EstExpressResponse): EstRequest {
+function toEstRequest(
+  service: EstService,
+  alias: Alias,
+  request: Request,
+  response: EstExpressResponse,
+): EstRequest {
   const { exchange } = response.locals;
   const { bodyBytes, requestTimeout, repeatWindow } = service.limits;
   return {
@@ -130,7 +155,8 @@ function toEstRequest(service: EstService, alias: Alias, request: Request, respo
     credentials: credentialsOf(request),
     channelBinding: () => channelBinding(request),
     signal: AbortSignal.timeout(requestTimeout * 1000),
-    readBody: async (mediaType) => decodeBody(await readBody(request, response, mediaType, bodyBytes), alias.strict),
+    readBody: async (mediaType) =>
+      decodeBody(await readBody(request, response, mediaType, bodyBytes), alias.strict),
     annotate: (facts) => {
       exchange.facts = { ...exchange.facts, ...facts };
     },
@@ -143,5 +169,8 @@ function isUndecodablePath(thrown: unknown): boolean {
 }
 
 function malformedPath(): EstError {
-  return new EstError('malformed_request', 'The path holds a percent sign that is not followed by two hex digits.');
+  return new EstError(
+    'malformed_request',
+    'The path holds a percent sign that is not followed by two hex digits.',
+  );
 }

@@ -24,7 +24,9 @@ export function credentialsOf(request: IncomingMessage): Credentials {
   return {
     authorization: request.headers.authorization,
     clientCertificate:
-      x509 === undefined || !(socket instanceof TLSSocket) ? undefined : { x509, authorized: socket.authorized },
+      x509 === undefined || !(socket instanceof TLSSocket)
+        ? undefined
+        : { x509, authorized: socket.authorized },
   };
 }
 
@@ -100,7 +102,10 @@ function declaredLength(request: IncomingMessage): number {
 }
 
 function tooLarge(limit: number): EstError {
-  return new EstError('payload_too_large', `The request body is too large; at most ${limit} octets are accepted.`);
+  return new EstError(
+    'payload_too_large',
+    `The request body is too large; at most ${limit} octets are accepted.`,
+  );
 }
 
 /** The reply to a request that was served (RFC 7030, section 4; RFC 8951, section 3). */
@@ -151,7 +156,12 @@ export function errorReply(error: EstError, requestId: string): Reply {
 const lingerTime = 1000;
 
 /** Sends a reply. When the body was not read, what comes of it is thrown away, and the connection may end. */
-export function send(request: IncomingMessage, response: Response | ServerResponse, reply: Reply, limit: number): void {
+export function send(
+  request: IncomingMessage,
+  response: Response | ServerResponse,
+  reply: Reply,
+  limit: number,
+): void {
   const drains = !request.complete && request.headers.expect === undefined;
   const isSmall = request.headers['transfer-encoding'] === undefined && declaredLength(request) <= limit;
   const close = reply.close || (!request.complete && !(drains && isSmall));

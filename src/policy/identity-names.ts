@@ -14,8 +14,12 @@ export function refuseForeignNames(
   subjectAltName: readonly GeneralName[],
 ): void {
   const commonNames = attributeValues(subject, oids.commonName);
-  if (commonNames.every((name) => ownCommonNames(identity).includes(name)) && subjectAltName.every(isOwn)) return;
-  throw new EstError('forbidden', 'The CSR asks for a name that does not belong to the authenticated client.');
+  if (commonNames.every((name) => ownCommonNames(identity).includes(name)) && subjectAltName.every(isOwn))
+    return;
+  throw new EstError(
+    'forbidden',
+    'The CSR asks for a name that does not belong to the authenticated client.',
+  );
 
   function isOwn(name: GeneralName): boolean {
     const own = identity.certificate?.certificate.subjectAltName ?? [];

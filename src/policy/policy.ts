@@ -73,19 +73,28 @@ export function permitRenewal(
 /** RFC 6402, section 2.8: never ignored. */
 function refuseChangeSubjectName(csr: CertificationRequest): void {
   if (csr.changeSubjectName) {
-    throw new EstError('forbidden', 'The ChangeSubjectName attribute is not allowed here; names stay as they are.');
+    throw new EstError(
+      'forbidden',
+      'The ChangeSubjectName attribute is not allowed here; names stay as they are.',
+    );
   }
 }
 
 function refuseOtherKeys(policy: Policy, csr: CertificationRequest): void {
   if (!policy.keys.includes(csr.publicKey.type)) {
-    throw new EstError('forbidden', `This alias accepts only these kinds of keys: ${policy.keys.join(', ')}.`);
+    throw new EstError(
+      'forbidden',
+      `This alias accepts only these kinds of keys: ${policy.keys.join(', ')}.`,
+    );
   }
 }
 
 function refuseNamelessSubject(subject: Name, subjectAltName: readonly GeneralName[]): void {
   if (subject.rdns.length === 0 && subjectAltName.length === 0) {
-    throw new EstError('bad_certification_request', 'The CSR names nobody: both subject and subjectAltName are empty.');
+    throw new EstError(
+      'bad_certification_request',
+      'The CSR names nobody: both subject and subjectAltName are empty.',
+    );
   }
 }
 
@@ -102,7 +111,10 @@ function refuseOtherSubjectAltNames(policy: Policy, names: readonly GeneralName[
     throw new EstError('forbidden', `The subjectAltName may hold only: ${allowed}.`);
   }
   if (names.some(isTooWide)) {
-    throw new EstError('forbidden', 'The subjectAltName may hold neither wildcards nor the unspecified address.');
+    throw new EstError(
+      'forbidden',
+      'The subjectAltName may hold neither wildcards nor the unspecified address.',
+    );
   }
 }
 
@@ -117,13 +129,19 @@ function refuseChangedNames(current: Certificate, csr: CertificationRequest): vo
     throw new EstError('forbidden', 'The subject of the CSR differs from that of the certificate to renew.');
   }
   if (!generalNamesEqual(current.subjectAltName ?? [], csr.subjectAltName ?? [])) {
-    throw new EstError('forbidden', 'The subjectAltName of the CSR differs from that of the certificate to renew.');
+    throw new EstError(
+      'forbidden',
+      'The subjectAltName of the CSR differs from that of the certificate to renew.',
+    );
   }
 }
 
 function refuseSameKey(policy: Policy, current: Certificate, csr: CertificationRequest): void {
   if (!policy.renewWithSameKey && current.spki.equals(csr.publicKey.spki)) {
-    throw new EstError('forbidden', 'A new key is required to renew; the CSR holds the key of the old certificate.');
+    throw new EstError(
+      'forbidden',
+      'A new key is required to renew; the CSR holds the key of the old certificate.',
+    );
   }
 }
 

@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals';
+import { dummyHash, generateCode, hashCode, verifyCode } from '../../src/auth/code.ts';
+
+describe('enrolment codes', () => {
+  it('S-24 are stored as argon2id with a salt of their own', async () => {
+    const [first, second] = await Promise.all([hashCode('secret'), hashCode('secret')]);
+    expect(first).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
+    expect(second).not.toBe(first);
+    expect(first).not.toContain('secret');
+  });
+
+  it('are proved by the same code alone, the first time and later', async () => {
+    const hash = await hashCode('pa:ss wörd');
+    expect(await verifyCode('pa:ss wörd', hash)).toBe(true);
+    expect(await verifyCode('pa:ss wörd', hash)).toBe(true);
+    expect(await verifyCode('pa:ss word', hash)).toBe(false);
+    expect(await verifyCode('', hash)).toBe(false);
+    expect(await verifyCode('pa:ss wörd', await hashCode('another'))).toBe(false);
+  });
+
+  it.each([
+    '',
+    'secret',
+    '$2y$05$abcdefghijklmnopqrstuv',
+    '$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$',
+  ])('are never checked against a hash of another form: %j', async (hash) => {
+    await expect(verifyCode('secret', hash)).rejects.toThrow('unknown form');
+  });
+
+  it('S-24 check a user who does not exist against a hash of the same cost', async () => {
+    expect((await dummyHash()).split('$').slice(0, 4)).toEqual((await hashCode('x')).split('$').slice(0, 4));
+    expect(await dummyHash()).toBe(await dummyHash());
+  });
+
+  it('refuse a flood instead of computing all at once', async () => {
+    const hash = await hashCode('right');
+    const answers = await Promise.allSettled(
+      Array.from({ length: 100 }, (_, n) => verifyCode(`wrong ${n}`, hash)),
+    );
+    const refused = answers.filter(({ status }) => status === 'rejected');
+    expect(refused.length).toBe(36);
+    expect(refused[0]).toMatchObject({ reason: { code: 'too_many_requests', status: 429, retryAfter: 1 } });
+  });
+
+  it('are generated with 26 letters that nobody confuses', () => {
+    const codes = Array.from({ length: 100 }, generateCode);
+    expect(new Set(codes).size).toBe(100);
+    for (const code of codes) expect(code).toMatch(/^([0-9A-HJKMNP-TV-Z]{5}-){5}[0-9A-HJKMNP-TV-Z]$/);
+  });
+});

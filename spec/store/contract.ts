@@ -1,0 +1,267 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { NewEnrollment, RepeatWindow, StateStore, User } from '../../src/store/store.ts';
+
+const start = new Date('2026-05-01T12:00:00.000Z');
+const later = (seconds: number): Date => new Date(start.getTime() + seconds * 1000);
+
+/** A repeat within 600 seconds gets the same answer; a record open for 30 seconds is abandoned. */
+const at = (seconds: number): RepeatWindow => ({
+  now: later(seconds),
+  issuedSince: later(seconds - 600),
+  openedSince: later(seconds - 30),
+});
+
+const enrollment = (changes: Partial<NewEnrollment> = {}): NewEnrollment => ({
+  fingerprint: 'f1',
+  requestId: 'r1',
+  alias: 'est',
+  operation: 'simpleenroll',
+  identity: 'user:device',
+  subject: 'CN=device-1',
+  publicKey: 'k1',
+  countedUser: undefined,
+  ...changes,
+});
+
+const user = (changes: Partial<User> = {}): User => ({
+  alias: 'est',
+  name: 'once',
+  codeHash: 'hash',
+  remainingUses: 1,
+  createdAt: start,
+  ...changes,
+});
+
+const certificate = {
+  certificate: Buffer.from([0x30, 0x03, 0x02, 0x01, 0x05]),
+  serialNumber: '0a1b',
+  notAfter: later(86_400),
+};
+
+const registered = {
+  backend: 'local',
+  serialNumber: '0a1b',
+  idempotencyKey: 'i1',
+  subject: 'CN=device-1',
+  notBefore: start,
+  notAfter: later(86_400),
+  certificate: certificate.certificate,
+};
+
+/** Opens one record and gives its id. */
+async function openOne(
+  store: StateStore,
+  changes: Partial<NewEnrollment> = {},
+  seconds = 0,
+): Promise<string> {
+  const opened = await store.enrollments.open(enrollment(changes), at(seconds));
+  if (opened.state !== 'opened') throw new Error(`expected opened, found ${opened.state}`);
+  return opened.id;
+}
+
+/** What every store must do; `open` gives a fresh and empty one. */
+export function stateStoreContract(name: string, open: () => Promise<StateStore>): void {
+  describe(`${name} keeps the contract of StateStore`, () => {
+    let store: StateStore;
+    beforeEach(async () => {
+      store = await open();
+    });
+    afterEach(async () => {
+      await store.close();
+    });
+
+    describe('the journal', () => {
+      it('E-22 gives the certificate of the same request again within the window, and not after it', async () => {
+        const id = await openOne(store);
+        await store.enrollments.issued(id, certificate, later(1));
+        expect(await store.enrollments.open(enrollment({ requestId: 'r2' }), at(601))).toEqual({
+          state: 'issued',
+          certificate: certificate.certificate,
+        });
+        expect(await openOne(store, {}, 602)).not.toBe(id);
+      });
+
+      it('says in_progress while the same request is being handled, and opens an abandoned record again', async () => {
+        const id = await openOne(store);
+        expect(await store.enrollments.open(enrollment(), at(29))).toEqual({ state: 'in_progress' });
+        expect(await store.enrollments.open(enrollment(), at(31))).toEqual({ state: 'opened', id });
+        expect(await store.enrollments.open(enrollment(), at(60))).toEqual({ state: 'in_progress' });
+      });
+
+      it('P-05 finds a pending request by its fingerprint, whatever its age', async () => {
+        const id = await openOne(store);
+        await store.enrollments.pending(id, 'reference', later(1));
+        const found = { state: 'pending', id, reference: 'reference' };
+        expect(await store.enrollments.open(enrollment({ requestId: 'r2' }), at(2))).toEqual(found);
+        expect(await store.enrollments.open(enrollment(), at(1_000_000))).toEqual(found);
+      });
+
+      it('opens a failed record again under its id', async () => {
+        const id = await openOne(store);
+        await store.enrollments.failed(id, 'ca_timeout', later(1));
+        expect(await openOne(store, {}, 2)).toBe(id);
+      });
+
+      it('opens a new record after a refusal', async () => {
+        const id = await openOne(store);
+        await store.enrollments.refused(id, 'rejected_by_ca', later(1));
+        expect(await openOne(store, {}, 2)).not.toBe(id);
+      });
+
+      it('opens exactly one of many equal requests at once', async () => {
+        const answers = await Promise.all(
+          Array.from({ length: 20 }, () => store.enrollments.open(enrollment(), at(0))),
+        );
+        expect(answers.filter(({ state }) => state === 'opened')).toHaveLength(1);
+        expect(answers.filter(({ state }) => state === 'in_progress')).toHaveLength(19);
+      });
+
+      it('S-28 gives the last use of a user to exactly one of many requests at once', async () => {
+        await store.users.add(user());
+        const answers = await Promise.all(
+          Array.from({ length: 20 }, (_, n) =>
+            store.enrollments.open(enrollment({ fingerprint: `f${n}`, countedUser: 'once' }), at(0)),
+          ),
+        );
+        expect(answers.filter(({ state }) => state === 'opened')).toHaveLength(1);
+        expect(answers.filter(({ state }) => state === 'exhausted')).toHaveLength(19);
+        expect(await store.users.find('est', 'once')).toMatchObject({ remainingUses: 0 });
+      });
+
+      it('A-13 lets a used-up user repeat the request that used it up', async () => {
+        await store.users.add(user());
+        const counted = { countedUser: 'once' };
+        const id = await openOne(store, counted);
+        await store.enrollments.failed(id, 'ca_timeout', later(1));
+        expect(await openOne(store, counted, 2)).toBe(id);
+        await store.enrollments.issued(id, certificate, later(3));
+        expect(await store.enrollments.open(enrollment(counted), at(4))).toMatchObject({ state: 'issued' });
+        const other = enrollment({ ...counted, fingerprint: 'f2' });
+        expect(await store.enrollments.open(other, at(4))).toEqual({ state: 'exhausted' });
+      });
+
+      it('A-13 gives the use back when the request is refused, once', async () => {
+        await store.users.add(user());
+        const id = await openOne(store, { countedUser: 'once' });
+        await store.enrollments.refused(id, 'rejected_by_ca', later(1));
+        await store.enrollments.refused(id, 'rejected_by_ca', later(2));
+        expect(await store.users.find('est', 'once')).toMatchObject({ remainingUses: 1 });
+      });
+
+      it('finds a removed user exhausted', async () => {
+        const opened = await store.enrollments.open(enrollment({ countedUser: 'gone' }), at(0));
+        expect(opened).toEqual({ state: 'exhausted' });
+      });
+
+      it('S-17 knows who holds a key until the certificate expires', async () => {
+        for (const [fingerprint, identity] of [
+          ['f1', 'user:a'],
+          ['f2', 'user:a'],
+          ['f3', 'user:b'],
+        ] as const) {
+          const id = await openOne(store, { fingerprint, identity });
+          await store.enrollments.issued(id, certificate, later(1));
+        }
+        await openOne(store, { fingerprint: 'f4', identity: 'user:c' });
+        const holders = await store.enrollments.holdersOfKey('k1', later(2));
+        expect([...holders].sort((a, b) => a.identity.localeCompare(b.identity))).toEqual([
+          { identity: 'user:a', subject: 'CN=device-1' },
+          { identity: 'user:b', subject: 'CN=device-1' },
+        ]);
+        expect(await store.enrollments.holdersOfKey('k1', later(86_400))).toEqual([]);
+        expect(await store.enrollments.holdersOfKey('k2', later(2))).toEqual([]);
+      });
+
+      it('lists the newest records first', async () => {
+        await openOne(store, { fingerprint: 'f1', subject: 'CN=old' }, 0);
+        const id = await openOne(store, { fingerprint: 'f2', subject: 'CN=new' }, 1);
+        await store.enrollments.issued(id, certificate, later(2));
+        const [first, second] = await store.enrollments.list(2);
+        expect(first).toMatchObject({
+          subject: 'CN=new',
+          state: 'issued',
+          serialNumber: '0a1b',
+          openedAt: later(1),
+        });
+        expect(second).toMatchObject({ subject: 'CN=old', state: 'open', serialNumber: undefined });
+        expect(await store.enrollments.list(1)).toEqual([first]);
+      });
+    });
+
+    describe('the users', () => {
+      it('are found as they were added, by alias and exact name', async () => {
+        expect(await store.users.add(user())).toBe(true);
+        expect(await store.users.find('est', 'once')).toEqual(user());
+        expect(await store.users.find('est', 'Once')).toBeUndefined();
+        expect(await store.users.find('other', 'once')).toBeUndefined();
+      });
+
+      it('are never overwritten', async () => {
+        await store.users.add(user());
+        expect(await store.users.add(user({ codeHash: 'other' }))).toBe(false);
+        expect(await store.users.find('est', 'once')).toMatchObject({ codeHash: 'hash' });
+      });
+
+      it('are removed once and listed by alias and name', async () => {
+        for (const [alias, name] of [
+          ['est', 'b'],
+          ['est', 'a'],
+          ['alias', 'z'],
+        ] as const) {
+          await store.users.add(user({ alias, name, remainingUses: undefined }));
+        }
+        expect((await store.users.list()).map(({ alias, name }) => [alias, name])).toEqual([
+          ['alias', 'z'],
+          ['est', 'a'],
+          ['est', 'b'],
+        ]);
+        expect(await store.users.remove('est', 'a')).toBe(true);
+        expect(await store.users.remove('est', 'a')).toBe(false);
+      });
+
+      it('S-32 may have names that look like SQL', async () => {
+        const name = "'; DROP TABLE users; --%_";
+        await store.users.add(user({ name }));
+        expect(await store.users.find('est', name)).toMatchObject({ name });
+        expect(await store.users.find('est', '%')).toBeUndefined();
+      });
+    });
+
+    describe('the certificates', () => {
+      it('are found as they were added, by serial number or idempotency key', async () => {
+        await store.certificates.add(registered);
+        const expected = { ...registered, revocation: undefined };
+        expect(await store.certificates.find('local', '0a1b')).toEqual(expected);
+        expect(await store.certificates.findByIdempotencyKey('local', 'i1')).toEqual(expected);
+        expect(await store.certificates.find('other', '0a1b')).toBeUndefined();
+        expect(await store.certificates.findByIdempotencyKey('local', 'i2')).toBeUndefined();
+      });
+
+      it('have a serial number that is unique within their backend', async () => {
+        await store.certificates.add(registered);
+        await expect(store.certificates.add({ ...registered, idempotencyKey: 'i2' })).rejects.toThrow();
+        await store.certificates.add({ ...registered, backend: 'other' });
+        expect(await store.certificates.list('local')).toHaveLength(1);
+      });
+
+      it('are revoked once, and stay on the list of revoked ones until they expire', async () => {
+        await store.certificates.add(registered);
+        expect(await store.certificates.revoke('local', 'ff', 'superseded', later(1))).toBe('unknown');
+        expect(await store.certificates.revoke('local', '0a1b', 'keyCompromise', later(1))).toBe('revoked');
+        expect(await store.certificates.revoke('local', '0a1b', 'superseded', later(2))).toBe('already');
+        const revoked = { ...registered, revocation: { at: later(1), reason: 'keyCompromise' } };
+        expect(await store.certificates.revoked('local', later(2))).toEqual([revoked]);
+        expect(await store.certificates.revoked('local', later(86_400))).toEqual([]);
+        expect(await store.certificates.revoked('other', later(2))).toEqual([]);
+      });
+
+      it('get CRL numbers that grow from 1, each once, also at once', async () => {
+        const numbers = await Promise.all(
+          Array.from({ length: 10 }, () => store.certificates.nextCrlNumber('local')),
+        );
+        expect(numbers.sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        expect(await store.certificates.nextCrlNumber('other')).toBe(1);
+      });
+    });
+  });
+}

@@ -1,0 +1,74 @@
+import { request, type RequestOptions } from 'node:https';
+import type { IncomingHttpHeaders } from 'node:http';
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { once } from 'node:events';
+
+/** An answer as it came over the wire. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly rawHeaders: readonly string[];
+  readonly body: string;
+}
+
+/** What a client shows in TLS. */
+export interface ClientKeys {
+  readonly key?: string;
+  readonly cert?: string;
+}
+
+/** One HTTPS request over a connection of its own, with Node's client. */
+export async function send(
+  url: string,
+  options: RequestOptions & { readonly body?: string | Buffer },
+): Promise<Answer> {
+  const { body, ...rest } = options;
+  const outgoing = request(url, { agent: false, ...rest });
+  outgoing.end(body);
+  const [incoming] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  return {
+    status: incoming.statusCode ?? 0,
+    headers: incoming.headers,
+    rawHeaders: incoming.rawHeaders,
+    body: Buffer.concat(chunks).toString('latin1'),
+  };
+}
+
+/** Opens a TLS connection and waits for the handshake. */
+export async function openTls(options: ConnectionOptions): Promise<TLSSocket> {
+  const socket = connect({ servername: 'localhost', ...options });
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+/** Sends octets as they are and resolves with all that comes back until the server ends the connection. */
+export async function exchangeRaw(options: ConnectionOptions, octets: string | Buffer): Promise<string> {
+  const socket = await openTls(options);
+  socket.write(octets);
+  return await readToEnd(socket);
+}
+
+/** All that comes until the end of the connection. */
+export async function readToEnd(socket: TLSSocket): Promise<string> {
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.on('error', () => undefined);
+  await once(socket, 'close');
+  return Buffer.concat(chunks).toString('latin1');
+}
+
+/** Resolves with what has come once it holds `text`; rejects when the connection ends before. */
+export async function readUntil(socket: TLSSocket, text: string): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    let received = '';
+    socket.on('data', (chunk: Buffer) => {
+      received += chunk.toString('latin1');
+      if (received.includes(text)) resolve(received);
+    });
+    socket.on('close', () => {
+      reject(new Error(`The connection ended after: ${received}`));
+    });
+  });
+}

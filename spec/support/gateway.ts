@@ -1,0 +1,157 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { hashCode } from '../../src/auth/code.ts';
+import { createLocalCertificationAuthority, createServerCertificate } from '../../src/ca/local/create.ts';
+import { loadConfiguration } from '../../src/config/load.ts';
+import { openState, startGateway, type Gateway } from '../../src/server.ts';
+import type { StateStore } from '../../src/store/store.ts';
+import { recordLog, type RecordedLog } from './log.ts';
+
+/** A whole gateway with its own CA, in a folder of its own, on free ports. */
+export interface TestGateway {
+  readonly port: number;
+  readonly url: string;
+  readonly httpUrl: string;
+  readonly directory: string;
+  readonly configurationFile: string;
+  /** PEM of the root. */
+  readonly trustAnchor: string;
+  readonly issuingCertificate: string;
+  readonly issuingKey: string;
+  readonly passphrase: string;
+  readonly log: RecordedLog;
+  /** A second connection to the store of the running gateway. */
+  readonly store: StateStore;
+  /** Stops, and removes the folder. */
+  stop(): Promise<void>;
+}
+
+/** What a spec changes: whole sections are replaced, aliases are added to `est`. */
+export interface TestGatewayOptions {
+  readonly aliases?: Readonly<Record<string, object>>;
+  readonly backends?: Readonly<Record<string, object>>;
+  readonly limits?: object;
+  readonly est?: object;
+}
+
+/** The enrolment user that every alias of a test gateway knows. */
+export const user = { name: 'device', code: 'correct-horse-battery' } as const;
+
+const policy = {
+  subject: ['commonName', 'serialNumber', 'organizationName', 'organizationalUnitName', 'countryName'],
+  subjectAltName: ['dNSName', 'iPAddress'],
+};
+
+/** A gateway's configuration as `est-gateway.yaml` has it, less the given changes. */
+function configuration(options: TestGatewayOptions): object {
+  return {
+    listeners: {
+      est: {
+        address: '127.0.0.1',
+        port: 0,
+        certificate: 'server.pem',
+        privateKey: 'file:server.key',
+        ...options.est,
+      },
+      http: { address: '127.0.0.1', port: 0 },
+    },
+    store: { driver: 'sqlite', file: 'state.sqlite' },
+    backends: {
+      local: {
+        driver: 'local',
+        certificate: 'issuing.pem',
+        privateKey: 'file:issuing.key',
+        passphrase: 'file:passphrase',
+        chain: ['root.pem'],
+        profiles: { device: { validityDays: 90, extendedKeyUsage: ['clientAuth', 'serverAuth'] } },
+      },
+      mock: { driver: 'mock' },
+      ...options.backends,
+    },
+    aliases: {
+      est: { backend: 'local', profile: 'device', authentication: 'either', policy },
+      ...Object.fromEntries(
+        Object.entries(options.aliases ?? {}).map(([name, alias]) => [
+          name,
+          { backend: 'local', profile: 'device', authentication: 'either', policy, ...alias },
+        ]),
+      ),
+    },
+    limits: options.limits ?? {},
+  };
+}
+
+/** Starts a gateway; the caller stops it. */
+export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const directory = await mkdtemp(join(tmpdir(), 'est-gateway-'));
+  const passphrase = 'test-passphrase';
+  const now = new Date();
+  const ca = await createLocalCertificationAuthority({
+    name: 'Test',
+    passphrase,
+    crlUrl: 'http://localhost/crl/local.crl',
+    caIssuersUrl: 'http://localhost/ca/local.cer',
+    now,
+  });
+  const { issuingCertificate, issuingKey } = ca;
+  const tls = await createServerCertificate({
+    issuingCertificate,
+    issuingKey,
+    passphrase,
+    hostnames: ['localhost'],
+    now,
+  });
+  const files = {
+    'root.pem': ca.rootCertificate,
+    'issuing.pem': issuingCertificate,
+    'issuing.key': issuingKey,
+    passphrase,
+    'server.pem': tls.certificate + issuingCertificate,
+    'server.key': tls.key,
+    'est-gateway.yaml': stringify(configuration(options)),
+  };
+  await Promise.all(
+    Object.entries(files).map(async ([name, text]) => {
+      await writeFile(join(directory, name), text, { mode: 0o600 });
+    }),
+  );
+  const configurationFile = join(directory, 'est-gateway.yaml');
+  const loaded = await loadConfiguration(configurationFile);
+  const log = recordLog();
+  const gateway = await startGateway(loaded, log);
+  const store = await openState(loaded);
+  await addUsers(store, Object.keys(loaded.aliases));
+  const port = Number(new URL(gateway.estUrl).port);
+  return {
+    port,
+    url: `https://localhost:${port}/.well-known/est`,
+    httpUrl: gateway.httpUrl ?? '',
+    directory,
+    configurationFile,
+    trustAnchor: ca.rootCertificate,
+    issuingCertificate,
+    issuingKey,
+    passphrase,
+    log,
+    store,
+    stop: async () => {
+      await stopAll(gateway, store, directory);
+    },
+  };
+}
+
+async function addUsers(store: StateStore, aliases: readonly string[]): Promise<void> {
+  const codeHash = await hashCode(user.code);
+  for (const alias of aliases) {
+    const createdAt = new Date();
+    await store.users.add({ alias, name: user.name, codeHash, remainingUses: undefined, createdAt });
+  }
+}
+
+async function stopAll(gateway: Gateway, store: StateStore, directory: string): Promise<void> {
+  await gateway.stop();
+  await store.close();
+  await rm(directory, { recursive: true });
+}

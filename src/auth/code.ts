@@ -1,0 +1,102 @@
+import { argon2, createHmac, randomBytes, timingSafeEqual, type Argon2Parameters } from 'node:crypto';
+import { promisify } from 'node:util';
+import { EstError } from '../errors.ts';
+
+/** Cost of a new hash: OWASP's recommendation for argon2id, about 20 ms. */
+const cost = { memory: 19_456, passes: 2, parallelism: 1 };
+const tagLength = 32;
+
+/** More computations than this at once are refused, so that a flood of logins exhausts neither memory nor CPU. */
+const mostAtOnce = 64;
+
+/** Crockford's base32: no letter that people confuse, nothing that a shell would interpret. */
+const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** A new enrolment code of 130 random bits, in groups that people can read aloud. */
+export function generateCode(): string {
+  const letters = [...randomBytes(26)].map((octet) => alphabet[octet % alphabet.length]).join('');
+  return letters.replace(/.{5}(?=.)/g, '$&-');
+}
+
+/** Hashes a code with argon2id, as a PHC string. */
+export async function hashCode(code: string): Promise<string> {
+  const salt = randomBytes(16);
+  const tag = await derive(code, { salt, ...cost });
+  return `$argon2id$v=19$m=${cost.memory},t=${cost.passes},p=${cost.parallelism}$${unpadded(salt)}$${unpadded(tag)}`;
+}
+
+/** Hashed like a user's code, for users that do not exist: they must cost the same time as those that do. */
+export async function dummyHash(): Promise<string> {
+  dummy ??= hashCode(generateCode());
+  return await dummy;
+}
+let dummy: Promise<string> | undefined;
+
+/**
+ * Whether this is the code of the hash. A success is remembered in memory by the hash itself, so that a fleet
+ * that shares a user does not pay for argon2id each time, and a changed or removed user is known at once.
+ * Throws `too_many_requests` when too many codes are being checked.
+ */
+export async function verifyCode(code: string, hash: string): Promise<boolean> {
+  const proof = createHmac('sha256', proofKey).update(code).digest();
+  const known = proofs.get(hash);
+  if (known !== undefined && timingSafeEqual(known, proof)) return true;
+  const { tag, ...parameters } = parse(hash);
+  const proved = timingSafeEqual(await derive(code, parameters), tag);
+  if (proved) remember(hash, proof);
+  return proved;
+}
+
+const proofKey = randomBytes(32);
+const proofs = new Map<string, Buffer>();
+const mostProofs = 10_000;
+
+function remember(hash: string, proof: Buffer): void {
+  const [oldest] = proofs.keys();
+  if (proofs.size >= mostProofs && oldest !== undefined) proofs.delete(oldest);
+  proofs.set(hash, proof);
+}
+
+const deriveKey = promisify<'argon2id', Argon2Parameters, Buffer>(argon2);
+let underWay = 0;
+
+interface HashParameters {
+  readonly salt: Buffer;
+  readonly memory: number;
+  readonly passes: number;
+  readonly parallelism: number;
+}
+
+async function derive(code: string, { salt, ...parameters }: HashParameters): Promise<Buffer> {
+  if (underWay >= mostAtOnce) {
+    throw new EstError('too_many_requests', 'Too many enrolment codes are being checked; try again.', {
+      retryAfter: 1,
+    });
+  }
+  underWay += 1;
+  try {
+    return await deriveKey('argon2id', { message: Buffer.from(code), nonce: salt, tagLength, ...parameters });
+  } finally {
+    underWay -= 1;
+  }
+}
+
+const phcString =
+  /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d)\$([A-Za-z0-9+/]{11,64})\$([A-Za-z0-9+/]{43})$/;
+
+function parse(hash: string): HashParameters & { readonly tag: Buffer } {
+  const [, memory, passes, parallelism, salt, tag] = phcString.exec(hash) ?? [];
+  if (salt === undefined || tag === undefined)
+    throw new Error('The stored hash of a code has an unknown form.');
+  return {
+    memory: Number(memory),
+    passes: Number(passes),
+    parallelism: Number(parallelism),
+    salt: Buffer.from(salt, 'base64'),
+    tag: Buffer.from(tag, 'base64'),
+  };
+}
+
+function unpadded(bytes: Buffer): string {
+  return bytes.toString('base64').replace(/=+$/, '');
+}

@@ -1,0 +1,106 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { CertificateRegistry, RegisteredCertificate } from './store.ts';
+import type { Tables } from './tables.ts';
+
+/** Certificates and revocations over any database that kysely speaks to. */
+export function createCertificateRegistry(database: Kysely<Tables>): CertificateRegistry {
+  return {
+    async add(certificate) {
+      await database
+        .insertInto('certificates')
+        .values({
+          backend: certificate.backend,
+          serial_number: certificate.serialNumber,
+          idempotency_key: certificate.idempotencyKey,
+          subject: certificate.subject,
+          not_before: certificate.notBefore.getTime(),
+          not_after: certificate.notAfter.getTime(),
+          certificate: certificate.certificate,
+          revoked_at: null,
+          revocation_reason: null,
+        })
+        .execute();
+    },
+
+    async find(backend, serialNumber) {
+      const row = await database
+        .selectFrom('certificates')
+        .selectAll()
+        .where('backend', '=', backend)
+        .where('serial_number', '=', serialNumber)
+        .executeTakeFirst();
+      return row && toCertificate(row);
+    },
+
+    async findByIdempotencyKey(backend, idempotencyKey) {
+      const row = await database
+        .selectFrom('certificates')
+        .selectAll()
+        .where('backend', '=', backend)
+        .where('idempotency_key', '=', idempotencyKey)
+        .executeTakeFirst();
+      return row && toCertificate(row);
+    },
+
+    async list(backend) {
+      const rows = await database
+        .selectFrom('certificates')
+        .selectAll()
+        .where('backend', '=', backend)
+        .orderBy('not_before', 'desc')
+        .execute();
+      return rows.map(toCertificate);
+    },
+
+    async revoke(backend, serialNumber, reason, at) {
+      const { numUpdatedRows } = await database
+        .updateTable('certificates')
+        .set({ revoked_at: at.getTime(), revocation_reason: reason })
+        .where('backend', '=', backend)
+        .where('serial_number', '=', serialNumber)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirst();
+      if (numUpdatedRows === 1n) return 'revoked';
+      return (await this.find(backend, serialNumber)) === undefined ? 'unknown' : 'already';
+    },
+
+    async revoked(backend, notExpiredAt) {
+      const rows = await database
+        .selectFrom('certificates')
+        .selectAll()
+        .where('backend', '=', backend)
+        .where('revoked_at', 'is not', null)
+        .where('not_after', '>', notExpiredAt.getTime())
+        .execute();
+      return rows.map(toCertificate);
+    },
+
+    async nextCrlNumber(backend) {
+      const { number } = await database
+        .insertInto('crl_numbers')
+        .values({ backend, number: 1 })
+        .onConflict((conflict) =>
+          conflict.column('backend').doUpdateSet((row) => ({ number: row('crl_numbers.number', '+', 1) })),
+        )
+        .returning('number')
+        .executeTakeFirstOrThrow();
+      return number;
+    },
+  };
+}
+
+function toCertificate(row: Selectable<Tables['certificates']>): RegisteredCertificate {
+  return {
+    backend: row.backend,
+    serialNumber: row.serial_number,
+    idempotencyKey: row.idempotency_key,
+    subject: row.subject,
+    notBefore: new Date(row.not_before),
+    notAfter: new Date(row.not_after),
+    certificate: Buffer.from(row.certificate),
+    revocation:
+      row.revoked_at === null
+        ? undefined
+        : { at: new Date(row.revoked_at), reason: row.revocation_reason ?? 'unspecified' },
+  };
+}

@@ -1,0 +1,96 @@
+import { Migrator, sql, type Kysely, type Migration } from 'kysely';
+import type { Tables } from './tables.ts';
+
+/** Every change of the tables, in order; what was released is never edited. */
+const migrations: Readonly<Record<string, Migration>> = {
+  '0001_first': {
+    async up(database: Kysely<unknown>): Promise<void> {
+      await database.schema
+        .createTable('enrollments')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('fingerprint', 'text', (column) => column.notNull())
+        .addColumn('request_id', 'text', (column) => column.notNull())
+        .addColumn('alias', 'text', (column) => column.notNull())
+        .addColumn('operation', 'text', (column) => column.notNull())
+        .addColumn('identity', 'text', (column) => column.notNull())
+        .addColumn('subject', 'text', (column) => column.notNull())
+        .addColumn('public_key', 'text', (column) => column.notNull())
+        .addColumn('counted_user', 'text')
+        .addColumn('state', 'text', (column) => column.notNull())
+        .addColumn('code', 'text')
+        .addColumn('reference', 'text')
+        .addColumn('certificate', 'blob')
+        .addColumn('serial_number', 'text')
+        .addColumn('not_after', 'bigint')
+        .addColumn('opened_at', 'bigint', (column) => column.notNull())
+        .addColumn('closed_at', 'bigint')
+        .execute();
+      await database.schema
+        .createIndex('enrollments_unfinished')
+        .on('enrollments')
+        .column('fingerprint')
+        .unique()
+        .where(sql.ref('state'), 'in', ['open', 'pending', 'failed'])
+        .execute();
+      await database.schema
+        .createIndex('enrollments_issued')
+        .on('enrollments')
+        .columns(['fingerprint', 'closed_at'])
+        .where(sql.ref('state'), '=', 'issued')
+        .execute();
+      await database.schema
+        .createIndex('enrollments_public_key')
+        .on('enrollments')
+        .columns(['public_key', 'not_after'])
+        .execute();
+      await database.schema
+        .createTable('users')
+        .addColumn('alias', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('code_hash', 'text', (column) => column.notNull())
+        .addColumn('remaining_uses', 'integer')
+        .addColumn('created_at', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('users_key', ['alias', 'name'])
+        .execute();
+      await database.schema
+        .createTable('certificates')
+        .addColumn('backend', 'text', (column) => column.notNull())
+        .addColumn('serial_number', 'text', (column) => column.notNull())
+        .addColumn('idempotency_key', 'text', (column) => column.notNull())
+        .addColumn('subject', 'text', (column) => column.notNull())
+        .addColumn('not_before', 'bigint', (column) => column.notNull())
+        .addColumn('not_after', 'bigint', (column) => column.notNull())
+        .addColumn('certificate', 'blob', (column) => column.notNull())
+        .addColumn('revoked_at', 'bigint')
+        .addColumn('revocation_reason', 'text')
+        .addPrimaryKeyConstraint('certificates_key', ['backend', 'serial_number'])
+        .addUniqueConstraint('certificates_idempotency', ['backend', 'idempotency_key'])
+        .execute();
+      await database.schema
+        .createIndex('certificates_revoked')
+        .on('certificates')
+        .columns(['backend', 'not_after'])
+        .where(sql.ref('revoked_at'), 'is not', null)
+        .execute();
+      await database.schema
+        .createTable('crl_numbers')
+        .addColumn('backend', 'text', (column) => column.primaryKey())
+        .addColumn('number', 'bigint', (column) => column.notNull())
+        .execute();
+    },
+  },
+};
+
+/** Brings the tables up to date. Throws an Error with a plain sentence when that cannot be done. */
+export async function migrate(database: Kysely<Tables>): Promise<void> {
+  const migrator = new Migrator({
+    db: database,
+    provider: { getMigrations: () => Promise.resolve({ ...migrations }) },
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) {
+    throw new Error('The tables of the store do not fit this release; a newer one may have changed them.', {
+      cause: error,
+    });
+  }
+}

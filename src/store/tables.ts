@@ -1,0 +1,55 @@
+import type { JournalEntry, RevocationReason } from './store.ts';
+
+/** The tables, as `migrations.ts` makes them. Times are milliseconds since 1970. */
+export interface Tables {
+  readonly enrollments: EnrollmentsTable;
+  readonly users: UsersTable;
+  readonly certificates: CertificatesTable;
+  readonly crl_numbers: CrlNumbersTable;
+}
+
+interface EnrollmentsTable {
+  id: string;
+  fingerprint: string;
+  request_id: string;
+  alias: string;
+  operation: string;
+  identity: string;
+  subject: string;
+  public_key: string;
+  counted_user: string | null;
+  state: JournalEntry['state'];
+  /** EstErrorCode of a refusal or a failure. */
+  code: string | null;
+  reference: string | null;
+  certificate: Uint8Array | null;
+  serial_number: string | null;
+  not_after: number | null;
+  opened_at: number;
+  closed_at: number | null;
+}
+
+interface UsersTable {
+  alias: string;
+  name: string;
+  code_hash: string;
+  remaining_uses: number | null;
+  created_at: number;
+}
+
+interface CertificatesTable {
+  backend: string;
+  serial_number: string;
+  idempotency_key: string;
+  subject: string;
+  not_before: number;
+  not_after: number;
+  certificate: Uint8Array;
+  revoked_at: number | null;
+  revocation_reason: RevocationReason | null;
+}
+
+interface CrlNumbersTable {
+  backend: string;
+  number: number;
+}

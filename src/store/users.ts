@@ -1,0 +1,57 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { User, UserRegistry } from './store.ts';
+import type { Tables } from './tables.ts';
+
+/** The users over any database that kysely speaks to. */
+export function createUserRegistry(database: Kysely<Tables>): UserRegistry {
+  return {
+    async add({ alias, name, codeHash, remainingUses, createdAt }) {
+      const result = await database
+        .insertInto('users')
+        .values({
+          alias,
+          name,
+          code_hash: codeHash,
+          remaining_uses: remainingUses ?? null,
+          created_at: createdAt.getTime(),
+        })
+        .onConflict((conflict) => conflict.columns(['alias', 'name']).doNothing())
+        .executeTakeFirst();
+      return result.numInsertedOrUpdatedRows === 1n;
+    },
+
+    async remove(alias, name) {
+      const { numDeletedRows } = await database
+        .deleteFrom('users')
+        .where('alias', '=', alias)
+        .where('name', '=', name)
+        .executeTakeFirst();
+      return numDeletedRows === 1n;
+    },
+
+    async find(alias, name) {
+      const row = await database
+        .selectFrom('users')
+        .selectAll()
+        .where('alias', '=', alias)
+        .where('name', '=', name)
+        .executeTakeFirst();
+      return row && toUser(row);
+    },
+
+    async list() {
+      const rows = await database.selectFrom('users').selectAll().orderBy('alias').orderBy('name').execute();
+      return rows.map(toUser);
+    },
+  };
+}
+
+function toUser(row: Selectable<Tables['users']>): User {
+  return {
+    alias: row.alias,
+    name: row.name,
+    codeHash: row.code_hash,
+    remainingUses: row.remaining_uses ?? undefined,
+    createdAt: new Date(row.created_at),
+  };
+}
