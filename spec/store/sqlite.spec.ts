@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { promisify } from 'node:util';
 import { sqlite } from '../../src/store/sqlite.ts';
 import { stateStoreContract } from './contract.ts';
 
@@ -31,13 +33,34 @@ describe('sqlite', () => {
 
   it('lets a second connection see a change at once, and both write', async () => {
     const file = newFile();
-    const [first, second] = await Promise.all([sqlite.open({ file }), sqlite.open({ file })]);
+    const first = await sqlite.open({ file });
+    const second = await sqlite.open({ file });
     const user = { alias: 'est', name: 'a', codeHash: 'h', remainingUses: undefined, createdAt: new Date() };
     await first.users.add(user);
     expect(await second.users.find('est', 'a')).toEqual(user);
     expect(await second.users.remove('est', 'a')).toBe(true);
     expect(await first.users.find('est', 'a')).toBeUndefined();
     await Promise.all([first.close(), second.close()]);
+  });
+
+  it('is opened by several processes at once, which agree on who may use a code', async () => {
+    const file = newFile();
+    const script = `
+      const { sqlite } = await import(${JSON.stringify(join(process.cwd(), 'src/store/sqlite.ts'))});
+      const store = await sqlite.open({ file: ${JSON.stringify(file)} });
+      await store.users.add({ alias: 'est', name: 'once', codeHash: 'h', remainingUses: 1, createdAt: new Date() });
+      const now = new Date();
+      const opened = await store.enrollments.open({
+        fingerprint: String(process.pid), requestId: 'r', alias: 'est', operation: 'simpleenroll',
+        identity: 'user:once', subject: 'CN=a', publicKey: 'k', countedUser: 'once',
+      }, { now, issuedSince: now, openedSince: now });
+      console.log(opened.state);
+      await store.close();`;
+    const run = promisify(execFile);
+    const answers = await Promise.all(
+      Array.from({ length: 3 }, () => run(process.execPath, ['--input-type=module', '-e', script])),
+    );
+    expect(answers.map(({ stdout }) => stdout.trim()).sort()).toEqual(['exhausted', 'exhausted', 'opened']);
   });
 
   it('keeps everything over a restart', async () => {
