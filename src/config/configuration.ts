@@ -1,0 +1,71 @@
+import type { AuthenticationMode } from '../auth/index.ts';
+import type { LogOptions } from '../ops/log.ts';
+import type { Policy } from '../policy/policy.ts';
+
+/** A loaded configuration file: valid, complete with defaults, paths absolute, frozen. */
+export interface Configuration {
+  /** The absolute path of the file. */
+  readonly file: string;
+  readonly listeners: {
+    readonly est: EstListenerConfiguration;
+    /** Plain HTTP for CRLs and CA certificates of backends that issue by themselves. */
+    readonly http?: ListenerConfiguration;
+  };
+  readonly store: DriverOptions;
+  readonly backends: Readonly<Record<string, DriverOptions>>;
+  readonly aliases: Readonly<Record<string, AliasConfiguration>>;
+  readonly limits: Limits;
+  readonly logging: LogOptions;
+}
+
+/** Where to listen. */
+export interface ListenerConfiguration {
+  readonly address: string;
+  /** 0: any free port. */
+  readonly port: number;
+}
+
+/** The HTTPS listener for EST. */
+export interface EstListenerConfiguration extends ListenerConfiguration {
+  /** Path of a PEM file: the server's certificate, then its intermediates. */
+  readonly certificate: string;
+  /** Secret reference to the PEM private key; read it with `readSecret`. */
+  readonly privateKey: string;
+  readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** Which driver, and what its own `optionsSchema` allows. */
+export interface DriverOptions {
+  readonly driver: string;
+  readonly [option: string]: unknown;
+}
+
+/** What is served below `/.well-known/est/<alias>/`. */
+export interface AliasConfiguration {
+  /** A key of `backends`. */
+  readonly backend: string;
+  /** The certificate profile; its meaning is the backend's. */
+  readonly profile: string | undefined;
+  readonly authentication: AuthenticationMode;
+  /** Paths of PEM files: trusted besides the backend's own CA certificates. */
+  readonly explicitTrustAnchors: readonly string[];
+  /** Paths of PEM files: trusted for a first enrolment only (RFC 7030, section 3.1). */
+  readonly implicitTrustAnchors: readonly string[];
+  /** Accept nothing but base64 of DER. */
+  readonly strict: boolean;
+  readonly wrap: 'auto' | '64' | 'none';
+  readonly policy: Policy;
+}
+
+/** Bounds of the EST listener; times in seconds. */
+export interface Limits {
+  /** Octets of a request body as sent. */
+  readonly bodyBytes: number;
+  readonly headersTimeout: number;
+  readonly requestTimeout: number;
+  readonly handshakeTimeout: number;
+  /** Connections at once. */
+  readonly connections: number;
+  /** Time in which a repeat of the same request gets the same certificate. */
+  readonly repeatWindow: number;
+}
