@@ -1,4 +1,5 @@
-import { sign, type KeyObject } from 'node:crypto';
+import { generateKeyPair, sign, type KeyObject } from 'node:crypto';
+import { promisify } from 'node:util';
 import { bitString, null_, objectIdentifier, primitive, sequence, toDer, type Asn1 } from './der-write.ts';
 import { tags } from './der.ts';
 import { oids } from './oids.ts';
@@ -30,6 +31,15 @@ export function createSigner(privateKey: KeyObject): Signer {
         });
       }),
   };
+}
+
+/** A new P-256 key, and its SubjectPublicKeyInfo (DER). */
+export async function generateSigningKey(): Promise<{
+  readonly privateKey: KeyObject;
+  readonly spki: Buffer;
+}> {
+  const { privateKey, publicKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
+  return { privateKey, spki: publicKey.export({ type: 'spki', format: 'der' }) };
 }
 
 /** SIGNED{} of RFC 5280: what was signed, the algorithm, the signature. */

@@ -1,6 +1,5 @@
-import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';
-import { promisify } from 'node:util';
 import { certificatesFromPem, certificateToPem } from '../../pkix/certificate.ts';
 import { randomSerialNumber, signCertificate } from '../../pkix/certificate-write.ts';
 import {
@@ -15,7 +14,7 @@ import {
 import { dNSName, iPAddress } from '../../pkix/general-names.ts';
 import { nameFromAttributes, type Name } from '../../pkix/names.ts';
 import { oids } from '../../pkix/oids.ts';
-import { createSigner } from '../../pkix/signer.ts';
+import { createSigner, generateSigningKey } from '../../pkix/signer.ts';
 
 /** What a new local CA is made from. */
 export interface NewCertificationAuthority {
@@ -52,8 +51,8 @@ export async function createLocalCertificationAuthority({
   passphrase,
   now,
 }: NewCertificationAuthority): Promise<CreatedCertificationAuthority> {
-  const root = await generateKey();
-  const issuing = await generateKey();
+  const root = await generateSigningKey();
+  const issuing = await generateSigningKey();
   const rootName = commonName(`${name} Root CA`);
   const rootKeyIdentifier = keyIdentifierOf(root.spki);
   const shared = { issuer: rootName, notBefore: new Date(now.getTime() - backdate) };
@@ -125,7 +124,7 @@ export async function createServerCertificate({
 }: NewServerCertificate): Promise<{ readonly certificate: string; readonly key: string }> {
   const [issuer] = certificatesFromPem(issuingCertificate);
   if (issuer === undefined) throw new Error('The issuing certificate is missing.');
-  const { privateKey, spki } = await generateKey();
+  const { privateKey, spki } = await generateSigningKey();
   const names = [...new Set([...hostnames, 'localhost', '127.0.0.1', '::1'])];
   const notAfter = now.getTime() - backdate + 397 * day - 1000;
   const certificate = await signCertificate(
@@ -159,11 +158,9 @@ export function encryptPrivateKey(privateKey: KeyObject, passphrase: string): st
   return privateKey.export({ type: 'pkcs8', format: 'pem', cipher, passphrase }).toString();
 }
 
-async function generateKey(): Promise<{ readonly privateKey: KeyObject; readonly spki: Buffer }> {
-  const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
-  return { privateKey, spki: createPublicKey(privateKey).export({ type: 'spki', format: 'der' }) };
-}
-
 function commonName(value: string): Name {
+  if (value.length > longestCommonName) {
+    throw new Error(`The name ${value} is too long: a common name may have at most 64 characters.`);
+  }
   return nameFromAttributes([{ type: oids.commonName, value }]);
 }

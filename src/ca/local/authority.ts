@@ -1,0 +1,84 @@
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
+import { keyIdentifierOf } from '../../pkix/extensions-write.ts';
+import { createSigner, type Signer } from '../../pkix/signer.ts';
+import { checkRollover, orderChain, requireInDate } from './chain.ts';
+
+/** The texts that a local CA is opened from, all PEM. */
+export interface AuthorityTexts {
+  /** The issuing certificate; the certificates above it may follow. */
+  readonly certificate: string;
+  /** PKCS#8, PKCS#1 or SEC 1, perhaps encrypted. */
+  readonly privateKey: string;
+  readonly passphrase: string | undefined;
+  /** The certificates above the issuing one, in any order, up to the self-signed root. */
+  readonly chain: readonly string[];
+  /** What clients need around a change of the root (RFC 7030, section 4.1.3). */
+  readonly rolloverCertificates: readonly string[];
+}
+
+/** A CA's key and certificates, which belong together. */
+export interface Authority {
+  readonly certificate: Certificate;
+  readonly privateKey: KeyObject;
+  readonly signer: Signer;
+  /** The subject key identifier of the certificate, which all that it signs refers to. */
+  readonly keyIdentifier: Buffer;
+  /** From the issuing certificate to the root. */
+  readonly chain: readonly Certificate[];
+  readonly rolloverCertificates: readonly Certificate[];
+}
+
+/**
+ * Reads and checks a CA: the key belongs to the certificate and is of a kind we sign with; the chain leads to
+ * a self-signed root, is in date and may issue. Throws an Error with a plain sentence.
+ */
+export function readAuthority(texts: AuthorityTexts, now: Date): Authority {
+  const [certificate, ...following] = readCertificates('certificate', texts.certificate);
+  if (certificate === undefined) throw new Error('certificate: the file holds no PEM certificate.');
+  const above = texts.chain.flatMap((text) => readCertificates('chain', text));
+  const chain = orderChain(certificate, [...following, ...above]);
+  const rolloverCertificates = texts.rolloverCertificates.flatMap((text) =>
+    readCertificates('rolloverCertificates', text),
+  );
+  checkRollover(rolloverCertificates, chain);
+  const privateKey = readPrivateKey(texts.privateKey, texts.passphrase);
+  const signer = createSigner(privateKey);
+  const keyIdentifier = certificate.subjectKeyIdentifier ?? keyIdentifierOf(certificate.spki);
+  const authority = { certificate, privateKey, signer, keyIdentifier, chain, rolloverCertificates };
+  requireUsable(authority, now);
+  return authority;
+}
+
+/** Throws an Error with a plain sentence unless key and certificate match and the whole chain is in date. */
+export function requireUsable({ certificate, privateKey, chain }: Authority, now: Date): void {
+  if (!new X509Certificate(certificate.der).checkPrivateKey(privateKey)) {
+    throw new Error(
+      'privateKey: the key does not belong to the CA certificate; give the one it was issued for.',
+    );
+  }
+  for (const member of chain) requireInDate(member, now);
+}
+
+function readCertificates(option: string, pem: string): readonly Certificate[] {
+  try {
+    return certificatesFromPem(pem);
+  } catch (error) {
+    throw new Error(`${option}: a certificate cannot be read.`, { cause: error });
+  }
+}
+
+function readPrivateKey(pem: string, passphrase: string | undefined): KeyObject {
+  const isEncrypted = pem.includes('ENCRYPTED');
+  if (isEncrypted && passphrase === undefined) {
+    throw new Error('passphrase: the private key is encrypted, so its passphrase is needed.');
+  }
+  try {
+    return createPrivateKey({ key: pem, ...(isEncrypted && { passphrase }) });
+  } catch (error) {
+    const problem = isEncrypted
+      ? 'passphrase: it does not open the private key.'
+      : 'privateKey: expected a PEM private key.';
+    throw new Error(problem, { cause: error });
+  }
+}

@@ -1,0 +1,62 @@
+import { EstError } from '../../errors.ts';
+import { randomSerialNumber, signCertificate } from '../../pkix/certificate-write.ts';
+import {
+  authorityKeyIdentifier,
+  keyIdentifierOf,
+  subjectAltName,
+  subjectKeyIdentifier,
+} from '../../pkix/extensions-write.ts';
+import type { Extension } from '../../pkix/extensions.ts';
+import type { GeneralName } from '../../pkix/general-names.ts';
+import type { Name } from '../../pkix/names.ts';
+import type { EnrollmentRequest } from '../ca.ts';
+import type { Authority } from './authority.ts';
+import type { Profile } from './profile.ts';
+
+/** A certificate that nobody has seen yet. */
+export interface NewCertificate {
+  /** DER. */
+  readonly certificate: Buffer;
+  readonly serialNumber: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+/** Makes the certificate of a request; what the profile does not grant is `rejected_by_ca`. */
+export type Issue = (request: EnrollmentRequest, profile: Profile, now: Date) => Promise<NewCertificate>;
+
+/**
+ * Prepares what all certificates of the CA share. Certificates begin `backdate` seconds ago and never outlive
+ * the CA.
+ */
+export function createIssuance(authority: Authority, backdate: number): Issue {
+  const { certificate: issuer, signer, chain } = authority;
+  const authorityKey = authorityKeyIdentifier(authority.keyIdentifier);
+  const earliest = Math.max(...chain.map(({ notBefore }) => notBefore.getTime()));
+  const latest = Math.min(...chain.map(({ notAfter }) => notAfter.getTime()));
+
+  return async function issue(request, profile, now) {
+    if (now.getTime() >= latest)
+      throw new EstError('ca_unavailable', 'The CA has expired; renew its certificate.');
+    const { spki, type } = request.csr.publicKey;
+    const validity = {
+      notBefore: new Date(Math.max(now.getTime() - backdate * 1000, earliest)),
+      notAfter: new Date(Math.min(now.getTime() + profile.validity, latest)),
+    };
+    const serialNumber = randomSerialNumber();
+    const extensions = [
+      authorityKey,
+      subjectKeyIdentifier(keyIdentifierOf(spki)),
+      ...subjectAltNames(request.subject, request.subjectAltName),
+      ...profile.extensionsFor(type, request),
+    ];
+    const { subject } = request;
+    const tbs = { serialNumber, issuer: issuer.subject, subject, ...validity, spki, extensions };
+    return { certificate: await signCertificate(tbs, signer), serialNumber, ...validity };
+  };
+}
+
+/** Critical when there is no subject (RFC 5280, section 4.1.2.6). */
+function subjectAltNames(subject: Name, names: readonly GeneralName[]): readonly Extension[] {
+  return names.length === 0 ? [] : [subjectAltName(names, subject.rdns.length === 0)];
+}

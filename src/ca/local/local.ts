@@ -1,0 +1,137 @@
+import { readFile } from 'node:fs/promises';
+import { EstError } from '../../errors.ts';
+import { nameToString } from '../../pkix/names.ts';
+import { readSecret } from '../../ops/secret.ts';
+import type {
+  CertificationAuthority,
+  CertificationAuthorityDriver,
+  CertificationAuthorityServices,
+  EnrollmentRequest,
+} from '../ca.ts';
+import { readAuthority, requireUsable, type Authority } from './authority.ts';
+import { createIssuance } from './issuance.ts';
+import { localOptionsSchema, type LocalOptions } from './options.ts';
+import { createProfile, type Profile } from './profile.ts';
+import { createRevocationList } from './revocation-list.ts';
+
+const hour = 3_600_000;
+
+/** A CA whose key the gateway holds: it issues by itself and records what it issued in the store. */
+export const localDriver: CertificationAuthorityDriver<LocalOptions> = {
+  name: 'local',
+  optionsSchema: localOptionsSchema,
+  open: openLocalCertificationAuthority,
+};
+
+async function openLocalCertificationAuthority(
+  options: LocalOptions,
+  services: CertificationAuthorityServices,
+): Promise<CertificationAuthority> {
+  const { name, certificates } = services;
+  const authority = await loadAuthority(options);
+  const { certificate: issuer, chain, rolloverCertificates } = authority;
+  const profiles = openProfiles(options);
+  const issue = createIssuance(authority, options.backdate);
+  const bag = [...chain, ...rolloverCertificates].map(({ der }) => der);
+
+  async function earlierCertificate({ idempotencyKey }: EnrollmentRequest): Promise<Buffer | undefined> {
+    return (await certificates.findByIdempotencyKey(name, idempotencyKey))?.certificate;
+  }
+
+  async function issueAndRegister(request: EnrollmentRequest): Promise<Buffer> {
+    const issued = await issue(request, profileNamed(profiles, request.profile), new Date());
+    const { idempotencyKey, subject } = request;
+    try {
+      await certificates.add({ ...issued, backend: name, idempotencyKey, subject: nameToString(subject) });
+      return issued.certificate;
+    } catch (error) {
+      // Of two at once under one key the store takes one; the other gives that one's certificate.
+      const winner = await earlierCertificate(request);
+      if (winner === undefined) throw error;
+      return winner;
+    }
+  }
+
+  return {
+    caCertificates: async () => await Promise.resolve(bag),
+
+    enroll: async (request, signal) => {
+      if (signal.aborted) throw new EstError('ca_timeout', 'The request was given up before the CA began.');
+      const certificate = (await earlierCertificate(request)) ?? (await issueAndRegister(request));
+      return { status: 'issued', certificate };
+    },
+
+    certificateStatus: async (serialNumber) => {
+      const certificate = await certificates.find(name, serialNumber);
+      if (certificate === undefined) return 'unknown';
+      return certificate.revocation === undefined ? 'good' : 'revoked';
+    },
+
+    issuingCertificate: async () => await Promise.resolve(issuer.der),
+
+    ...revocationLists(authority, options, services),
+
+    checkProfile: (profile) => void profileNamed(profiles, profile),
+
+    health: async () => {
+      requireUsable(authority, new Date());
+      await Promise.resolve();
+    },
+  };
+}
+
+/** A CA certificate without cRLSign cannot have a CRL, and so has no `crl`. */
+function revocationLists(
+  authority: Authority,
+  { crl }: LocalOptions,
+  services: CertificationAuthorityServices,
+): Pick<CertificationAuthority, 'crl'> {
+  const mayList = authority.certificate.keyUsage?.includes('cRLSign') ?? true;
+  if (mayList) return { crl: createRevocationList(authority, crl.validityHours * hour, services) };
+  if (crl.urls.length === 0) return {};
+  throw new Error(
+    'crl.urls: the keyUsage of the CA certificate has no cRLSign, so there is no CRL to refer to.',
+  );
+}
+
+function openProfiles(options: LocalOptions): ReadonlyMap<string, Profile> {
+  const urls = { crl: options.crl.urls, caIssuers: options.caIssuersUrls };
+  return new Map(
+    Object.entries(options.profiles).map(([name, profile]) => [name, createProfile(name, profile, urls)]),
+  );
+}
+
+/** A single profile need not be named. */
+function profileNamed(profiles: ReadonlyMap<string, Profile>, name: string | undefined): Profile {
+  const names = [...profiles.keys()];
+  const chosen = name ?? (names.length === 1 ? names[0] : undefined);
+  const profile = chosen === undefined ? undefined : profiles.get(chosen);
+  if (profile !== undefined) return profile;
+  const found =
+    name === undefined ? 'No certificate profile is named' : `There is no certificate profile ${name}`;
+  throw new Error(`${found}; expected one of: ${names.join(', ')}.`);
+}
+
+async function loadAuthority(options: LocalOptions): Promise<Authority> {
+  const { passphrase } = options;
+  const texts = {
+    certificate: await readText('certificate', options.certificate),
+    privateKey: await readSecret(options.privateKey),
+    passphrase: passphrase === undefined ? undefined : await readSecret(passphrase),
+    chain: await readTexts('chain', options.chain),
+    rolloverCertificates: await readTexts('rolloverCertificates', options.rolloverCertificates),
+  };
+  return readAuthority(texts, new Date());
+}
+
+async function readTexts(option: string, files: readonly string[]): Promise<readonly string[]> {
+  return await Promise.all(files.map(async (file) => await readText(option, file)));
+}
+
+async function readText(option: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new Error(`${option}: the file ${file} cannot be read.`, { cause: error });
+  }
+}

@@ -1,0 +1,106 @@
+import { EstError } from '../../errors.ts';
+import {
+  authorityInfoAccess,
+  cRLDistributionPoints,
+  extendedKeyUsage,
+  keyUsage,
+} from '../../pkix/extensions-write.ts';
+import type { Extension, KeyUsage } from '../../pkix/extensions.ts';
+import type { KeyType } from '../../pkix/keys.ts';
+import { nameOfOid, oids } from '../../pkix/oids.ts';
+import type { EnrollmentRequest } from '../ca.ts';
+import type { ProfileOptions, PublicationUrls } from './options.ts';
+
+/** What certificates are issued with. */
+export interface Profile {
+  /** Milliseconds. */
+  readonly validity: number;
+  /**
+   * keyUsage, extendedKeyUsage and where CRL and issuer are found. What the CSR asks narrows what the profile
+   * grants; nothing else is granted instead (RFC 5272, section 3.1). Throws `rejected_by_ca` when nothing is left.
+   */
+  extensionsFor(
+    keyType: KeyType,
+    request: Pick<EnrollmentRequest, 'keyUsage' | 'extendedKeyUsage'>,
+  ): readonly Extension[];
+}
+
+const day = 86_400_000;
+
+/** What each kind of key can do: RFC 3279, RFC 8813, RFC 8410, RFC 9881. */
+const signing: readonly KeyUsage[] = ['digitalSignature', 'nonRepudiation'];
+const possibleKeyUsages: Readonly<Record<KeyType, readonly KeyUsage[]>> = {
+  RSA: [...signing, 'keyEncipherment', 'dataEncipherment'],
+  'P-256': [...signing, 'keyAgreement'],
+  'P-384': [...signing, 'keyAgreement'],
+  'P-521': [...signing, 'keyAgreement'],
+  Ed25519: signing,
+  'ML-DSA-44': signing,
+  'ML-DSA-65': signing,
+  'ML-DSA-87': signing,
+};
+
+/** Purposes that would make a device speak for the CA, or sign for others. */
+const forbiddenPurposes: ReadonlySet<string> = new Set([
+  oids.anyExtendedKeyUsage,
+  oids.cmcCA,
+  oids.cmcRA,
+  oids.cmcArchive,
+  oids.OCSPSigning,
+  oids.timeStamping,
+  oids.codeSigning,
+]);
+
+/** Prepares a profile. Throws an Error with a plain sentence when a value makes no sense. */
+export function createProfile(name: string, options: ProfileOptions, urls: PublicationUrls): Profile {
+  const purposes = [...new Set(options.extendedKeyUsage.map(purposeOid))];
+  const forbidden = purposes.find((purpose) => forbiddenPurposes.has(purpose));
+  if (forbidden !== undefined) {
+    throw new Error(`profiles.${name}.extendedKeyUsage: ${nameOfOid(forbidden)} is never given to a device.`);
+  }
+  const locations = locationsOf(options.crlUrls ?? urls.crl, options.caIssuersUrls ?? urls.caIssuers);
+
+  return {
+    validity: options.validityDays * day,
+    extensionsFor: (keyType, request) => {
+      const usages = options.keyUsage.filter((usage) => possibleKeyUsages[keyType].includes(usage));
+      const granted = narrow(usages, request.keyUsage, `key usages for ${keyType} keys`);
+      const grantedPurposes = narrow(purposes, request.extendedKeyUsage, 'extended key usages');
+      if (granted.length === 0) throw rejected(`no key usage that ${keyType} keys can have`);
+      return [
+        keyUsage(granted),
+        ...(grantedPurposes.length === 0 ? [] : [extendedKeyUsage(grantedPurposes)]),
+        ...locations,
+      ];
+    },
+  };
+}
+
+function narrow<Value extends string>(
+  granted: readonly Value[],
+  requested: readonly string[] | undefined,
+  kind: string,
+): readonly Value[] {
+  if (requested === undefined) return granted;
+  const left = granted.filter((value) => requested.includes(value));
+  if (left.length === 0) {
+    const names = granted.map(nameOfOid).join(', ') || 'none';
+    throw rejected(`these ${kind} only: ${names}; the CSR asks for others`);
+  }
+  return left;
+}
+
+function rejected(what: string): EstError {
+  return new EstError('rejected_by_ca', `The certificate profile grants ${what}.`);
+}
+
+function purposeOid(purpose: string): string {
+  return (oids as Readonly<Record<string, string>>)[purpose] ?? purpose;
+}
+
+function locationsOf(crlUrls: readonly string[], caIssuersUrls: readonly string[]): readonly Extension[] {
+  return [
+    ...(crlUrls.length === 0 ? [] : [cRLDistributionPoints(crlUrls)]),
+    ...(caIssuersUrls.length === 0 ? [] : [authorityInfoAccess(caIssuersUrls)]),
+  ];
+}
