@@ -9,7 +9,7 @@ export type Asn1 = forge.asn1.Asn1;
 /** Any primitive value, by its identifier octet and contents. */
 export function primitive(tag: number, content: Buffer): Asn1 {
   // The whole identifier octet stands in the class, so that forge leaves the contents as they are.
-  return asn1.create(tag, asn1.Type.NONE, false, content.toString('latin1'));
+  return asn1.create(tag as forge.asn1.Class, asn1.Type.NONE, false, content.toString('latin1'));
 }
 
 export function sequence(...children: readonly Asn1[]): Asn1 {
@@ -36,7 +36,7 @@ export function explicit(n: number, child: Asn1): Asn1 {
 export function implicit(n: number, node: Asn1): Asn1 {
   if (Array.isArray(node.value)) return constructed(asn1.Class.CONTEXT_SPECIFIC, n, node.value);
   const form = (node.tagClass | node.type) & 0x20;
-  return asn1.create(asn1.Class.CONTEXT_SPECIFIC | form | n, asn1.Type.NONE, false, node.value);
+  return primitive(asn1.Class.CONTEXT_SPECIFIC | form | n, Buffer.from(node.value, 'latin1'));
 }
 
 /** An object identifier by its dotted string. */
@@ -105,7 +105,7 @@ export function toDer(node: Asn1): Buffer {
 }
 
 function constructed(tagClass: forge.asn1.Class, type: number, children: readonly Asn1[]): Asn1 {
-  return asn1.create(tagClass, type, true, [...children]);
+  return asn1.create(tagClass, type as forge.asn1.Type, true, [...children]);
 }
 
 /** Two's complement in as few octets as possible (X.690, section 8.3). */

@@ -72,7 +72,7 @@ export function readDer(input: Buffer): DerNode {
   let nodes = 0;
   for (;;) {
     const parent = open.at(-1);
-    if (parent !== undefined && position === parent.end) {
+    if (position === parent?.end) {
       open.pop();
       const closed = close(input, parent);
       const outer = open.at(-1);
@@ -135,6 +135,10 @@ function isDefinedTag(tag: number): boolean {
 export function expectTag(node: DerNode | undefined, tag: number, what: string): DerNode {
   if (node?.tag !== tag) throw new DerError(`${what} is missing or has the wrong type.`);
   return node;
+}
+
+export function isNull({ tag, content }: DerNode): boolean {
+  return tag === tags.null && content.length === 0;
 }
 
 /** True or false; TRUE is FF in DER. */

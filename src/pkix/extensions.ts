@@ -11,6 +11,7 @@ import {
   tags,
   type DerNode,
 } from './der.ts';
+import { oids } from './oids.ts';
 
 /** An extension of a certificate, a CRL or a request (RFC 5280, section 4.2). */
 export interface Extension {
@@ -19,6 +20,39 @@ export interface Extension {
   readonly critical: boolean;
   /** The DER inside extnValue. */
   readonly value: Buffer;
+}
+
+/** The extensions of certificates that RFC 5280 and its successors define, and Microsoft's. */
+const certificateExtensions: ReadonlySet<string> = new Set([
+  oids.subjectDirectoryAttributes,
+  oids.subjectKeyIdentifier,
+  oids.keyUsage,
+  oids.privateKeyUsagePeriod,
+  oids.subjectAltName,
+  oids.issuerAltName,
+  oids.basicConstraints,
+  oids.nameConstraints,
+  oids.cRLDistributionPoints,
+  oids.certificatePolicies,
+  oids.policyMappings,
+  oids.authorityKeyIdentifier,
+  oids.policyConstraints,
+  oids.extendedKeyUsage,
+  oids.freshestCRL,
+  oids.inhibitAnyPolicy,
+  oids.authorityInfoAccess,
+  oids.subjectInfoAccess,
+  oids.tlsFeature,
+  oids.ocspNoCheck,
+  oids.microsoftEnrollCertType,
+  oids.microsoftCertificateTemplate,
+  oids.microsoftApplicationPolicies,
+  oids.microsoftSecurityIdentifier,
+]);
+
+/** Whether it is an extension whose meaning is known here, if only to refuse it. */
+export function isCertificateExtension(oid: string): boolean {
+  return certificateExtensions.has(oid);
 }
 
 const maximalExtensions = 128;
@@ -50,6 +84,16 @@ function readExtension(node: DerNode): Extension {
     critical: critical !== undefined,
     value: readOctetString(value),
   };
+}
+
+/** What `read` makes of the extension's value, or undefined when the extension is absent. */
+export function readExtensionValue<T>(
+  extensions: readonly Extension[],
+  oid: string,
+  read: (value: Buffer) => T,
+): T | undefined {
+  const extension = extensions.find((candidate) => candidate.oid === oid);
+  return extension === undefined ? undefined : read(extension.value);
 }
 
 /** The bits of keyUsage in their order (RFC 5280, section 4.2.1.3). */
@@ -113,6 +157,11 @@ function readPathLength(node: DerNode): number {
   const length = readInteger(node);
   if (length < 0n || length > 255n) throw new DerError('The pathLenConstraint is out of range.');
   return Number(length);
+}
+
+/** Decodes the value of subjectKeyIdentifier. Throws DerError. */
+export function readSubjectKeyIdentifier(value: Buffer): Buffer {
+  return readOctetString(readDer(value));
 }
 
 /** The keyIdentifier in the value of authorityKeyIdentifier, if it has one (RFC 5280, section 4.2.1.1). Throws DerError. */

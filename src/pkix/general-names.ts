@@ -99,13 +99,11 @@ function shortened(address: string): string {
 
 function textToAddress(text: string): Buffer {
   if (!text.includes(':')) return Buffer.from(text.split('.').map(Number));
-  const [head = '', tail] = shortened(text)
+  const [head = [], tail = []] = shortened(text)
     .split('::')
     .map((half) => half.split(':').filter((group) => group !== ''));
-  const groups = [...head];
-  if (tail !== undefined)
-    groups.push(...Array.from({ length: 8 - head.length - tail.length }, () => '0'), ...tail);
-  return Buffer.from(groups.map((group) => group.padStart(4, '0')).join(''), 'hex');
+  const zeros = Array.from({ length: 8 - head.length - tail.length }, () => '0');
+  return Buffer.from([...head, ...zeros, ...tail].map((group) => group.padStart(4, '0')).join(''), 'hex');
 }
 
 /** A dNSName; the caller vouches for its syntax. */
@@ -150,7 +148,13 @@ function comparable(name: GeneralName): string {
       return `dNSName:${name.value.toLowerCase()}`;
     case 'directoryName':
       return `directoryName:${comparableName(name.name)}`;
-    default:
+    case 'rfc822Name':
+    case 'uniformResourceIdentifier':
+    case 'iPAddress':
+    case 'registeredID':
+    case 'otherName':
+    case 'x400Address':
+    case 'ediPartyName':
       return name.der.toString('hex');
   }
 }

@@ -16,10 +16,10 @@ import { readText } from './text.ts';
 export interface AttributeTypeAndValue {
   /** Dotted object identifier. */
   readonly type: string;
-  /** The ASN.1 type of the value, by its identifier octet. */
-  readonly valueTag: number;
   /** The text; for a value that is no string, `#` and its DER in hex. */
   readonly value: string;
+  /** Whether the value is a string. */
+  readonly isText: boolean;
 }
 
 /** The attributes of one level of a name, mostly a single one. */
@@ -51,10 +51,11 @@ function readAttribute(node: DerNode): AttributeTypeAndValue {
   if (type === undefined || value === undefined || rest.length > 0) {
     throw new DerError('An attribute of a distinguished name is malformed.');
   }
+  const text = readText(value);
   return {
     type: readObjectIdentifier(type),
-    valueTag: value.tag,
-    value: readText(value) ?? `#${value.bytes.toString('hex')}`,
+    value: text ?? `#${value.bytes.toString('hex')}`,
+    isText: text !== undefined,
   };
 }
 
@@ -113,9 +114,11 @@ export function nameToString(name: Name): string {
 }
 
 function rdnToString(rdn: RelativeDistinguishedName): string {
-  return rdn
-    .map(({ type, value }) => `${shortNames[type] ?? nameOfOid(type)}=${escapeValue(value)}`)
-    .join('+');
+  return rdn.map(attributeToString).join('+');
+}
+
+function attributeToString({ type, value, isText }: AttributeTypeAndValue): string {
+  return `${shortNames[type] ?? nameOfOid(type)}=${isText ? escapeValue(value) : value}`;
 }
 
 function escapeValue(value: string): string {
@@ -145,6 +148,7 @@ export function comparableName(name: Name): string {
   return JSON.stringify(name.rdns.map((rdn) => rdn.map(comparableAttribute).sort()));
 }
 
-function comparableAttribute({ type, value }: AttributeTypeAndValue): string {
+function comparableAttribute({ type, value, isText }: AttributeTypeAndValue): string {
+  if (!isText) return `${type}${value}`;
   return `${type}=${value.normalize('NFKC').toLowerCase().trim().replaceAll(/\s+/g, ' ')}`;
 }

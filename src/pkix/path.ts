@@ -1,0 +1,144 @@
+import { EstError } from '../errors.ts';
+import { readSignedCertificate, type Certificate } from './certificate.ts';
+import { DerError, readBitString, readDer } from './der.ts';
+import { decodePublicKey } from './keys.ts';
+import { namesEqual } from './names.ts';
+import { oids } from './oids.ts';
+import { verifySignature } from './signature.ts';
+
+/** No path leads from the certificate to a trust anchor. The message says of the certificate why: `it has expired`. */
+export class PathError extends Error {
+  override readonly name = 'PathError';
+}
+
+/** From what and for when a path is built. */
+export interface PathOptions {
+  /** Trusted only by a path to a trust anchor; may come from the peer. */
+  readonly intermediates: readonly Certificate[];
+  readonly trustAnchors: readonly Certificate[];
+  readonly at: Date;
+}
+
+const longestPath = 10;
+
+/** What this file, or OpenSSL in the handshake, processes. */
+const processedExtensions: ReadonlySet<string> = new Set([
+  oids.basicConstraints,
+  oids.keyUsage,
+  oids.extendedKeyUsage,
+  oids.subjectAltName,
+  oids.nameConstraints,
+  oids.certificatePolicies,
+  oids.policyMappings,
+  oids.policyConstraints,
+  oids.inhibitAnyPolicy,
+]);
+
+/**
+ * Finds a valid path from a TLS client's certificate to a trust anchor (RFC 5280, section 6) and gives it, the
+ * client's certificate first. Checked are signatures, names, the dates of every certificate, basicConstraints,
+ * key usages and unknown critical extensions. Name constraints and certificate policies are not: OpenSSL has
+ * checked them in the handshake. Throws PathError.
+ */
+export function validatePath(leaf: Certificate, options: PathOptions): readonly Certificate[] {
+  const objection = objectionToClient(leaf, options.at);
+  if (objection !== undefined) throw new PathError(objection);
+  const outcome = extendPath([leaf], leaf, options);
+  if (typeof outcome === 'string') throw new PathError(outcome);
+  return outcome;
+}
+
+/** Tries every issuer whose name fits; gives the path to a trust anchor, or why the last attempt failed. */
+function extendPath(
+  path: readonly Certificate[],
+  last: Certificate,
+  options: PathOptions,
+): readonly Certificate[] | string {
+  let failure = 'it leads to no trust anchor';
+  for (const issuer of [...options.trustAnchors, ...options.intermediates]) {
+    if (!mayHaveIssued(issuer, last, path)) continue;
+    const longer = [...path, issuer];
+    const outcome =
+      objectionToIssuer(issuer, last, path, options.at) ?? continuePath(longer, issuer, options);
+    if (typeof outcome !== 'string') return outcome;
+    failure = outcome;
+  }
+  return failure;
+}
+
+function continuePath(
+  path: readonly Certificate[],
+  last: Certificate,
+  options: PathOptions,
+): readonly Certificate[] | string {
+  if (options.trustAnchors.includes(last)) return path;
+  if (path.length === longestPath) return 'its path is too long';
+  return extendPath(path, last, options);
+}
+
+/** No key occurs twice in a path (RFC 4158, section 5.2), so cross certificates cannot send us in circles. */
+function mayHaveIssued(issuer: Certificate, subject: Certificate, path: readonly Certificate[]): boolean {
+  return (
+    namesEqual(issuer.subject, subject.issuer) &&
+    keyIdentifiersAgree(issuer.subjectKeyIdentifier, subject.authorityKeyIdentifier) &&
+    !path.some(({ spki }) => spki.equals(issuer.spki))
+  );
+}
+
+function keyIdentifiersAgree(ofIssuer: Buffer | undefined, named: Buffer | undefined): boolean {
+  return ofIssuer === undefined || named === undefined || ofIssuer.equals(named);
+}
+
+function objectionToClient(certificate: Certificate, at: Date): string | undefined {
+  const { keyUsage, extendedKeyUsage } = certificate;
+  if (at < certificate.notBefore) return 'it is not valid yet';
+  if (at > certificate.notAfter) return 'it has expired';
+  if (hasUnknownCriticalExtension(certificate)) return 'it has an unknown critical extension';
+  if (keyUsage?.includes('digitalSignature') === false) return 'its keyUsage lacks digitalSignature';
+  if (extendedKeyUsage?.some(isForClients) === false) return 'its extendedKeyUsage lacks clientAuth';
+  return undefined;
+}
+
+function isForClients(oid: string): boolean {
+  return oid === oids.clientAuth || oid === oids.anyExtendedKeyUsage;
+}
+
+function objectionToIssuer(
+  issuer: Certificate,
+  subject: Certificate,
+  path: readonly Certificate[],
+  at: Date,
+): string | undefined {
+  const { basicConstraints, keyUsage } = issuer;
+  if (at < issuer.notBefore || at > issuer.notAfter)
+    return 'the certificate of its CA has expired or is not valid yet';
+  if (basicConstraints?.cA !== true) return 'its issuer is not a CA';
+  if (keyUsage?.includes('keyCertSign') === false) return 'its issuer may not sign certificates';
+  if (hasUnknownCriticalExtension(issuer))
+    return 'the certificate of its CA has an unknown critical extension';
+  const casBelow = path.slice(1).filter((certificate) => !isSelfIssued(certificate)).length;
+  if (casBelow > (basicConstraints.pathLenConstraint ?? casBelow))
+    return 'its path is longer than a CA in it allows';
+  return objectionToSignature(subject, issuer);
+}
+
+function hasUnknownCriticalExtension({ extensions }: Certificate): boolean {
+  return extensions.some(({ oid, critical }) => critical && !processedExtensions.has(oid));
+}
+
+function isSelfIssued({ issuer, subject }: Certificate): boolean {
+  return namesEqual(issuer, subject);
+}
+
+function objectionToSignature(subject: Certificate, issuer: Certificate): string | undefined {
+  try {
+    const { tbs, signatureAlgorithm, signature } = readSignedCertificate(subject.der);
+    const key = decodePublicKey(readDer(issuer.spki));
+    const isRight = verifySignature(signatureAlgorithm, key, tbs.bytes, readBitString(signature).octets);
+    return isRight ? undefined : 'a signature in its path is wrong';
+  } catch (error) {
+    if (error instanceof EstError || error instanceof DerError)
+      return 'its path has a key or signature of a kind that is not accepted';
+    throw error;
+  }
+}

@@ -1,0 +1,231 @@
+import { EstError } from '../errors.ts';
+import {
+  contextTag,
+  DerError,
+  expectTag,
+  readBitString,
+  readDer,
+  readInteger,
+  readObjectIdentifier,
+  tags,
+  type DerNode,
+} from './der.ts';
+import {
+  isCertificateExtension,
+  readBasicConstraints,
+  readExtendedKeyUsage,
+  readExtensions,
+  readExtensionValue,
+  readKeyUsage,
+  type BasicConstraints,
+  type Extension,
+  type KeyUsage,
+} from './extensions.ts';
+import { readGeneralNames, type GeneralName } from './general-names.ts';
+import { readPublicKey, type PublicKey } from './keys.ts';
+import { readName, type Name } from './names.ts';
+import { nameOfOid, oids } from './oids.ts';
+import { guessOtherKind } from './other-kinds.ts';
+import { checkRequestedNames, checkRequestedSubject } from './requested-names.ts';
+import { verifySignature } from './signature.ts';
+import { readText } from './text.ts';
+
+/** A decoded PKCS#10 whose proof of possession was verified (RFC 2986). */
+export interface CertificationRequest {
+  /** As received. */
+  readonly der: Buffer;
+  readonly subject: Name;
+  readonly publicKey: PublicKey;
+  /** What extensionRequest asks for; empty when it is absent. */
+  readonly extensions: readonly Extension[];
+  /** Undefined: not asked for; the same for the three below. */
+  readonly subjectAltName: readonly GeneralName[] | undefined;
+  readonly keyUsage: readonly KeyUsage[] | undefined;
+  readonly extendedKeyUsage: readonly string[] | undefined;
+  readonly basicConstraints: BasicConstraints | undefined;
+  readonly challengePassword: string | undefined;
+  /** Whether the attribute of RFC 6402, section 2.8 is there. */
+  readonly changeSubjectName: boolean;
+  /** RFC 7894, section 3.3. */
+  readonly estIdentityLinking: string | undefined;
+}
+
+/** The values of each attribute, by its dotted object identifier. */
+type Attributes = ReadonlyMap<string, readonly DerNode[]>;
+
+/**
+ * Decodes a PKCS#10 certification request and believes it only when its signature, over the octets as received,
+ * was made with the key inside. Throws `bad_certification_request` for whatever is malformed or not accepted,
+ * `forbidden` for a key whose private half anybody can compute.
+ *
+ * More than DER demands: no attribute and no extension twice, names fit to be certified, no critical extension
+ * that nobody knows. Less: attributes that are missing altogether (old clients) or not in DER's order.
+ */
+export function readCertificationRequest(der: Buffer): CertificationRequest {
+  try {
+    return decode(readDer(der));
+  } catch (error) {
+    if (!(error instanceof DerError)) throw error;
+    const otherKind = guessOtherKind(der);
+    throw refusal(
+      otherKind === undefined
+        ? `The body is not a valid PKCS#10 CSR in DER: ${error.message}`
+        : `The body seems to be ${otherKind}; send a PKCS#10 CSR instead.`,
+      error,
+    );
+  }
+}
+
+function decode(root: DerNode): CertificationRequest {
+  const { info, signatureAlgorithm, signature } = readOuter(root);
+  const { subject, spki, attributes } = readInfo(info);
+  const extensions = readRequestedExtensions(attributes);
+  const challenges = readChallenges(attributes);
+  const publicKey = readPublicKey(spki);
+  if (!verifySignature(signatureAlgorithm, publicKey, info.bytes, signature)) {
+    throw refusal(
+      'The signature of the CSR is wrong; sign it with the private key that belongs to its public key.',
+    );
+  }
+  return { der: root.bytes, subject, publicKey, ...extensions, ...challenges };
+}
+
+interface Outer {
+  readonly info: DerNode;
+  readonly signatureAlgorithm: DerNode;
+  readonly signature: Buffer;
+}
+
+/** CertificationRequest (RFC 2986, section 4.2). */
+function readOuter(root: DerNode): Outer {
+  const [info, signatureAlgorithm, signature, ...rest] = expectTag(
+    root,
+    tags.sequence,
+    'The request',
+  ).children;
+  if (rest.length > 0) throw new DerError('The request has more than three parts.');
+  return {
+    info: expectTag(info, tags.sequence, 'The certificationRequestInfo'),
+    signatureAlgorithm: expectTag(signatureAlgorithm, tags.sequence, 'The signatureAlgorithm'),
+    signature: readWholeOctets(expectTag(signature, tags.bitString, 'The signature')),
+  };
+}
+
+function readWholeOctets(node: DerNode): Buffer {
+  const { unusedBits, octets } = readBitString(node);
+  if (unusedBits > 0) throw new DerError('The signature does not end at a whole octet.');
+  return octets;
+}
+
+interface Info {
+  readonly subject: Name;
+  readonly spki: DerNode;
+  readonly attributes: Attributes;
+}
+
+/** CertificationRequestInfo (RFC 2986, section 4.1). */
+function readInfo(info: DerNode): Info {
+  const [version, subjectNode, spki, attributes, ...rest] = info.children;
+  if (rest.length > 0) throw new DerError('The certificationRequestInfo has more than four parts.');
+  if (readInteger(expectTag(version, tags.integer, 'The version')) !== 0n) {
+    throw new DerError('The version is not 0.');
+  }
+  const subject = readName(expectTag(subjectNode, tags.sequence, 'The subject'));
+  checkRequestedSubject(subject);
+  return {
+    subject,
+    spki: expectTag(spki, tags.sequence, 'The subjectPublicKeyInfo'),
+    attributes: readAttributes(attributes),
+  };
+}
+
+/** Old clients leave the field out instead of leaving it empty. */
+function readAttributes(node: DerNode | undefined): Attributes {
+  const attributes = new Map<string, readonly DerNode[]>();
+  if (node === undefined) return attributes;
+  for (const attribute of expectTag(node, contextTag(0, 'constructed'), 'The list of attributes').children) {
+    const [type, values, ...rest] = expectTag(attribute, tags.sequence, 'An attribute').children;
+    const { children } = expectTag(values, tags.set, 'The value of an attribute');
+    if (type === undefined || children.length === 0 || rest.length > 0) {
+      throw new DerError('An attribute is malformed or has no value.');
+    }
+    const oid = readObjectIdentifier(type);
+    if (attributes.has(oid)) throw new DerError(`The attribute ${nameOfOid(oid)} is there twice.`);
+    attributes.set(oid, children);
+  }
+  return attributes;
+}
+
+/** The value of a single-valued attribute, or undefined when the attribute is absent. */
+function singleValue(attributes: Attributes, oid: string): DerNode | undefined {
+  const [value, ...more] = attributes.get(oid) ?? [];
+  if (more.length > 0) throw new DerError(`The attribute ${nameOfOid(oid)} has more than one value.`);
+  return value;
+}
+
+type RequestedExtensions = Pick<
+  CertificationRequest,
+  'extensions' | 'subjectAltName' | 'keyUsage' | 'extendedKeyUsage' | 'basicConstraints'
+>;
+
+/** PKCS#9's extensionRequest (RFC 2985, section 5.4.2) or Microsoft's twin of it, never both. */
+function readRequestedExtensions(attributes: Attributes): RequestedExtensions {
+  const twin = singleValue(attributes, oids.microsoftExtensionRequest);
+  const standard = singleValue(attributes, oids.extensionRequest);
+  if (twin !== undefined && standard !== undefined) {
+    throw new DerError('Extensions are requested twice, in the attributes of PKCS#9 and of Microsoft.');
+  }
+  const node = standard ?? twin;
+  const extensions = node === undefined ? [] : readExtensions(node);
+  extensions.forEach(checkRequestedExtension);
+  const subjectAltName = readExtensionValue(extensions, oids.subjectAltName, readGeneralNames);
+  checkRequestedNames(subjectAltName ?? []);
+  return {
+    extensions,
+    subjectAltName,
+    keyUsage: readExtensionValue(extensions, oids.keyUsage, readKeyUsage),
+    extendedKeyUsage: readExtensionValue(extensions, oids.extendedKeyUsage, readExtendedKeyUsage),
+    basicConstraints: readExtensionValue(extensions, oids.basicConstraints, readBasicConstraints),
+  };
+}
+
+/** Whether it is granted, the policy decides; here it must be DER, and known when it is critical. */
+function checkRequestedExtension({ oid, critical, value }: Extension): void {
+  readDer(value);
+  if (critical && !isCertificateExtension(oid)) {
+    throw new DerError('A critical extension is requested that is not known here; leave it out.');
+  }
+}
+
+type Challenges = Pick<
+  CertificationRequest,
+  'challengePassword' | 'changeSubjectName' | 'estIdentityLinking'
+>;
+
+function readChallenges(attributes: Attributes): Challenges {
+  // Nothing here uses these two of RFC 7894, but malformed ones are refused like the others.
+  readTextAttribute(attributes, oids.otpChallenge);
+  readTextAttribute(attributes, oids.revocationChallenge);
+  return {
+    challengePassword: readTextAttribute(attributes, oids.challengePassword),
+    changeSubjectName: attributes.has(oids.changeSubjectName),
+    estIdentityLinking: readTextAttribute(attributes, oids.estIdentityLinking),
+  };
+}
+
+const longestText = 255;
+
+/** A DirectoryString of any type, or an IA5String as some clients write it. */
+function readTextAttribute(attributes: Attributes, oid: string): string | undefined {
+  const value = singleValue(attributes, oid);
+  if (value === undefined) return undefined;
+  const text = readText(value);
+  if (text === undefined || text.length > longestText) {
+    throw new DerError(`The attribute ${nameOfOid(oid)} is not a string of at most 255 characters.`);
+  }
+  return text;
+}
+
+function refusal(sentence: string, cause?: unknown): EstError {
+  return new EstError('bad_certification_request', sentence, { cause });
+}

@@ -1,0 +1,72 @@
+import { DerError } from './der.ts';
+import type { GeneralName } from './general-names.ts';
+import type { AttributeTypeAndValue, Name } from './names.ts';
+import { nameOfOid, oids } from './oids.ts';
+
+/**
+ * What a name must look like to be certified. Names in certificates of others are read with more tolerance:
+ * they are compared and shown, not issued.
+ */
+
+/** Upper bounds in characters (RFC 5280, appendix A); larger ones there are lowered to `longestValue`. */
+const upperBounds: Readonly<Record<string, number | undefined>> = {
+  [oids.commonName]: 64,
+  [oids.serialNumber]: 64,
+  [oids.organizationName]: 64,
+  [oids.organizationalUnitName]: 64,
+  [oids.title]: 64,
+  [oids.dnQualifier]: 64,
+  [oids.domainComponent]: 63,
+  [oids.countryName]: 2,
+  [oids.localityName]: 128,
+  [oids.stateOrProvinceName]: 128,
+  [oids.pseudonym]: 128,
+};
+const longestValue = 255;
+
+/** Control characters, line and paragraph separators, overrides of the writing direction, markup. */
+const unfitCharacters = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069<>]/u;
+
+/** Throws DerError when an attribute of the subject is empty, too long, no text, or not fit to be printed. */
+export function checkRequestedSubject(subject: Name): void {
+  subject.rdns.flat().forEach(checkAttribute);
+}
+
+function checkAttribute({ type, value, isText }: AttributeTypeAndValue): void {
+  const upperBound = upperBounds[type] ?? longestValue;
+  const name = nameOfOid(type);
+  if (!isText) throw new DerError(`The ${name} in the subject is not a text.`);
+  if (value === '') throw new DerError(`The ${name} in the subject is empty.`);
+  if (value.length > upperBound && Array.from(value).length > upperBound) {
+    throw new DerError(`The ${name} in the subject is longer than ${upperBound} characters.`);
+  }
+  if (unfitCharacters.test(value)) {
+    throw new DerError(`The ${name} in the subject holds a control character, or < or >.`);
+  }
+  if (type === oids.countryName && !/^[A-Za-z]{2}$/.test(value)) {
+    throw new DerError('The countryName in the subject is not a code of two letters (ISO 3166).');
+  }
+}
+
+/** Throws DerError when a name of the subjectAltName has not the syntax of its type. */
+export function checkRequestedNames(names: readonly GeneralName[]): void {
+  names.forEach(checkGeneralName);
+}
+
+/** LDH labels (RFC 1034, section 3.5), underscores as found in practice, one leading wildcard label. */
+const dNSNameSyntax = /^(?:\*\.)?(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?!-)[A-Za-z0-9_-]{1,63}(?<!-)$/;
+const rfc822NameSyntax = /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}$/;
+const uniformResourceIdentifierSyntax = /^[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-[\]_a-z~]{1,2000}$/;
+
+function checkGeneralName(name: GeneralName): void {
+  if (name.type === 'directoryName') checkRequestedSubject(name.name);
+  if (name.type === 'dNSName' && (name.value.length > 253 || !dNSNameSyntax.test(name.value))) {
+    throw new DerError('A dNSName in the subjectAltName is not a host name.');
+  }
+  if (name.type === 'rfc822Name' && !rfc822NameSyntax.test(name.value)) {
+    throw new DerError('An rfc822Name in the subjectAltName is not a mail address.');
+  }
+  if (name.type === 'uniformResourceIdentifier' && !uniformResourceIdentifierSyntax.test(name.value)) {
+    throw new DerError('A uniformResourceIdentifier in the subjectAltName is not a URI.');
+  }
+}

@@ -1,0 +1,152 @@
+import { constants, verify, type KeyObject } from 'node:crypto';
+import { EstError } from '../errors.ts';
+import { contextTag, isNull, readInteger, readObjectIdentifier, tags, type DerNode } from './der.ts';
+import type { KeyType, PublicKey } from './keys.ts';
+import { oids } from './oids.ts';
+
+/** The hash functions that a signature may use. */
+export type SignatureHash = 'sha256' | 'sha384' | 'sha512';
+
+/** A signature algorithm that the gateway accepts. */
+export interface SignatureAlgorithm {
+  /** As the RFCs name it. */
+  readonly name: string;
+  readonly oid: string;
+  /** The keys that can make such signatures. */
+  readonly keyTypes: readonly KeyType[];
+  /** Null where the algorithm decides by itself or the parameters do. */
+  readonly hash: SignatureHash | null;
+  /** What stands beside the object identifier in an AlgorithmIdentifier. */
+  readonly parameters: 'null' | 'absent' | 'pss';
+}
+
+const curveTypes: readonly KeyType[] = ['P-256', 'P-384', 'P-521'];
+
+/** Every accepted signature algorithm: RFC 4055, RFC 5758, RFC 8410, RFC 9881. */
+export const signatureAlgorithms: readonly SignatureAlgorithm[] = [
+  rsa('sha256WithRSAEncryption', 'sha256'),
+  rsa('sha384WithRSAEncryption', 'sha384'),
+  rsa('sha512WithRSAEncryption', 'sha512'),
+  { name: 'RSASSA-PSS', oid: oids.rsassaPss, keyTypes: ['RSA'], hash: null, parameters: 'pss' },
+  ecdsa('ecdsaWithSHA256', 'sha256'),
+  ecdsa('ecdsaWithSHA384', 'sha384'),
+  ecdsa('ecdsaWithSHA512', 'sha512'),
+  pure('Ed25519', oids.Ed25519),
+  pure('ML-DSA-44', oids.mlDsa44),
+  pure('ML-DSA-65', oids.mlDsa65),
+  pure('ML-DSA-87', oids.mlDsa87),
+];
+
+function rsa(name: `sha${'256' | '384' | '512'}WithRSAEncryption`, hash: SignatureHash): SignatureAlgorithm {
+  return { name, oid: oids[name], keyTypes: ['RSA'], hash, parameters: 'null' };
+}
+
+function ecdsa(name: `ecdsaWithSHA${'256' | '384' | '512'}`, hash: SignatureHash): SignatureAlgorithm {
+  return { name, oid: oids[name], keyTypes: curveTypes, hash, parameters: 'absent' };
+}
+
+function pure(type: KeyType, oid: string): SignatureAlgorithm {
+  return { name: type, oid, keyTypes: [type], hash: null, parameters: 'absent' };
+}
+
+const acceptedSignatures =
+  'SHA-256, SHA-384 or SHA-512 with RSA (PKCS#1 v1.5 or PSS) or ECDSA, or Ed25519, or ML-DSA';
+
+const algorithmByOid: ReadonlyMap<string, SignatureAlgorithm> = new Map(
+  signatureAlgorithms.map((algorithm) => [algorithm.oid, algorithm]),
+);
+
+/**
+ * Whether the signature over the data is right. Throws `bad_certification_request` for an algorithm that is not
+ * accepted, does not fit the key or has parameters that it should not have, DerError when it is malformed.
+ */
+export function verifySignature(
+  algorithmIdentifier: DerNode,
+  publicKey: PublicKey,
+  data: Buffer,
+  signature: Buffer,
+): boolean {
+  const [oid, parameters, ...rest] = algorithmIdentifier.children;
+  if (algorithmIdentifier.tag !== tags.sequence || oid === undefined || rest.length > 0)
+    throw badParameters();
+  const algorithm = algorithmByOid.get(readObjectIdentifier(oid));
+  if (algorithm === undefined) throw refusal('The signature algorithm is not accepted.');
+  if (!algorithm.keyTypes.includes(publicKey.type)) {
+    throw refusal('The signature algorithm does not fit the public key.');
+  }
+  return verifyAs(readScheme(algorithm, parameters), publicKey.key, data, signature);
+}
+
+/** What node:crypto needs to know. */
+interface Scheme {
+  readonly hash: SignatureHash | null;
+  /** Octets of salt, for RSASSA-PSS alone. */
+  readonly pssSaltLength?: number;
+}
+
+function readScheme(
+  { hash, parameters: expected }: SignatureAlgorithm,
+  parameters: DerNode | undefined,
+): Scheme {
+  switch (expected) {
+    case 'absent':
+      if (parameters !== undefined) throw badParameters();
+      return { hash };
+    case 'null':
+      // Absent where NULL should be is a common slip and changes nothing.
+      if (parameters !== undefined && !isNull(parameters)) throw badParameters();
+      return { hash };
+    case 'pss':
+      return readPssParameters(parameters);
+  }
+}
+
+const saltLengths: Readonly<Record<SignatureHash, bigint>> = { sha256: 32n, sha384: 48n, sha512: 64n };
+const hashOids: ReadonlyMap<string, SignatureHash> = new Map([
+  [oids.sha256, 'sha256'],
+  [oids.sha384, 'sha384'],
+  [oids.sha512, 'sha512'],
+]);
+
+/** RFC 4055, section 3.1: a hash of SHA-2, MGF1 with the same hash, a salt of at most the hash's length. */
+function readPssParameters(node: DerNode | undefined): Scheme {
+  const [hashField, maskField, saltField, ...rest] = node?.tag === tags.sequence ? node.children : [];
+  const hash = readHash(explicitChild(hashField, 0));
+  const [mask, maskHash] = explicitChild(maskField, 1).children;
+  // Without the salt field the length is 20; the trailer field has one value only, which DER leaves out.
+  const saltLength = saltField === undefined ? 20n : readInteger(explicitChild(saltField, 2));
+  const isMgf1 = mask !== undefined && maskHash !== undefined && readObjectIdentifier(mask) === oids.mgf1;
+  const isSaneSalt = saltLength >= 0n && saltLength <= saltLengths[hash];
+  if (!isMgf1 || readHash(maskHash) !== hash || !isSaneSalt || rest.length > 0) throw badParameters();
+  return { hash, pssSaltLength: Number(saltLength) };
+}
+
+function explicitChild(node: DerNode | undefined, n: number): DerNode {
+  const [child, ...rest] = node?.tag === contextTag(n, 'constructed') ? node.children : [];
+  if (child === undefined || rest.length > 0) throw badParameters();
+  return child;
+}
+
+function readHash({ children: [oid, parameters, ...rest] }: DerNode): SignatureHash {
+  const hash = oid === undefined ? undefined : hashOids.get(readObjectIdentifier(oid));
+  const hasOddParameters = rest.length > 0 || (parameters !== undefined && !isNull(parameters));
+  if (hash === undefined || hasOddParameters) throw badParameters();
+  return hash;
+}
+
+function verifyAs({ hash, pssSaltLength }: Scheme, key: KeyObject, data: Buffer, signature: Buffer): boolean {
+  const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: pssSaltLength };
+  try {
+    return verify(hash, data, pssSaltLength === undefined ? key : { key, ...pss }, signature);
+  } catch {
+    return false;
+  }
+}
+
+function badParameters(): EstError {
+  return refusal('The signature algorithm is malformed or has parameters that it should not have.');
+}
+
+function refusal(found: string): EstError {
+  return new EstError('bad_certification_request', `${found} Accepted: ${acceptedSignatures}.`);
+}
