@@ -1,9 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { Kysely, SqliteDialect, type SqliteDatabase } from 'kysely';
 import { createCertificateRegistry } from './certificates.ts';
 import { createEnrollmentJournal } from './enrollments.ts';
 import { migrate } from './migrations.ts';
+import { sqliteDialect } from './sqlite-dialect.ts';
 import type { StateStore, StateStoreDriver } from './store.ts';
 import type { Tables } from './tables.ts';
 import { createUserRegistry } from './users.ts';
@@ -36,18 +37,13 @@ export const sqlite: StateStoreDriver<SqliteOptions> = {
 
 async function openSqlite({ file }: SqliteOptions): Promise<StateStore> {
   const connection = connect(file);
-  const database = new Kysely<Tables>({
-    dialect: new SqliteDialect({ database: asKyselyExpects(connection) }),
-  });
   try {
-    // One process migrates; another one that opens the same file waits for it here.
-    connection.exec('BEGIN IMMEDIATE');
-    await migrate(database);
-    connection.exec('COMMIT');
+    await migrateAlone(connection);
   } catch (error) {
     connection.close();
     throw error;
   }
+  const database = new Kysely<Tables>({ dialect: sqliteDialect(connection) });
   return {
     enrollments: createEnrollmentJournal(database),
     users: createUserRegistry(database),
@@ -56,6 +52,15 @@ async function openSqlite({ file }: SqliteOptions): Promise<StateStore> {
       await database.destroy();
     },
   };
+}
+
+/** Brings the tables up to date in one transaction; another process that opens the same file waits for it. */
+async function migrateAlone(connection: DatabaseSync): Promise<void> {
+  connection.exec('BEGIN IMMEDIATE');
+  await migrate(
+    new Kysely<Tables>({ dialect: new SqliteDialect({ database: asKyselyExpects(connection) }) }),
+  );
+  connection.exec('COMMIT');
 }
 
 /** SQLite gives its -wal and -shm files the mode of the database file. */
@@ -74,34 +79,20 @@ function connect(file: string): DatabaseSync {
   }
 }
 
-/** A connection in the form that kysely's SQLite dialect knows; every statement is prepared once. */
+/** A connection in the form that kysely's own dialect knows. */
 function asKyselyExpects(connection: DatabaseSync): SqliteDatabase {
-  const prepared = new Map<string, SqliteStatement>();
   return {
     prepare(sql) {
-      const known = prepared.get(sql);
-      if (known !== undefined) return known;
-      // A deferred transaction that turns from reading to writing fails when another process wrote meanwhile.
-      const statement = toStatement(connection.prepare(sql === 'begin' ? 'begin immediate' : sql));
-      prepared.set(sql, statement);
-      return statement;
+      const statement = connection.prepare(sql);
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
+        run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
+        iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])),
+      };
     },
     close() {
       connection.close();
     },
   };
-}
-
-function toStatement(statement: StatementSync): SqliteStatement {
-  return {
-    reader: statement.columns().length > 0,
-    all: (parameters) => statement.all(...toValues(parameters)),
-    run: (parameters) => statement.run(...toValues(parameters)),
-    iterate: (parameters) => statement.iterate(...toValues(parameters)),
-  };
-}
-
-/** Kysely's types say unknown; the tables hold nothing but strings, numbers, null and octets. */
-function toValues(parameters: readonly unknown[]): SQLInputValue[] {
-  return parameters as SQLInputValue[];
 }
