@@ -118,7 +118,7 @@ function find<Driver extends { readonly name: string }>(
   return found;
 }
 
-function optionsOf({ driver: _driver, ...options }: DriverOptions): unknown {
+function optionsOf({ driver, ...options }: DriverOptions): unknown {
   return options;
 }
 

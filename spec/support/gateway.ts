@@ -91,8 +91,6 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const ca = await createLocalCertificationAuthority({
     name: 'Test',
     passphrase,
-    crlUrl: 'http://localhost/crl/local.crl',
-    caIssuersUrl: 'http://localhost/ca/local.cer',
     now,
   });
   const { issuingCertificate, issuingKey } = ca;

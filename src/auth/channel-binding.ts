@@ -4,20 +4,16 @@ import { EstError } from '../errors.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 
 /**
- * The channel binding of a TLS session, or undefined where there is none. TLS 1.2: tls-unique, the first
+ * The channel binding of a TLS session. TLS 1.2: tls-unique, the first
  * Finished message, which is the client's in a full handshake and ours in a resumed one (RFC 5929, section 3).
  * TLS 1.3: tls-exporter with the empty context (RFC 9266), used in EST as RFC 9148, section 3 does; Finished
  * octets are no binding there, although Node still returns some.
  */
 export function channelBindingOf(socket: TLSSocket): Buffer | undefined {
-  switch (socket.getProtocol()) {
-    case 'TLSv1.3':
-      return socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
-    case 'TLSv1.2':
-      return socket.isSessionReused() ? socket.getFinished() : socket.getPeerFinished();
-    default:
-      return undefined;
+  if (socket.getProtocol() === 'TLSv1.3') {
+    return socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
   }
+  return socket.isSessionReused() ? socket.getFinished() : socket.getPeerFinished();
 }
 
 /** True when the CSR carries linking data, in the attribute of RFC 7030, section 3.5 or of RFC 7894, section 3.3. */

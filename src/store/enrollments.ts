@@ -47,7 +47,7 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
           .returning(['alias', 'counted_user'])
           .executeTakeFirst();
         if (record !== undefined && record.counted_user !== null) {
-          await changeUses(transaction, record.alias, record.counted_user, +1);
+          await changeUses(transaction, record.alias, record.counted_user, 1);
         }
       });
     },
