@@ -3,13 +3,17 @@ import { readDer, tags } from './der.ts';
 
 const { asn1 } = forge;
 
+/** Tag numbers beyond those of forge's enumerations are needed too. */
+const create: (tagClass: number, type: number, constructed: boolean, value: string | Asn1[]) => Asn1 =
+  asn1.create;
+
 /** A value to be written as DER. */
 export type Asn1 = forge.asn1.Asn1;
 
 /** Any primitive value, by its identifier octet and contents. */
 export function primitive(tag: number, content: Buffer): Asn1 {
   // The whole identifier octet stands in the class, so that forge leaves the contents as they are.
-  return asn1.create(tag as forge.asn1.Class, asn1.Type.NONE, false, content.toString('latin1'));
+  return create(tag, asn1.Type.NONE, false, content.toString('latin1'));
 }
 
 export function sequence(...children: readonly Asn1[]): Asn1 {
@@ -105,7 +109,7 @@ export function toDer(node: Asn1): Buffer {
 }
 
 function constructed(tagClass: forge.asn1.Class, type: number, children: readonly Asn1[]): Asn1 {
-  return asn1.create(tagClass, type as forge.asn1.Type, true, [...children]);
+  return create(tagClass, type, true, [...children]);
 }
 
 /** Two's complement in as few octets as possible (X.690, section 8.3). */
