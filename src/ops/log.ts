@@ -59,7 +59,7 @@ export function createLog({ level, format }: LogOptions, stream: LogStream = pro
 /** The entry as one line of JSON. */
 export function jsonLine({ level, message, fields }: LogEntry, now: Date): string {
   const head = { time: now.toISOString(), level, message: shortened(message) };
-  return escaped(JSON.stringify({ ...head, ...loggableMembers(fields, 0), ...head }));
+  return escapeInvisible(JSON.stringify({ ...head, ...loggableMembers(fields, 0), ...head }));
 }
 
 /** The entry as one line for people. */
@@ -68,7 +68,7 @@ function textLine({ level, message, fields }: LogEntry, now: Date): string {
   const members = Object.entries(loggableMembers(fields, 0)).map(
     ([name, value]) => ` ${name}=${textOf(value)}`,
   );
-  return escaped(head + members.join(''));
+  return escapeInvisible(head + members.join(''));
 }
 
 function textOf(value: unknown): string {
@@ -78,8 +78,8 @@ function textOf(value: unknown): string {
 /** Control, format (bidi among them), private-use and unassigned characters, and line separators. */
 const invisible = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
-/** Nothing that a client sent may start a line, steer a terminal or reorder text. */
-function escaped(line: string): string {
+/** Escapes what could start a line, steer a terminal or reorder text, as JSON escapes it. */
+export function escapeInvisible(line: string): string {
   return line.replace(invisible, (character) =>
     character
       .split('')

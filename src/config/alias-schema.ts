@@ -1,0 +1,160 @@
+import type { SchemaObject } from 'ajv';
+import type { GeneralNameType } from '../pkix/general-names.ts';
+import type { KeyType } from '../pkix/keys.ts';
+
+const keyTypes = [
+  'RSA',
+  'P-256',
+  'P-384',
+  'P-521',
+  'Ed25519',
+  'ML-DSA-44',
+  'ML-DSA-65',
+  'ML-DSA-87',
+] as const satisfies readonly KeyType[];
+
+const nameTypes = [
+  'dNSName',
+  'iPAddress',
+  'rfc822Name',
+  'uniformResourceIdentifier',
+  'directoryName',
+  'registeredID',
+  'otherName',
+] as const satisfies readonly GeneralNameType[];
+
+const attributeTypes = [
+  ...['commonName', 'serialNumber', 'surname', 'givenName', 'initials', 'title', 'pseudonym', 'name'],
+  ...[
+    'organizationName',
+    'organizationalUnitName',
+    'organizationIdentifier',
+    'businessCategory',
+    'description',
+  ],
+  ...['countryName', 'stateOrProvinceName', 'localityName', 'streetAddress', 'postalAddress', 'postalCode'],
+  ...[
+    'telephoneNumber',
+    'generationQualifier',
+    'dnQualifier',
+    'x500UniqueIdentifier',
+    'userId',
+    'domainComponent',
+  ],
+  ...['emailAddress', 'unstructuredName', 'unstructuredAddress'],
+];
+
+const policySchema: SchemaObject = {
+  type: 'object',
+  title: 'Policy',
+  description: 'What a client may ask for.',
+  default: {},
+  properties: {
+    subject: {
+      type: 'array',
+      items: { enum: attributeTypes },
+      uniqueItems: true,
+      default: [
+        ...['commonName', 'serialNumber', 'organizationName', 'organizationalUnitName'],
+        ...['countryName', 'stateOrProvinceName', 'localityName'],
+      ],
+      title: 'Subject attributes',
+      description:
+        "Attribute types that are copied from the CSR's subject; a CSR with another one is refused.",
+    },
+    subjectAltName: {
+      type: 'array',
+      items: { enum: nameTypes },
+      uniqueItems: true,
+      default: ['dNSName', 'iPAddress'],
+      title: 'Types of subjectAltName',
+      description:
+        "Name types that are copied from the CSR's subjectAltName; a CSR with another one is refused.",
+    },
+    names: {
+      enum: ['any', 'identity'],
+      default: 'any',
+      title: 'Names',
+      description:
+        'identity: every name must be that of the user, or one of the client certificate. any: no such bond.',
+    },
+    keys: {
+      type: 'array',
+      items: { enum: keyTypes },
+      minItems: 1,
+      uniqueItems: true,
+      default: keyTypes,
+      title: 'Keys',
+      description: 'Kinds of keys that are certified. RSA: 2048 to 8192 bits.',
+    },
+    renewWithSameKey: {
+      type: 'boolean',
+      default: true,
+      title: 'Renewal with the same key',
+      description: 'false: simplereenroll wants a new key each time.',
+    },
+    renewAfterPercent: {
+      type: 'number',
+      minimum: 0,
+      maximum: 100,
+      default: 0,
+      title: 'Earliest renewal',
+      description: "Percentage of a certificate's validity that must have passed before it may be renewed.",
+    },
+  },
+  additionalProperties: false,
+};
+
+/** JSON Schema of one alias. */
+export const aliasSchema: SchemaObject = {
+  type: 'object',
+  title: 'Alias',
+  description: 'Which CA backend issues what to whom.',
+  properties: {
+    backend: { type: 'string', title: 'CA backend', description: 'One of the names below "backends".' },
+    profile: {
+      type: 'string',
+      minLength: 1,
+      title: 'Certificate profile',
+      description:
+        'What to ask the CA backend for; the backend knows the names. Left out: its only one, if any.',
+    },
+    authentication: {
+      enum: ['clientCertificate', 'basic', 'either', 'both'],
+      title: 'Authentication',
+      description:
+        'What a client that enrols must show: a TLS client certificate, a user name and its code (HTTP Basic), either of them, or both.',
+    },
+    explicitTrustAnchors: {
+      type: 'array',
+      items: { type: 'string', format: 'file' },
+      default: [],
+      title: 'Explicit trust anchors',
+      description: "PEM files: CAs whose client certificates are accepted, besides the backend's own.",
+    },
+    implicitTrustAnchors: {
+      type: 'array',
+      items: { type: 'string', format: 'file' },
+      default: [],
+      title: 'Implicit trust anchors',
+      description:
+        'PEM files: CAs of vendors whose client certificates are accepted for simpleenroll, never for simplereenroll (RFC 7030, section 3.1).',
+    },
+    strict: {
+      type: 'boolean',
+      default: false,
+      title: 'Strict bodies',
+      description: 'true: a request must be base64 of DER (RFC 8951); PEM and plain DER are refused.',
+    },
+    wrap: {
+      enum: ['auto', '64', 'none'],
+      default: 'auto',
+      title: 'Line form of replies',
+      description:
+        'Base64 in lines of 64 characters, in one line (none), or as the client seems to need it (auto).',
+    },
+    policy: policySchema,
+  },
+  required: ['backend', 'authentication'],
+  additionalProperties: false,
+};

@@ -1,0 +1,237 @@
+import type { SchemaObject } from 'ajv';
+import { certificationAuthorityDrivers } from '../ca/index.ts';
+import { logFormats, logLevels } from '../ops/log.ts';
+import { reservedNames } from '../reserved-names.ts';
+import { stateStoreDrivers } from '../store/index.ts';
+import { aliasSchema } from './alias-schema.ts';
+
+/** What the configuration has to know of a driver. */
+interface Driver {
+  readonly name: string;
+  readonly optionsSchema: SchemaObject;
+}
+
+/**
+ * The JSON Schema (draft-07) of the configuration file, with the options of every driver. Every default is
+ * here, and the titles and descriptions are the manual.
+ */
+export function configurationSchema(): SchemaObject {
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    $id: 'urn:est-gateway:configuration',
+    type: 'object',
+    title: 'Configuration of est-gateway',
+    description:
+      'Paths are relative to the configuration file. Secrets are references: file:PATH or env:NAME.',
+    properties: {
+      listeners: listenersSchema,
+      store: {
+        ...driverChoice(stateStoreDrivers),
+        title: 'Store',
+        description: 'Where enrolments, users and the certificates of local CAs are kept.',
+      },
+      backends: {
+        type: 'object',
+        title: 'CA backends',
+        description: 'What issues certificates, by names that aliases refer to.',
+        propertyNames: { pattern: namePattern, description: nameDescription },
+        minProperties: 1,
+        additionalProperties: {
+          ...driverChoice(certificationAuthorityDrivers),
+          title: 'CA backend',
+          description: 'A certificate authority.',
+        },
+      },
+      aliases: aliasesSchema,
+      limits: limitsSchema,
+      logging: loggingSchema,
+    },
+    required: ['listeners', 'store', 'backends', 'aliases'],
+    additionalProperties: false,
+    definitions: { alias: aliasSchema },
+  };
+}
+
+const namePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
+const nameDescription =
+  'a name of at most 64 letters, digits, ".", "_" and "-" that begins with a letter or digit';
+
+/** Exactly one driver; its own schema says what stands beside `driver`. */
+function driverChoice(drivers: readonly Driver[]): SchemaObject {
+  return {
+    type: 'object',
+    discriminator: { propertyName: 'driver' },
+    required: ['driver'],
+    oneOf: drivers.map(({ name, optionsSchema }) => withDriver(name, optionsSchema)),
+  };
+}
+
+function withDriver(name: string, optionsSchema: SchemaObject): SchemaObject {
+  const { properties, required = [] } = optionsSchema as {
+    properties?: object;
+    required?: readonly string[];
+  };
+  return {
+    ...optionsSchema,
+    properties: {
+      driver: { const: name, title: 'Driver', description: String(optionsSchema['description']) },
+      ...properties,
+    },
+    required: ['driver', ...required],
+  };
+}
+
+const address: SchemaObject = {
+  type: 'string',
+  minLength: 1,
+  default: '::',
+  title: 'Address',
+  description: 'IP address or host name to listen on. "::" is every address, IPv4 too.',
+};
+
+const port: SchemaObject = {
+  type: 'integer',
+  minimum: 0,
+  maximum: 65535,
+  title: 'Port',
+  description: 'TCP port. 0: any free port.',
+};
+
+const listenersSchema: SchemaObject = {
+  type: 'object',
+  title: 'Listeners',
+  description: 'Where the gateway can be reached.',
+  properties: {
+    est: {
+      type: 'object',
+      title: 'EST',
+      description: 'HTTPS, for EST only.',
+      properties: {
+        address,
+        port: { ...port, default: 8443 },
+        certificate: {
+          type: 'string',
+          format: 'file',
+          title: 'Server certificate',
+          description: "PEM file: the server's certificate, then its intermediates.",
+        },
+        privateKey: {
+          type: 'string',
+          format: 'secret',
+          title: 'Server key',
+          description: "Where the PEM of the server's private key is: file:PATH or env:NAME.",
+        },
+        minimumVersion: {
+          enum: ['TLSv1.2', 'TLSv1.3'],
+          default: 'TLSv1.2',
+          title: 'Oldest TLS version',
+          description: 'Older devices need TLSv1.2.',
+        },
+      },
+      required: ['certificate', 'privateKey'],
+      additionalProperties: false,
+    },
+    http: {
+      type: 'object',
+      title: 'Plain HTTP',
+      description: 'CRLs and CA certificates of local CAs, for relying parties; never EST. Left out: off.',
+      properties: { address, port: { ...port, default: 8444 } },
+      additionalProperties: false,
+    },
+  },
+  required: ['est'],
+  additionalProperties: false,
+};
+
+const aliasesSchema: SchemaObject = {
+  type: 'object',
+  title: 'Aliases',
+  description: 'EST configurations by name (RFC 7030 says label): /.well-known/est/NAME/OPERATION.',
+  propertyNames: { pattern: namePattern, description: nameDescription, not: { enum: [...reservedNames] } },
+  properties: {
+    est: {
+      $ref: '#/definitions/alias',
+      title: 'the alias that is served without a name in the path',
+      description: 'Serves /.well-known/est/OPERATION, which is always there (RFC 7030, section 3.2.2).',
+    },
+  },
+  required: ['est'],
+  additionalProperties: { $ref: '#/definitions/alias' },
+};
+
+function wholeNumber(
+  title: string,
+  description: string,
+  bounds: { min: number; max: number; default: number },
+): SchemaObject {
+  return {
+    type: 'integer',
+    minimum: bounds.min,
+    maximum: bounds.max,
+    default: bounds.default,
+    title,
+    description,
+  };
+}
+
+const limitsSchema: SchemaObject = {
+  type: 'object',
+  title: 'Limits',
+  description: 'Bounds of the EST listener.',
+  default: {},
+  properties: {
+    bodyBytes: wholeNumber('Body size', 'Octets of a request body as sent.', {
+      min: 1024,
+      max: 16_777_216,
+      default: 65_536,
+    }),
+    headersTimeout: wholeNumber('Header timeout', 'Seconds until the header of a request must be complete.', {
+      min: 1,
+      max: 3600,
+      default: 10,
+    }),
+    requestTimeout: wholeNumber('Request timeout', 'Seconds that a request may take, the CA included.', {
+      min: 1,
+      max: 3600,
+      default: 30,
+    }),
+    handshakeTimeout: wholeNumber('Handshake timeout', 'Seconds until a TLS handshake must be complete.', {
+      min: 1,
+      max: 3600,
+      default: 10,
+    }),
+    connections: wholeNumber('Connections', 'Connections at once; more are closed at once.', {
+      min: 1,
+      max: 1_000_000,
+      default: 10_000,
+    }),
+    repeatWindow: wholeNumber(
+      'Repeat window',
+      'Seconds in which a repeat of the same request gets the same certificate, so that a lost reply costs nothing.',
+      { min: 0, max: 31_536_000, default: 3600 },
+    ),
+  },
+  additionalProperties: false,
+};
+
+const loggingSchema: SchemaObject = {
+  type: 'object',
+  title: 'Logging',
+  description: 'One line per request, on standard output.',
+  default: {},
+  properties: {
+    level: {
+      enum: logLevels,
+      default: 'info',
+      title: 'Level',
+      description: 'This level and the more urgent ones are written.',
+    },
+    format: {
+      enum: logFormats,
+      default: 'auto',
+      title: 'Format',
+      description: 'auto is text on a terminal, and JSON otherwise.',
+    },
+  },
+  additionalProperties: false,
+};
