@@ -10,10 +10,12 @@ export function contradictions(value: unknown): readonly Problem[] {
 
 function danglingBackends({ aliases, backends }: Mapping): readonly Problem[] {
   if (!isMapping(aliases) || !isMapping(backends)) return [];
+  const known = Object.keys(backends);
+  if (known.length === 0) return [];
   return Object.entries(aliases).flatMap(([name, alias]) => {
     const backend = isMapping(alias) ? alias['backend'] : undefined;
-    if (typeof backend !== 'string' || Object.hasOwn(backends, backend)) return [];
-    const text = expectedFound({ enum: Object.keys(backends) }, backend);
+    if (typeof backend !== 'string' || known.includes(backend)) return [];
+    const text = expectedFound({ enum: known }, backend);
     return [{ path: ['aliases', name, 'backend'], text }];
   });
 }

@@ -1,6 +1,16 @@
 import { readFile } from 'node:fs/promises';
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
-import type { YAMLError } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+  type YAMLError,
+} from 'yaml';
 import { ConfigurationError } from './configuration-error.ts';
 
 /** The way to a value: keys of mappings, positions in lists. */
@@ -20,8 +30,9 @@ export async function readSource(file: string): Promise<Source> {
   const text = await readText(file);
   const lines = new LineCounter();
   const document = parse(file, text, lines);
-  const problems = [...document.errors, ...document.warnings].map(
-    (error) => `${file}:${lines.linePos(error.pos[0]).line}: ${sentenceOf(error)}`,
+  const problems = [...document.errors, ...document.warnings, ...danglingAliases(document)].map(
+    ({ code, pos }) =>
+      `${file}:${lines.linePos(pos[0]).line}: ${sentences[code] ?? `this is no valid YAML (${code})`}`,
   );
   if (problems.length > 0) throw new ConfigurationError(problems);
   if (document.contents === null) {
@@ -49,7 +60,7 @@ async function readText(file: string): Promise<string> {
 }
 
 function fileSentence(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  const { code = 'unknown error' } = error as NodeJS.ErrnoException;
   switch (code) {
     case 'ENOENT':
       return 'there is no such file; "est-gateway init" writes one to start from';
@@ -79,11 +90,23 @@ function parse(file: string, text: string, lineCounter: LineCounter): Document.P
   }
 }
 
+/** The library says these only later, and without their position. */
+function danglingAliases(document: Document.Parsed): readonly Pick<YAMLError, 'code' | 'pos'>[] {
+  const found: Pick<YAMLError, 'code' | 'pos'>[] = [];
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) === undefined)
+        found.push({ code: 'BAD_ALIAS', pos: [alias.range?.[0] ?? 0, 0] });
+    },
+  });
+  return found;
+}
+
 function valueOf(file: string, document: Document): unknown {
   try {
     return document.toJS();
   } catch (cause) {
-    throw new ConfigurationError([`${file}: a YAML alias (*name) leads nowhere, or there are too many`], {
+    throw new ConfigurationError([`${file}: YAML aliases (*name) repeat too much; write the values out`], {
       cause,
     });
   }
@@ -106,10 +129,6 @@ const sentences: Readonly<Partial<Record<YAMLError['code'], string>>> = {
   BLOCK_AS_IMPLICIT_KEY:
     'expected "key: value"; check the colon and the indentation, or put the value in quotation marks',
 };
-
-function sentenceOf({ code }: YAMLError): string {
-  return sentences[code] ?? `this is no valid YAML (${code})`;
-}
 
 /** Follows the path as far as it goes. */
 function offsetOf(document: Document.Parsed, path: KeyPath): number {

@@ -36,7 +36,10 @@ export interface LogOptions {
   readonly format: LogFormat;
 }
 
-/** A log on standard output (or another stream), one line per entry, with whatever clients sent escaped. */
+/**
+ * A log on standard output (or another stream), one line per entry, with whatever clients sent escaped. To lose no
+ * line, a process ends by `process.exitCode`, not by `process.exit()`.
+ */
 export function createLog({ level, format }: LogOptions, stream: LogStream = process.stdout): Log {
   const isText = format === 'text' || (format === 'auto' && stream.isTTY === true);
   const toLine = isText ? textLine : jsonLine;
@@ -113,7 +116,7 @@ function loggable(value: unknown, depth: number): unknown {
 
 function loggableObject(value: object, depth: number): unknown {
   if (depth > limits.depth) return '...';
-  if (value instanceof Error) return loggableError(value, depth);
+  if (isError(value)) return loggableError(value, depth);
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'invalid date' : value.toISOString();
   if (value instanceof Uint8Array) return `${value.length} octets`;
   if (Array.isArray(value)) return value.slice(0, limits.entries).map((entry) => loggable(entry, depth));
@@ -127,13 +130,18 @@ function loggableMembers(value: object, depth: number): Record<string, unknown> 
   );
 }
 
+/** An error of any realm. */
+function isError(value: object): value is Error {
+  return 'message' in value && 'stack' in value;
+}
+
 /** Other properties of an error stay out: libraries hang whole requests on them. */
 function loggableError(error: Error, depth: number): unknown {
   const { message, cause, stack } = error;
   const code = 'code' in error ? error.code : undefined;
-  const errors: unknown = error instanceof AggregateError ? error.errors : undefined;
+  const errors: unknown = 'errors' in error ? error.errors : undefined;
   return {
     ...loggableMembers({ message, code, cause, errors }, depth),
-    ...(stack === undefined ? {} : { stack: shortened(stack, limits.stack) }),
+    ...(typeof stack === 'string' && { stack: shortened(stack, limits.stack) }),
   };
 }

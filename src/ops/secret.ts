@@ -16,7 +16,7 @@ async function readSecretFile(path: string): Promise<string> {
   try {
     return (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error';
+    const { code = 'unknown error' } = cause as NodeJS.ErrnoException;
     throw new Error(`The secret file ${path} cannot be read (${code}).`, { cause });
   }
 }
