@@ -1,0 +1,114 @@
+import { execFile } from 'node:child_process';
+import { createHash, generatePrimeSync, checkPrimeSync, randomInt } from 'node:crypto';
+import { promisify } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+import { readDer } from '../../src/pkix/der.ts';
+import { readPublicKey } from '../../src/pkix/keys.ts';
+import {
+  createBlocklist,
+  hasClosePrimes,
+  hasRocaFingerprint,
+  hasSmallFactor,
+} from '../../src/pkix/weak-keys.ts';
+import { keyPair, rsaKeyPair, rsaSpki, spkiOf } from '../support/csr.ts';
+
+const run = promisify(execFile);
+const isPrime = (candidate: bigint): boolean => checkPrimeSync(candidate);
+
+/** The product of the first 126 primes, as the flawed library uses it for keys of 2048 bits. */
+function primorial(): bigint {
+  let [product, count] = [1n, 0];
+  for (let candidate = 2n; count < 126; candidate += 1n) {
+    if (!isPrime(candidate)) continue;
+    product *= candidate;
+    count += 1;
+  }
+  return product;
+}
+
+/** A prime as Infineon's RSALib makes it: k * M + (65537^a mod M). */
+function rocaPrime(modulus: bigint): bigint {
+  for (;;) {
+    let power = 1n;
+    for (let a = randomInt(1, 5000); a > 0; a -= 1) power = (power * 65537n) % modulus;
+    const k = (3n << 1022n) / modulus + BigInt(randomInt(1, 2 ** 47));
+    const candidate = k * modulus + power;
+    if (isPrime(candidate)) return candidate;
+  }
+}
+
+function nextPrime(from: bigint): bigint {
+  let candidate = from + 2n;
+  while (!isPrime(candidate)) candidate += 2n;
+  return candidate;
+}
+
+async function soundModulus(): Promise<bigint> {
+  const { n = '' } = (await keyPair('RSA-2048')).publicKey.export({ format: 'jwk' });
+  return BigInt(`0x${Buffer.from(n, 'base64url').toString('hex')}`);
+}
+
+describe('weak RSA keys (row S-13, vector V-23)', () => {
+  it('V-23 refuses a key with the ROCA structure as forbidden', () => {
+    const m = primorial();
+    const { publicKey } = rsaKeyPair(rocaPrime(m), rocaPrime(m));
+    expect(() => readPublicKey(readDer(spkiOf(publicKey)))).toThrow(
+      expect.objectContaining({ code: 'forbidden', sentence: expect.stringContaining('ROCA') }),
+    );
+  });
+
+  it('V-23 refuses a key whose primes are close as forbidden', () => {
+    const p = generatePrimeSync(1024, { bigint: true });
+    const { publicKey } = rsaKeyPair(p, nextPrime(p));
+    expect(() => readPublicKey(readDer(spkiOf(publicKey)))).toThrow(
+      expect.objectContaining({ code: 'forbidden', sentence: expect.stringContaining('close') }),
+    );
+  });
+
+  it('finds close primes within 100 rounds of Fermat and not beyond', () => {
+    // (a - b)(a + b) takes Fermat from the root of a^2 - b^2, about a - b^2 / 2a, up to a.
+    const a = generatePrimeSync(1024, { bigint: true });
+    const rounds = (count: bigint): bigint => {
+      let b = 1n << 511n;
+      while ((b * b) / (2n * a) < count) b += (1n << 507n) + 2n;
+      return a * a - b * b;
+    };
+    expect(hasClosePrimes(rounds(50n))).toBe(true);
+    expect(hasClosePrimes(rounds(200n))).toBe(false);
+  });
+
+  it('finds every odd prime factor below 752, and 2', async () => {
+    const modulus = await soundModulus();
+    expect(hasSmallFactor(modulus)).toBe(false);
+    expect(hasSmallFactor(modulus * 2n)).toBe(true);
+    for (const factor of [3n, 5n, 167n, 739n, 743n, 751n])
+      expect(hasSmallFactor(modulus * factor)).toBe(true);
+    expect(hasSmallFactor(modulus * 757n)).toBe(false);
+  });
+
+  it('has nothing against sound keys', async () => {
+    const modulus = await soundModulus();
+    expect(hasRocaFingerprint(modulus)).toBe(false);
+    expect(hasClosePrimes(modulus)).toBe(false);
+    expect(readPublicKey(readDer(rsaSpki(modulus, 65537n))).type).toBe('RSA');
+  });
+});
+
+describe('createBlocklist (CVE-2008-0166)', () => {
+  it('V-23 knows a listed key by the fingerprint that openssl gives, and no other key', async () => {
+    const { publicKey } = await keyPair('RSA-2048');
+    const pem = publicKey.export({ format: 'pem', type: 'spki' });
+    const child = run('openssl', ['rsa', '-pubin', '-noout', '-modulus']);
+    child.child.stdin?.end(pem);
+    const { stdout: modulusLine } = await child;
+    const fingerprint = createHash('sha1').update(modulusLine).digest('hex').slice(20);
+    const blocklist = createBlocklist(`# known keys\n\n0123456789abcdef0123\n${fingerprint}\n`);
+    expect(blocklist.includes(publicKey)).toBe(true);
+    expect(blocklist.includes((await keyPair('RSA-3072')).publicKey)).toBe(false);
+    expect(blocklist.includes((await keyPair('P-256')).publicKey)).toBe(false);
+  });
+
+  it('names the line that is no fingerprint', () => {
+    expect(() => createBlocklist('# comment\nABCDEF\n')).toThrow('Line 2');
+  });
+});
