@@ -11,7 +11,7 @@ export type LogFormat = (typeof logFormats)[number];
 /** What a line says beside its message. A field that is undefined is left out. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Writes one line of the log; never throws. A level that is off costs next to nothing. */
+/** Writes one line of the log. A level that is off costs next to nothing. */
 export type WriteLog = (message: string, fields?: LogFields) => void;
 
 /** The log as everybody sees it. Secrets and bodies do not belong into it; errors go into the field `error`. */
