@@ -19,14 +19,14 @@ export interface Configuration {
 }
 
 /** Where to listen. */
-export interface ListenerConfiguration {
+interface ListenerConfiguration {
   readonly address: string;
   /** 0: any free port. */
   readonly port: number;
 }
 
 /** The HTTPS listener for EST. */
-export interface EstListenerConfiguration extends ListenerConfiguration {
+interface EstListenerConfiguration extends ListenerConfiguration {
   /** Path of a PEM file: the server's certificate, then its intermediates. */
   readonly certificate: string;
   /** Secret reference to the PEM private key; read it with `readSecret`. */
@@ -58,7 +58,7 @@ export interface AliasConfiguration {
 }
 
 /** Bounds of the EST listener; times in seconds. */
-export interface Limits {
+interface Limits {
   /** Octets of a request body as sent. */
   readonly bodyBytes: number;
   readonly headersTimeout: number;

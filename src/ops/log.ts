@@ -6,7 +6,7 @@ export type LogLevel = (typeof logLevels)[number];
 
 /** How lines look; `auto` is `text` on a terminal and `json` otherwise. */
 export const logFormats = ['auto', 'json', 'text'] as const;
-export type LogFormat = (typeof logFormats)[number];
+type LogFormat = (typeof logFormats)[number];
 
 /** What a line says beside its message. A field that is undefined is left out. */
 export type LogFields = Readonly<Record<string, unknown>>;
