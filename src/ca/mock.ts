@@ -109,14 +109,14 @@ async function openMockCertificationAuthority(
 ): Promise<CertificationAuthority> {
   const ca = await createThrowawayCa(options.validityDays);
   const foreignKey = await generateSigningKey();
-  const issuedByKey = new Map<string, Buffer>();
+  const issuedByKey = new Map<string, Promise<Buffer>>();
   const answersLeft = new Map<string, number>();
 
   /** The same idempotency key is the same enrolment: it gets the certificate that it got before. */
   async function certify(request: EnrollmentRequest, spki: Buffer): Promise<EnrollmentResult> {
-    const certificate = issuedByKey.get(request.idempotencyKey) ?? (await ca.issue(request, spki));
+    const certificate = issuedByKey.get(request.idempotencyKey) ?? ca.issue(request, spki);
     issuedByKey.set(request.idempotencyKey, certificate);
-    return { status: 'issued', certificate };
+    return { status: 'issued', certificate: await certificate };
   }
 
   /** The reference must be enough to find the request again, also for another process. */

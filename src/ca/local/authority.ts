@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
+import { DerError } from '../../pkix/der.ts';
 import { keyIdentifierOf } from '../../pkix/extensions-write.ts';
 import { createSigner, type Signer } from '../../pkix/signer.ts';
 import { checkRollover, orderChain, requireInDate } from './chain.ts';
@@ -64,7 +65,8 @@ function readCertificates(option: string, pem: string): readonly Certificate[] {
   try {
     return certificatesFromPem(pem);
   } catch (error) {
-    throw new Error(`${option}: a certificate cannot be read.`, { cause: error });
+    if (!(error instanceof DerError)) throw error;
+    throw new Error(`${option}: ${error.message}`, { cause: error });
   }
 }
 

@@ -34,7 +34,6 @@ export interface CreatedCertificationAuthority {
 }
 
 const day = 86_400_000;
-const year = 365.25 * day;
 
 /** Certificates are valid from an hour ago, for clients whose clock is behind. */
 const backdate = 3_600_000;
@@ -64,7 +63,7 @@ export async function createLocalCertificationAuthority({
       ...shared,
       serialNumber: randomSerialNumber(),
       subject: rootName,
-      notAfter: new Date(now.getTime() + 20 * year),
+      notAfter: yearsAfter(now, 20),
       spki: root.spki,
       extensions: [
         certificationAuthorityConstraints(undefined),
@@ -80,7 +79,7 @@ export async function createLocalCertificationAuthority({
       ...shared,
       serialNumber: randomSerialNumber(),
       subject: commonName(`${name} Issuing CA`),
-      notAfter: new Date(now.getTime() + 10 * year),
+      notAfter: yearsAfter(now, 10),
       spki: issuing.spki,
       extensions: [
         certificationAuthorityConstraints(0),
@@ -156,6 +155,12 @@ export async function createServerCertificate({
 export function encryptPrivateKey(privateKey: KeyObject, passphrase: string): string {
   const cipher = 'aes-256-cbc';
   return privateKey.export({ type: 'pkcs8', format: 'pem', cipher, passphrase }).toString();
+}
+
+function yearsAfter(date: Date, years: number): Date {
+  const later = new Date(date);
+  later.setUTCFullYear(date.getUTCFullYear() + years);
+  return later;
 }
 
 function commonName(value: string): Name {

@@ -36,12 +36,13 @@ export function createIssuance(authority: Authority, backdate: number): Issue {
   const latest = Math.min(...chain.map(({ notAfter }) => notAfter.getTime()));
 
   return async function issue(request, profile, now) {
-    if (now.getTime() >= latest)
-      throw new EstError('ca_unavailable', 'The CA has expired; renew its certificate.');
+    // Certificates count in whole seconds, and the registry shall say what they say.
+    const second = Math.floor(now.getTime() / 1000) * 1000;
+    if (second >= latest) throw new EstError('ca_unavailable', 'The CA certificate has expired; renew it.');
     const { spki, type } = request.csr.publicKey;
     const validity = {
-      notBefore: new Date(Math.max(now.getTime() - backdate * 1000, earliest)),
-      notAfter: new Date(Math.min(now.getTime() + profile.validity, latest)),
+      notBefore: new Date(Math.max(second - backdate * 1000, earliest)),
+      notAfter: new Date(Math.min(second + profile.validity, latest)),
     };
     const serialNumber = randomSerialNumber();
     const extensions = [

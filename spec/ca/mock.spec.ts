@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mockDriver, type MockOptions } from '../../src/ca/mock.ts';
+import { readCertificate } from '../../src/pkix/certificate.ts';
+import { recordLog } from '../support/log.ts';
+import { certificationAuthorityContract } from './contract.ts';
+import { issue, newRequest, openRegistry, signal, type OpenedCa } from './setup.ts';
+
+const defaults: MockOptions = { validityDays: 7, pendingAnswers: 2, retryAfter: 1, delay: 5 };
+
+async function openMock(changes: Partial<MockOptions> = {}): Promise<OpenedCa> {
+  const { certificates, close } = await openRegistry();
+  const services = { name: 'mock', certificates, log: recordLog() };
+  return { ca: await mockDriver.open({ ...defaults, ...changes }, services), certificates, close };
+}
+
+certificationAuthorityContract('mock', openMock);
+
+describe('The scripts of the mock CA', () => {
+  let opened: OpenedCa;
+
+  beforeAll(async () => {
+    opened = await openMock();
+  });
+
+  afterAll(async () => {
+    await opened.close();
+  });
+
+  it.each([undefined, 'issue', 'pending', 'denied', 'rejected', 'slow', 'down', 'wrong-key', 'garbage'])(
+    'has a profile %s',
+    (profile) => {
+      expect(() => opened.ca.checkProfile?.(profile)).not.toThrow();
+    },
+  );
+
+  it('pending: puts off twice, then issues', async () => {
+    const request = newRequest({ profile: 'pending' });
+    const first = await opened.ca.enroll(request, signal);
+    expect(first).toEqual({ status: 'pending', reference: expect.any(String), retryAfter: 1 });
+    const reference = first.status === 'pending' ? first.reference : '';
+    expect(await opened.ca.resume?.(reference, request, signal)).toMatchObject({
+      status: 'pending',
+      reference,
+    });
+    expect(await opened.ca.resume?.(reference, request, signal)).toMatchObject({ status: 'issued' });
+  });
+
+  it('denied: puts off twice, then refuses', async () => {
+    const request = newRequest({ profile: 'denied' });
+    expect(await opened.ca.enroll(request, signal)).toMatchObject({ status: 'pending' });
+    expect(await opened.ca.resume?.(request.idempotencyKey, request, signal)).toMatchObject({
+      status: 'pending',
+    });
+    await expect(opened.ca.resume?.(request.idempotencyKey, request, signal)).rejects.toMatchObject({
+      code: 'rejected_by_ca',
+    });
+  });
+
+  it('refuses a reference that it does not know, so that the device enrols again', async () => {
+    await expect(opened.ca.resume?.('unknown', newRequest(), signal)).rejects.toMatchObject({
+      code: 'rejected_by_ca',
+    });
+  });
+
+  it.each([
+    ['rejected', 'rejected_by_ca'],
+    ['down', 'ca_unavailable'],
+  ])('%s: throws %s', async (profile, code) => {
+    await expect(opened.ca.enroll(newRequest({ profile }), signal)).rejects.toMatchObject({ code });
+  });
+
+  it('slow: issues after a while', async () => {
+    const quick = await openMock({ delay: 0.05 });
+    const start = Date.now();
+    const certificate = await issue(quick.ca, newRequest({ profile: 'slow' }));
+    expect(Date.now() - start).toBeGreaterThanOrEqual(45);
+    expect(readCertificate(certificate).spki.length).toBeGreaterThan(0);
+    await quick.close();
+  });
+
+  it('slow: stops when the gateway gives up', async () => {
+    const waiting = opened.ca.enroll(newRequest({ profile: 'slow' }), AbortSignal.timeout(20));
+    await expect(waiting).rejects.toMatchObject({ code: 'ca_timeout' });
+  });
+
+  it('wrong-key: issues a certificate for another key', async () => {
+    const request = newRequest({ profile: 'wrong-key' });
+    const certificate = readCertificate(await issue(opened.ca, request));
+    expect(certificate.spki).not.toEqual(request.csr.publicKey.spki);
+  });
+
+  it('garbage: issues what is no certificate', async () => {
+    const certificate = await issue(opened.ca, newRequest({ profile: 'garbage' }));
+    expect(() => readCertificate(certificate)).toThrow();
+  });
+});

@@ -1,0 +1,188 @@
+import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CertificationAuthority, EnrollmentRequest } from '../../src/ca/ca.ts';
+import { createLocalCertificationAuthority } from '../../src/ca/local/create.ts';
+import { localDriver } from '../../src/ca/local/local.ts';
+import type { LocalOptions } from '../../src/ca/local/options.ts';
+import { readDer } from '../../src/pkix/der.ts';
+import { dNSName } from '../../src/pkix/general-names.ts';
+import { readPublicKey, type KeyType } from '../../src/pkix/keys.ts';
+import { nameFromAttributes } from '../../src/pkix/names.ts';
+import { oids } from '../../src/pkix/oids.ts';
+import { stateStoreDrivers } from '../../src/store/index.ts';
+import type { CertificateRegistry } from '../../src/store/store.ts';
+import { recordLog } from '../support/log.ts';
+
+/** The texts of a CA, PEM. */
+export interface CaTexts {
+  readonly certificate: string;
+  readonly privateKey: string;
+  readonly passphrase?: string;
+  readonly chain: readonly string[];
+  readonly rolloverCertificates?: readonly string[];
+}
+
+/** A backend with a store of its own. */
+export interface OpenedCa {
+  readonly ca: CertificationAuthority;
+  readonly certificates: CertificateRegistry;
+  close(): Promise<void>;
+}
+
+/** The root above the CA that `newCaTexts` makes is first in its chain. */
+export async function newCaTexts(name = 'Spec', now = new Date()): Promise<CaTexts> {
+  const passphrase = 'a passphrase';
+  const ca = await createLocalCertificationAuthority({ name, passphrase, now });
+  return {
+    certificate: ca.issuingCertificate,
+    privateKey: ca.issuingKey,
+    passphrase,
+    chain: [ca.rootCertificate],
+  };
+}
+
+/** A store in a folder of its own. */
+export async function openRegistry(): Promise<{
+  readonly certificates: CertificateRegistry;
+  readonly close: () => Promise<void>;
+}> {
+  const folder = await mkdtemp(join(tmpdir(), 'est-gateway-'));
+  const [driver] = stateStoreDrivers;
+  if (driver === undefined) throw new Error('There is no store driver.');
+  const store = await driver.open({ file: join(folder, 'state.sqlite') });
+  return {
+    certificates: store.certificates,
+    close: async () => {
+      await store.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+export const crlUrl = 'http://gateway.example/crl/local.crl';
+export const issuerUrl = 'http://gateway.example/ca/local.cer';
+
+/** Opens the local driver over files, as the gateway does; options have no defaults here. */
+export async function openLocal(
+  texts: CaTexts,
+  changes: Partial<LocalOptions> = {},
+  registry?: CertificateRegistry,
+): Promise<OpenedCa> {
+  const folder = await mkdtemp(join(tmpdir(), 'est-gateway-'));
+  const write = async (name: string, text: string): Promise<string> => {
+    await writeFile(join(folder, name), text);
+    return join(folder, name);
+  };
+  const writeAll = async (name: string, all: readonly string[]): Promise<readonly string[]> =>
+    await Promise.all(all.map(async (text, index) => await write(`${name}-${index}.pem`, text)));
+  const opened = registry === undefined ? await openRegistry() : undefined;
+  const certificates = registry ?? opened?.certificates;
+  if (certificates === undefined) throw new Error('There is no registry.');
+  const close = async (): Promise<void> => {
+    await opened?.close();
+    await rm(folder, { recursive: true });
+  };
+  try {
+    const ca = await localDriver.open(
+      {
+        certificate: await write('ca.pem', texts.certificate),
+        privateKey: `file:${await write('ca.key', texts.privateKey)}`,
+        ...(texts.passphrase !== undefined && {
+          passphrase: `file:${await write('passphrase', texts.passphrase)}`,
+        }),
+        chain: await writeAll('chain', texts.chain),
+        rolloverCertificates: await writeAll('rollover', texts.rolloverCertificates ?? []),
+        backdate: 60,
+        crl: { validityHours: 24, urls: [crlUrl] },
+        caIssuersUrls: [issuerUrl],
+        profiles: {
+          device: {
+            validityDays: 90,
+            keyUsage: ['digitalSignature', 'keyEncipherment'],
+            extendedKeyUsage: ['clientAuth'],
+          },
+        },
+        ...changes,
+      },
+      { name: 'local', certificates, log: recordLog() },
+    );
+    return { ca, certificates, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+const keyPairs: Readonly<Record<KeyType, () => KeyObject>> = {
+  RSA: () => generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey,
+  'P-256': () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey,
+  'P-384': () => generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey,
+  'P-521': () => generateKeyPairSync('ec', { namedCurve: 'P-521' }).publicKey,
+  Ed25519: () => generateKeyPairSync('ed25519').publicKey,
+  'ML-DSA-44': () => generateKeyPairSync('ml-dsa-44').publicKey,
+  'ML-DSA-65': () => generateKeyPairSync('ml-dsa-65').publicKey,
+  'ML-DSA-87': () => generateKeyPairSync('ml-dsa-87').publicKey,
+};
+
+/** Every kind of key that a device may have. */
+export const keyTypes = Object.keys(keyPairs) as readonly KeyType[];
+
+/** A new public key of a device, SubjectPublicKeyInfo in DER. */
+export function newSpki(type: KeyType): Buffer {
+  return keyPairs[type]().export({ type: 'spki', format: 'der' });
+}
+
+/** A request of device-1 for a new key, as the gateway would hand it to a backend. */
+export function newRequest(
+  changes: Partial<EnrollmentRequest> = {},
+  keyType: KeyType = 'P-256',
+): EnrollmentRequest {
+  const subject = nameFromAttributes([
+    { type: oids.commonName, value: 'device-1' },
+    { type: oids.serialNumber, value: '0815' },
+  ]);
+  const subjectAltName = [dNSName('device-1.example')];
+  return {
+    requestId: randomUUID(),
+    idempotencyKey: randomUUID(),
+    alias: 'est',
+    operation: 'simpleenroll',
+    identity: {
+      key: 'user:device',
+      description: 'device',
+      user: { name: 'device', remainingUses: undefined },
+      certificate: undefined,
+    },
+    csr: {
+      der: Buffer.alloc(0),
+      subject,
+      publicKey: readPublicKey(readDer(newSpki(keyType))),
+      extensions: [],
+      subjectAltName,
+      keyUsage: undefined,
+      extendedKeyUsage: undefined,
+      basicConstraints: undefined,
+      challengePassword: undefined,
+      changeSubjectName: false,
+      estIdentityLinking: undefined,
+    },
+    subject,
+    subjectAltName,
+    keyUsage: undefined,
+    extendedKeyUsage: undefined,
+    profile: undefined,
+    ...changes,
+  };
+}
+
+/** For calls that nobody gives up. */
+export const { signal } = new AbortController();
+
+/** The certificate that `enroll` gives at once. */
+export async function issue(ca: CertificationAuthority, request: EnrollmentRequest): Promise<Buffer> {
+  const result = await ca.enroll(request, signal);
+  if (result.status !== 'issued') throw new Error('The CA put the request off.');
+  return result.certificate;
+}
