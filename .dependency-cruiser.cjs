@@ -10,7 +10,7 @@ const layers = [
   ['config/', 'est/', 'console/'],
   ['ca/', 'auth/', 'policy/'],
   ['store/'],
-  ['identity.ts', 'ops/'],
+  ['identity.ts', 'reserved-names.ts', 'ops/'],
   ['pkix/'],
   ['errors.ts'],
 ];

@@ -25,7 +25,12 @@ export function isLinked(csr: CertificationRequest): boolean {
  * Verifies the linking of identity and proof of possession whenever a CSR carries it (RFC 7030, section 3.5):
  * a value that is there and wrong is refused although linking is optional. Throws `channel_binding_mismatch`.
  */
-export function checkChannelBinding(csr: CertificationRequest, binding: Buffer | undefined): void {
+export function checkChannelBinding(
+  csr: CertificationRequest,
+  channelBinding: () => Buffer | undefined,
+): void {
+  if (!isLinked(csr)) return;
+  const binding = channelBinding();
   const values = [csr.challengePassword, csr.estIdentityLinking].filter((value) => value !== undefined);
   if (values.every((value) => binding !== undefined && isBase64Of(value, binding))) return;
   throw new EstError(

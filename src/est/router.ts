@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { EstError, toEstError } from '../errors.ts';
 import type { Log } from '../ops/log.ts';
+import { reservedNames } from '../reserved-names.ts';
 import type { EnrollmentJournal } from '../store/store.ts';
 import type { Alias } from './alias.ts';
 import { decodeBody } from './body.ts';
@@ -120,13 +121,13 @@ function route(aliases: ReadonlyMap<string, Alias>, request: Request, exchange: 
   const { alias: aliasName = defaultAlias, operation: segment } = request.params;
   const alias = aliases.get(String(aliasName));
   if (alias === undefined) {
+    // `symmetrickeys/return` of RFC 8295 is an operation, not an alias.
+    if (reservedNames.has(String(aliasName))) throw unknownOperation();
     throw new EstError('unknown_alias', 'There is no EST configuration (alias) of this name.');
   }
   exchange.facts = { alias: alias.name };
   const operation = operations.get(String(segment));
-  if (operation === undefined) {
-    throw new EstError('unknown_operation', 'There is no such EST operation here.');
-  }
+  if (operation === undefined) throw unknownOperation();
   exchange.facts = { alias: alias.name, operation: String(segment) };
   const allowed = operation.method === 'GET' ? ['GET', 'HEAD'] : ['POST'];
   if (!allowed.includes(request.method)) {
@@ -135,6 +136,10 @@ function route(aliases: ReadonlyMap<string, Alias>, request: Request, exchange: 
     });
   }
   return { alias, operation };
+}
+
+function unknownOperation(): EstError {
+  return new EstError('unknown_operation', 'There is no such EST operation here.');
 }
 
 function toEstRequest(

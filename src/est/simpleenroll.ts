@@ -10,7 +10,7 @@ export async function simpleenroll(request: EstRequest): Promise<EstResponse> {
   const identity = await alias.authenticate(request.credentials, request.receivedAt, request.signal);
   request.annotate({ identity: identity.description });
   const csr = readCertificationRequest(await request.readBody('application/pkcs10'));
-  checkChannelBinding(csr, request.channelBinding());
+  checkChannelBinding(csr, request.channelBinding);
   const names = permitEnrollment(alias.policy, identity, csr);
   const result = await enroll(request, { operation: 'simpleenroll', identity, csr, names });
   return enrolled(result, isLinked(csr));

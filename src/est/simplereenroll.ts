@@ -17,7 +17,7 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
   request.annotate({ identity: identity.description });
   const current = renewableCertificate(identity);
   const csr = readCertificationRequest(await request.readBody('application/pkcs10'));
-  checkChannelBinding(csr, request.channelBinding());
+  checkChannelBinding(csr, request.channelBinding);
   const names = permitRenewal(alias.policy, current, csr, request.receivedAt);
   const result = await enroll(request, { operation: 'simplereenroll', identity, csr, names });
   return enrolled(result, isLinked(csr));

@@ -1,7 +1,7 @@
 import { EstError } from '../errors.ts';
 import { readSignedCertificate, type Certificate } from './certificate.ts';
 import { DerError, readBitString, readDer } from './der.ts';
-import { decodePublicKey } from './keys.ts';
+import { decodePublicKey, type PublicKey } from './keys.ts';
 import { namesEqual } from './names.ts';
 import { oids } from './oids.ts';
 import { verifySignature } from './signature.ts';
@@ -131,14 +131,36 @@ function isSelfIssued({ issuer, subject }: Certificate): boolean {
 }
 
 function objectionToSignature(subject: Certificate, issuer: Certificate): string | undefined {
+  if (signedBy.get(subject)?.has(issuer) === true) return undefined;
   try {
     const { tbs, signatureAlgorithm, signature } = readSignedCertificate(subject.der);
-    const key = decodePublicKey(readDer(issuer.spki));
-    const isRight = verifySignature(signatureAlgorithm, key, tbs.bytes, readBitString(signature).octets);
-    return isRight ? undefined : 'a signature in its path is wrong';
+    const octets = readBitString(signature).octets;
+    if (!verifySignature(signatureAlgorithm, publicKeyOf(issuer), tbs.bytes, octets)) {
+      return 'a signature in its path is wrong';
+    }
+    remember(subject, issuer);
+    return undefined;
   } catch (error) {
     if (error instanceof EstError || error instanceof DerError)
       return 'its path has a key or signature of a kind that is not accepted';
     throw error;
   }
+}
+
+/** Signatures found right, and keys: of the certificates of CAs, which live long and never change. */
+const signedBy = new WeakMap<Certificate, WeakSet<Certificate>>();
+const publicKeys = new WeakMap<Certificate, PublicKey>();
+
+function remember(subject: Certificate, issuer: Certificate): void {
+  const issuers = signedBy.get(subject) ?? new WeakSet();
+  issuers.add(issuer);
+  signedBy.set(subject, issuers);
+}
+
+function publicKeyOf(certificate: Certificate): PublicKey {
+  const known = publicKeys.get(certificate);
+  if (known !== undefined) return known;
+  const publicKey = decodePublicKey(readDer(certificate.spki));
+  publicKeys.set(certificate, publicKey);
+  return publicKey;
 }

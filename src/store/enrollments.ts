@@ -1,8 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { sql, type Kysely, type Selectable, type Transaction, type Updateable } from 'kysely';
+import {
+  sql,
+  type InsertResult,
+  type Kysely,
+  type Selectable,
+  type Transaction,
+  type Updateable,
+  type UpdateResult,
+} from 'kysely';
+import { prepared } from './prepared.ts';
 import type {
   EnrollmentJournal,
   JournalEntry,
+  KeyHolder,
   NewEnrollment,
   OpenedEnrollment,
   RepeatWindow,
@@ -11,30 +21,24 @@ import type { Tables } from './tables.ts';
 
 /** The journal over any database that kysely speaks to. */
 export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJournal {
-  async function close(id: string, change: Updateable<Tables['enrollments']>): Promise<void> {
-    await database.updateTable('enrollments').set(change).where('id', '=', id).execute();
-  }
+  const queries = prepareQueries(database);
 
   return {
     async open(enrollment, window) {
       return await database.transaction().execute(async (transaction) => {
-        const earlier = await answerOfEarlier(transaction, enrollment, window);
-        return earlier ?? (await openNew(transaction, enrollment, window.now));
+        const earlier = await answerOfEarlier(transaction, queries, enrollment, window);
+        return earlier ?? (await openNew(transaction, queries, enrollment, window.now));
       });
     },
 
     async issued(id, { certificate, serialNumber, notAfter }, now) {
-      await close(id, {
-        state: 'issued',
-        certificate,
-        serial_number: serialNumber,
-        not_after: notAfter.getTime(),
-        closed_at: now.getTime(),
-      });
+      const not_after = notAfter.getTime();
+      const closed_at = now.getTime();
+      await queries.issue(database, { id, certificate, serial_number: serialNumber, not_after, closed_at });
     },
 
     async pending(id, reference, now) {
-      await close(id, { state: 'pending', reference, closed_at: now.getTime() });
+      await update(database, id, { state: 'pending', reference, closed_at: now.getTime() });
     },
 
     async refused(id, code, now) {
@@ -53,17 +57,11 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
     },
 
     async failed(id, code, now) {
-      await close(id, { state: 'failed', code, closed_at: now.getTime() });
+      await update(database, id, { state: 'failed', code, closed_at: now.getTime() });
     },
 
     async holdersOfKey(publicKey, now) {
-      return await database
-        .selectFrom('enrollments')
-        .select(['identity', 'subject'])
-        .distinct()
-        .where('public_key', '=', publicKey)
-        .where('not_after', '>', now.getTime())
-        .execute();
+      return (await queries.holders(database, { public_key: publicKey, not_after: now.getTime() })).rows;
     },
 
     async list(limit) {
@@ -78,54 +76,117 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
   };
 }
 
-/** In the letters of the partial index, since with bound values the planner could not use it. */
+/** In the letters of the partial indexes, since with bound values the planner could not use them. */
 const isUnfinished = sql<boolean>`state in ('open', 'pending', 'failed')`;
+const isIssued = sql<boolean>`state = 'issued'`;
+
+type Row = Selectable<Tables['enrollments']>;
+type Queries = ReturnType<typeof prepareQueries>;
+
+/** What every enrolment asks of the database. */
+function prepareQueries(database: Kysely<Tables>) {
+  return {
+    unfinished: prepared<Pick<Row, 'fingerprint'>, Pick<Row, 'id' | 'state' | 'reference' | 'opened_at'>>(
+      (place) =>
+        database
+          .selectFrom('enrollments')
+          .select(['id', 'state', 'reference', 'opened_at'])
+          .where('fingerprint', '=', place('fingerprint'))
+          .where(isUnfinished),
+    ),
+    issued: prepared<{ fingerprint: string; since: number }, Pick<Row, 'certificate'>>((place) =>
+      database
+        .selectFrom('enrollments')
+        .select('certificate')
+        .where('fingerprint', '=', place('fingerprint'))
+        .where(isIssued)
+        .where('closed_at', '>=', place('since'))
+        .orderBy('closed_at', 'desc')
+        .limit(1),
+    ),
+    insert: prepared<NewRow, InsertResult>((place) =>
+      database.insertInto('enrollments').values({
+        id: place('id'),
+        fingerprint: place('fingerprint'),
+        request_id: place('request_id'),
+        alias: place('alias'),
+        operation: place('operation'),
+        identity: place('identity'),
+        subject: place('subject'),
+        public_key: place('public_key'),
+        counted_user: place('counted_user'),
+        state: 'open',
+        opened_at: place('opened_at'),
+      }),
+    ),
+    issue: prepared<IssuedRow, UpdateResult>((place) =>
+      database
+        .updateTable('enrollments')
+        .set({
+          state: 'issued',
+          certificate: place('certificate'),
+          serial_number: place('serial_number'),
+          not_after: place('not_after'),
+          closed_at: place('closed_at'),
+        })
+        .where('id', '=', place('id')),
+    ),
+    holders: prepared<{ public_key: string; not_after: number }, KeyHolder>((place) =>
+      database
+        .selectFrom('enrollments')
+        .select(['identity', 'subject'])
+        .distinct()
+        .where('public_key', '=', place('public_key'))
+        .where('not_after', '>', place('not_after')),
+    ),
+  };
+}
+
+type NewRow = Omit<
+  Row,
+  'state' | 'code' | 'reference' | 'certificate' | 'serial_number' | 'not_after' | 'closed_at'
+>;
+
+interface IssuedRow {
+  readonly id: string;
+  readonly certificate: Uint8Array;
+  readonly serial_number: string;
+  readonly not_after: number;
+  readonly closed_at: number;
+}
+
+async function update(
+  database: Kysely<Tables>,
+  id: string,
+  change: Updateable<Tables['enrollments']>,
+): Promise<void> {
+  await database.updateTable('enrollments').set(change).where('id', '=', id).execute();
+}
 
 /** What an earlier enrolment with the same fingerprint means for this one; undefined: there is none that counts. */
 async function answerOfEarlier(
   transaction: Transaction<Tables>,
-  enrollment: NewEnrollment,
+  queries: Queries,
+  { fingerprint, requestId }: NewEnrollment,
   window: RepeatWindow,
 ): Promise<OpenedEnrollment | undefined> {
-  const unfinished = await transaction
-    .selectFrom('enrollments')
-    .select(['id', 'state', 'reference', 'opened_at'])
-    .where('fingerprint', '=', enrollment.fingerprint)
-    .where(isUnfinished)
-    .executeTakeFirst();
-  if (unfinished === undefined)
-    return await issuedWithin(transaction, enrollment.fingerprint, window.issuedSince);
+  const [unfinished] = (await queries.unfinished(transaction, { fingerprint })).rows;
+  if (unfinished === undefined) {
+    const [issued] = (await queries.issued(transaction, { fingerprint, since: window.issuedSince.getTime() }))
+      .rows;
+    if (issued === undefined || issued.certificate === null) return undefined;
+    return { state: 'issued', certificate: Buffer.from(issued.certificate) };
+  }
   const { id, state, reference, opened_at: openedAt } = unfinished;
   if (state === 'pending' && reference !== null) return { state, id, reference };
   if (state === 'open' && openedAt >= window.openedSince.getTime()) return { state: 'in_progress' };
-  await transaction
-    .updateTable('enrollments')
-    .set({ state: 'open', request_id: enrollment.requestId, opened_at: window.now.getTime() })
-    .where('id', '=', id)
-    .execute();
+  await update(transaction, id, { state: 'open', request_id: requestId, opened_at: window.now.getTime() });
   return { state: 'opened', id };
-}
-
-async function issuedWithin(
-  transaction: Transaction<Tables>,
-  fingerprint: string,
-  since: Date,
-): Promise<OpenedEnrollment | undefined> {
-  const issued = await transaction
-    .selectFrom('enrollments')
-    .select('certificate')
-    .where('fingerprint', '=', fingerprint)
-    .where('state', '=', sql.lit('issued'))
-    .where('closed_at', '>=', since.getTime())
-    .orderBy('closed_at', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  if (issued === undefined || issued.certificate === null) return undefined;
-  return { state: 'issued', certificate: Buffer.from(issued.certificate) };
 }
 
 async function openNew(
   transaction: Transaction<Tables>,
+  queries: Queries,
   enrollment: NewEnrollment,
   now: Date,
 ): Promise<OpenedEnrollment> {
@@ -134,22 +195,18 @@ async function openNew(
     return { state: 'exhausted' };
   }
   const id = newId(now);
-  await transaction
-    .insertInto('enrollments')
-    .values({
-      id,
-      fingerprint: enrollment.fingerprint,
-      request_id: enrollment.requestId,
-      alias,
-      operation: enrollment.operation,
-      identity: enrollment.identity,
-      subject: enrollment.subject,
-      public_key: enrollment.publicKey,
-      counted_user: countedUser ?? null,
-      state: 'open',
-      opened_at: now.getTime(),
-    })
-    .execute();
+  await queries.insert(transaction, {
+    id,
+    fingerprint: enrollment.fingerprint,
+    request_id: enrollment.requestId,
+    alias,
+    operation: enrollment.operation,
+    identity: enrollment.identity,
+    subject: enrollment.subject,
+    public_key: enrollment.publicKey,
+    counted_user: countedUser ?? null,
+    opened_at: now.getTime(),
+  });
   return { state: 'opened', id };
 }
 
@@ -175,7 +232,7 @@ function newId(now: Date): string {
   return now.getTime().toString(16).padStart(12, '0') + randomBytes(10).toString('hex');
 }
 
-function toEntry(row: Selectable<Tables['enrollments']>): JournalEntry {
+function toEntry(row: Row): JournalEntry {
   return {
     id: row.id,
     requestId: row.request_id,
