@@ -1,0 +1,286 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { certificatesFromPem, type Certificate } from '../../src/pkix/certificate.ts';
+import { PathError, validatePath } from '../../src/pkix/path.ts';
+import {
+  caConstraints,
+  certificate,
+  keyUsage,
+  named,
+  type CertificateParts,
+} from '../support/certificate.ts';
+import {
+  extension,
+  generateKeyPair,
+  id,
+  null_,
+  octetString,
+  sequence,
+  objectIdentifier,
+  tlv,
+  type KeyPair,
+} from '../support/csr.ts';
+import { openssl } from '../support/openssl.ts';
+
+const at = new Date('2026-06-01T00:00:00Z');
+const keyCertSign = keyUsage(2, 0x04);
+const extendedKeyUsage = (...uses: readonly string[]): Buffer =>
+  extension(id.extendedKeyUsage, sequence(...uses.map(objectIdentifier)));
+const unknownCritical = extension('1.2.3.4', null_, true);
+
+const keys = new Map<string, KeyPair>();
+let root: Certificate;
+let issuing: Certificate;
+
+const keyOf = (name: string): KeyPair => {
+  const key = keys.get(name);
+  if (key === undefined) throw new Error(`no key for ${name}`);
+  return key;
+};
+
+const rootParts = (): CertificateParts => ({
+  subject: named('root'),
+  key: keyOf('root'),
+  extensions: [caConstraints(), keyCertSign],
+});
+const issuingParts = (): CertificateParts => ({
+  subject: named('issuing'),
+  issuer: named('root'),
+  key: keyOf('issuing'),
+  issuerKey: keyOf('root'),
+  extensions: [caConstraints(0), keyCertSign],
+});
+const leafParts = (): CertificateParts => ({
+  subject: named('device'),
+  issuer: named('issuing'),
+  key: keyOf('device'),
+  issuerKey: keyOf('issuing'),
+});
+
+beforeAll(async () => {
+  for (const name of ['root', 'issuing', 'device', 'other']) keys.set(name, await generateKeyPair('P-256'));
+  root = await certificate(rootParts());
+  issuing = await certificate(issuingParts());
+});
+
+/** Why there is no path, with parts of the chain replaced. */
+async function objection(
+  parts: { leaf?: CertificateParts; issuing?: CertificateParts; root?: CertificateParts } = {},
+): Promise<string> {
+  const leaf = await certificate({ ...leafParts(), ...parts.leaf });
+  const intermediates = [await certificate({ ...issuingParts(), ...parts.issuing })];
+  const trustAnchors = [await certificate({ ...rootParts(), ...parts.root })];
+  try {
+    validatePath(leaf, { intermediates, trustAnchors, at });
+    return 'none';
+  } catch (error) {
+    if (error instanceof PathError) return error.message;
+    throw error;
+  }
+}
+
+describe('validatePath (row T-13)', () => {
+  it('T-13 finds the path from the leaf to the trust anchor', async () => {
+    const leaf = await certificate(leafParts());
+    const stranger = await certificate({ subject: named('stranger'), extensions: [caConstraints()] });
+    const options = { intermediates: [stranger, root, issuing], trustAnchors: [stranger, root], at };
+    expect(validatePath(leaf, options)).toEqual([leaf, issuing, root]);
+  });
+
+  it('T-13 ends at a trust anchor that is not self-signed', async () => {
+    const leaf = await certificate(leafParts());
+    expect(validatePath(leaf, { intermediates: [], trustAnchors: [issuing], at })).toEqual([leaf, issuing]);
+  });
+
+  it('T-13 accepts a chain of openssl with RSA and P-384 keys', async () => {
+    const chain = await opensslChain();
+    const [leaf, intermediate, anchor] = chain;
+    if (leaf === undefined || intermediate === undefined || anchor === undefined) throw new Error('no chain');
+    const options = { intermediates: [intermediate], trustAnchors: [anchor], at: new Date() };
+    expect(validatePath(leaf, options)).toEqual(chain);
+  });
+
+  it.each([
+    ['no objection to the sane chain', {}, 'none'],
+    ['expired leaf', { leaf: { notAfter: '20260531235959Z' } }, 'it has expired'],
+    ['leaf of the future', { leaf: { notBefore: '20260601000001Z' } }, 'it is not valid yet'],
+    ['leaf at its last second', { leaf: { notAfter: '20260601000000Z' } }, 'none'],
+    [
+      'expired intermediate',
+      { issuing: { notAfter: '20260531235959Z' } },
+      'the certificate of its CA has expired or is not valid yet',
+    ],
+    [
+      'intermediate of the future',
+      { issuing: { notBefore: '20260601000001Z' } },
+      'the certificate of its CA has expired or is not valid yet',
+    ],
+    [
+      'expired root',
+      { root: { notAfter: '20260531235959Z' } },
+      'the certificate of its CA has expired or is not valid yet',
+    ],
+    [
+      'intermediate without basicConstraints',
+      { issuing: { extensions: [keyCertSign] } },
+      'its issuer is not a CA',
+    ],
+    [
+      'intermediate with cA FALSE',
+      { issuing: { extensions: [extension(id.basicConstraints, sequence(), true)] } },
+      'its issuer is not a CA',
+    ],
+    [
+      'intermediate without keyCertSign',
+      { issuing: { extensions: [caConstraints(), keyUsage(7, 0x80)] } },
+      'its issuer may not sign certificates',
+    ],
+    ['root of version 1', { root: { version: 1, extensions: [] } }, 'its issuer is not a CA'],
+    [
+      'root with pathLen 0',
+      { root: { extensions: [caConstraints(0)] } },
+      'its path is longer than a CA in it allows',
+    ],
+    ['root with pathLen 1', { root: { extensions: [caConstraints(1)] } }, 'none'],
+    [
+      'unknown critical extension in the leaf',
+      { leaf: { extensions: [unknownCritical] } },
+      'it has an unknown critical extension',
+    ],
+    [
+      'unknown critical extension in the intermediate',
+      { issuing: { extensions: [caConstraints(), unknownCritical] } },
+      'the certificate of its CA has an unknown critical extension',
+    ],
+    [
+      'unknown extension that is not critical',
+      { leaf: { extensions: [extension('1.2.3.4', null_)] } },
+      'none',
+    ],
+    [
+      'leaf for key agreement alone',
+      { leaf: { extensions: [keyUsage(3, 0x08)] } },
+      'its keyUsage lacks digitalSignature',
+    ],
+    ['leaf for digitalSignature', { leaf: { extensions: [keyUsage(7, 0x80)] } }, 'none'],
+    [
+      'leaf for servers alone',
+      { leaf: { extensions: [extendedKeyUsage('1.3.6.1.5.5.7.3.1')] } },
+      'its extendedKeyUsage lacks clientAuth',
+    ],
+    [
+      'leaf for servers and clients',
+      { leaf: { extensions: [extendedKeyUsage('1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2')] } },
+      'none',
+    ],
+    ['leaf for anything', { leaf: { extensions: [extendedKeyUsage('2.5.29.37.0')] } }, 'none'],
+    ['leaf of a name that no CA has', { leaf: { issuer: named('nobody') } }, 'it leads to no trust anchor'],
+    [
+      'intermediate of a name that no anchor has',
+      { issuing: { issuer: named('nobody') } },
+      'it leads to no trust anchor',
+    ],
+  ] as const)('T-13 %s', async (_, parts, expected) => {
+    expect(await objection(parts)).toBe(expected);
+  });
+
+  it('T-13 refuses signatures of other keys', async () => {
+    const wrong = { issuerKey: keyOf('other') };
+    expect(await objection({ leaf: wrong })).toBe('a signature in its path is wrong');
+    expect(await objection({ issuing: wrong })).toBe('a signature in its path is wrong');
+    expect(await objection({ root: { key: keyOf('other') } })).toBe('a signature in its path is wrong');
+  });
+
+  it('T-13 refuses SHA-1 signatures', async () => {
+    expect(await objection({ leaf: { hash: 'sha1' } })).toBe(
+      'its path has a key or signature of a kind that is not accepted',
+    );
+  });
+
+  it('T-13 refuses a self-signed leaf, and one whose CA is no trust anchor', async () => {
+    const selfSigned = await certificate({
+      ...leafParts(),
+      issuer: named('device'),
+      issuerKey: keyOf('device'),
+    });
+    expect(() => validatePath(selfSigned, { intermediates: [selfSigned], trustAnchors: [root], at })).toThrow(
+      PathError,
+    );
+    expect(() => validatePath(selfSigned, { intermediates: [], trustAnchors: [selfSigned], at })).toThrow(
+      PathError,
+    );
+    const leaf = await certificate(leafParts());
+    expect(() => validatePath(leaf, { intermediates: [issuing, root], trustAnchors: [], at })).toThrow(
+      PathError,
+    );
+  });
+
+  it('T-13 tells CAs of one name apart by their keys', async () => {
+    const twin = await certificate({ ...issuingParts(), key: keyOf('other') });
+    const leaf = await certificate(leafParts());
+    for (const intermediates of [
+      [twin, issuing],
+      [issuing, twin],
+    ]) {
+      expect(validatePath(leaf, { intermediates, trustAnchors: [root], at })).toEqual([leaf, issuing, root]);
+    }
+  });
+
+  it('T-13 heeds key identifiers', async () => {
+    const identifier = (oid: string, value: Buffer): Buffer => extension(oid, value);
+    const named1 = identifier('2.5.29.35', sequence(tlv(0x80, Buffer.of(1))));
+    const is = (octet: number): Buffer => identifier('2.5.29.14', octetString(Buffer.of(octet)));
+    const withIdentifier = (octet: number): CertificateParts => ({
+      extensions: [caConstraints(), is(octet)],
+    });
+    expect(await objection({ leaf: { extensions: [named1] }, issuing: withIdentifier(1) })).toBe('none');
+    expect(await objection({ leaf: { extensions: [named1] }, issuing: withIdentifier(2) })).toBe(
+      'it leads to no trust anchor',
+    );
+  });
+
+  it('S-09 gives up on cross certificates that go in circles', async () => {
+    const ring = await Promise.all(
+      ['issuing', 'root', 'other'].flatMap((subject) =>
+        ['issuing', 'root', 'other'].map((issuer) =>
+          certificate({
+            subject: named('issuing'),
+            key: keyOf(subject),
+            issuer: named('issuing'),
+            issuerKey: keyOf(issuer),
+            extensions: [caConstraints()],
+          }),
+        ),
+      ),
+    );
+    const leaf = await certificate(leafParts());
+    expect(() => validatePath(leaf, { intermediates: ring, trustAnchors: [], at })).toThrow(PathError);
+  });
+});
+
+/** Leaf, intermediate and root. */
+async function opensslChain(): Promise<readonly Certificate[]> {
+  const ca = '-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign';
+  const make = async (
+    subject: string,
+    key: string,
+    rest: string,
+    files: Record<string, string>,
+  ): Promise<string> => openssl(`req -x509 -days 2 -nodes -subj /CN=${subject} ${key} ${rest}`, files);
+  const [rootKey, issuingKey] = await Promise.all([
+    openssl('genrsa 3072'),
+    openssl('ecparam -name secp384r1 -genkey -noout'),
+  ]);
+  const rootPem = await make('openssl-root', '-key root.key', ca, { 'root.key': rootKey });
+  const issuingPem = await make('openssl-issuing', '-key issuing.key -CA root.pem -CAkey root.key', ca, {
+    'issuing.key': issuingKey,
+    'root.key': rootKey,
+    'root.pem': rootPem,
+  });
+  const leafPem = await make(
+    'device',
+    '-newkey ed25519 -keyout leaf.key -CA issuing.pem -CAkey issuing.key',
+    '-addext basicConstraints=CA:FALSE -addext extendedKeyUsage=clientAuth',
+    { 'issuing.key': issuingKey, 'issuing.pem': issuingPem },
+  );
+  return [leafPem, issuingPem, rootPem].flatMap(certificatesFromPem);
+}
