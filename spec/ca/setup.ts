@@ -8,7 +8,7 @@ import { localDriver } from '../../src/ca/local/local.ts';
 import type { LocalOptions } from '../../src/ca/local/options.ts';
 import { readDer } from '../../src/pkix/der.ts';
 import { dNSName } from '../../src/pkix/general-names.ts';
-import { readPublicKey, type KeyType } from '../../src/pkix/keys.ts';
+import { readPublicKey, type KeyType, type PublicKey } from '../../src/pkix/keys.ts';
 import { nameFromAttributes } from '../../src/pkix/names.ts';
 import { oids } from '../../src/pkix/oids.ts';
 import { stateStoreDrivers } from '../../src/store/index.ts';
@@ -61,8 +61,8 @@ export async function openRegistry(): Promise<{
   };
 }
 
-export const crlUrl = 'http://gateway.example/crl/local.crl';
-export const issuerUrl = 'http://gateway.example/ca/local.cer';
+const crlUrl = 'http://gateway.example/crl/local.crl';
+const issuerUrl = 'http://gateway.example/ca/local.cer';
 
 /** Opens the local driver over files, as the gateway does; options have no defaults here. */
 export async function openLocal(
@@ -129,12 +129,17 @@ const keyPairs: Readonly<Record<KeyType, () => KeyObject>> = {
 /** Every kind of key that a device may have. */
 export const keyTypes = Object.keys(keyPairs) as readonly KeyType[];
 
-/** A new public key of a device, SubjectPublicKeyInfo in DER. */
-export function newSpki(type: KeyType): Buffer {
-  return keyPairs[type]().export({ type: 'spki', format: 'der' });
+const deviceKeys = new Map<KeyType, PublicKey>();
+
+/** The public key of the device; the same for each kind, since RSA keys take long. */
+function deviceKey(type: KeyType): PublicKey {
+  const spki = (): Buffer => keyPairs[type]().export({ type: 'spki', format: 'der' });
+  const key = deviceKeys.get(type) ?? readPublicKey(readDer(spki()));
+  deviceKeys.set(type, key);
+  return key;
 }
 
-/** A request of device-1 for a new key, as the gateway would hand it to a backend. */
+/** A request of device-1, as the gateway would hand it to a backend. */
 export function newRequest(
   changes: Partial<EnrollmentRequest> = {},
   keyType: KeyType = 'P-256',
@@ -158,7 +163,7 @@ export function newRequest(
     csr: {
       der: Buffer.alloc(0),
       subject,
-      publicKey: readPublicKey(readDer(newSpki(keyType))),
+      publicKey: deviceKey(keyType),
       extensions: [],
       subjectAltName,
       keyUsage: undefined,

@@ -11,8 +11,8 @@ export interface Signer {
   sign(data: Buffer): Promise<Buffer>;
 }
 
-/** The keys that `createSigner` takes, for people. */
-export const signingKeys = 'RSA of 2048 to 8192 bits, P-256 or P-384';
+/** For messages. */
+const signingKeys = 'RSA of 2048 to 8192 bits, P-256 or P-384';
 
 /**
  * Signs with RSA and SHA-256 (RFC 4055), P-256 and SHA-256, or P-384 and SHA-384 (RFC 5758). Throws an Error

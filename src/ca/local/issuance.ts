@@ -14,7 +14,7 @@ import type { Authority } from './authority.ts';
 import type { Profile } from './profile.ts';
 
 /** A certificate that nobody has seen yet. */
-export interface NewCertificate {
+interface NewCertificate {
   /** DER. */
   readonly certificate: Buffer;
   readonly serialNumber: string;

@@ -50,7 +50,7 @@ const urls: SchemaObject = {
 
 const files: SchemaObject = {
   type: 'array',
-  items: { type: 'string', format: 'file', minLength: 1 },
+  items: { type: 'string', format: 'file' },
   default: [],
 };
 
@@ -115,7 +115,6 @@ export const localOptionsSchema: SchemaObject = {
     certificate: {
       type: 'string',
       format: 'file',
-      minLength: 1,
       title: 'CA certificate',
       description: 'PEM file of the issuing certificate; the certificates above it may follow in it.',
     },
@@ -187,7 +186,11 @@ export const localOptionsSchema: SchemaObject = {
       type: 'object',
       title: 'Certificate profiles',
       description: 'By names that aliases refer to. With a single profile an alias need not name it.',
-      propertyNames: { pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' },
+      propertyNames: {
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+        description:
+          'a name of at most 64 letters, digits, ".", "_" and "-" that begins with a letter or digit',
+      },
       additionalProperties: profileSchema,
       minProperties: 1,
       default: { device: {} },
