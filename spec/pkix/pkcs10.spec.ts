@@ -4,6 +4,7 @@ import { nameToString } from '../../src/pkix/names.ts';
 import { readCertificationRequest } from '../../src/pkix/pkcs10.ts';
 import {
   attribute,
+  bitString,
   certificationRequest,
   extension,
   extensionRequest,
@@ -55,6 +56,18 @@ describe('readCertificationRequest: real requests (row E-04)', () => {
   it.each(['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'] as const)('PQ-01 reads %s', async (kind) => {
     const csr = await accepted({ key: await keyPair(kind) });
     expect(csr.publicKey.type).toBe(kind);
+  });
+
+  it.each([
+    ['keyEncipherment', bitString(Buffer.of(0xa0), 5)],
+    ['dataEncipherment', bitString(Buffer.of(0x90), 4)],
+    ['keyAgreement', bitString(Buffer.of(0x88), 3)],
+    ['encipherOnly', bitString(Buffer.of(0x81))],
+    ['decipherOnly', bitString(Buffer.of(0x80, 0x80), 7)],
+  ])('PQ-02 refuses the keyUsage %s for ML-DSA alone', async (usage, bits) => {
+    const extensions = [extension(id.keyUsage, bits, true)];
+    expect(await refused({ key: await keyPair('ML-DSA-65'), extensions })).toContain(usage);
+    expect((await accepted({ extensions })).keyUsage).toEqual(['digitalSignature', usage]);
   });
 
   it('reads what openssl puts into extensions and attributes', async () => {

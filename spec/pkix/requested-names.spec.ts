@@ -31,6 +31,7 @@ describe('names that are requested (vectors V-19, V-29, V-30)', () => {
     ['markup', utf8String('<script>')],
     ['an override of the writing direction', utf8String('\u202efdp.exe')],
     ['65 characters', utf8String('x'.repeat(65))],
+    ['65 characters beyond the BMP', utf8String('\u{1f4df}'.repeat(65))],
     ['10 KB', utf8String('x'.repeat(10_240))],
     ['nothing', utf8String('')],
     ['octets that are not UTF-8', tlv(0x0c, Buffer.of(0xc3, 0x28))],
@@ -46,6 +47,7 @@ describe('names that are requested (vectors V-19, V-29, V-30)', () => {
 
   it.each([
     ['64 characters', utf8String('ü'.repeat(64)), 'ü'.repeat(64)],
+    ['64 characters beyond the BMP', utf8String('\u{1f4df}'.repeat(64)), '\u{1f4df}'.repeat(64)],
     ['a BMPString', tlv(0x1e, Buffer.from('00480069', 'hex')), 'Hi'],
     ['a TeletexString', tlv(0x14, Buffer.from([0x5a, 0xfc])), 'Zü'],
   ])('V-30 reads a commonName of %s', async (_, value, text) => {

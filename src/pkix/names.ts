@@ -23,7 +23,7 @@ export interface AttributeTypeAndValue {
 }
 
 /** The attributes of one level of a name, mostly a single one. */
-export type RelativeDistinguishedName = readonly AttributeTypeAndValue[];
+type RelativeDistinguishedName = readonly AttributeTypeAndValue[];
 
 /** A distinguished name, most general part first. */
 export interface Name {

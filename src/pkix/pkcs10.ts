@@ -82,6 +82,7 @@ function decode(root: DerNode): CertificationRequest {
   const extensions = readRequestedExtensions(attributes);
   const challenges = readChallenges(attributes);
   const publicKey = readPublicKey(spki);
+  refuseUnfitKeyUsage(publicKey, extensions.keyUsage ?? []);
   if (!verifySignature(signatureAlgorithm, publicKey, info.bytes, signature)) {
     throw refusal(
       'The signature of the CSR is wrong; sign it with the private key that belongs to its public key.',
@@ -195,6 +196,22 @@ function checkRequestedExtension({ oid, critical, value }: Extension): void {
   if (critical && !isCertificateExtension(oid)) {
     throw new DerError('A critical extension is requested that is not known here; leave it out.');
   }
+}
+
+const encipheringUsages: readonly KeyUsage[] = [
+  'keyEncipherment',
+  'dataEncipherment',
+  'keyAgreement',
+  'encipherOnly',
+  'decipherOnly',
+];
+
+/** RFC 9881, section 5: an ML-DSA key signs and does nothing else. */
+function refuseUnfitKeyUsage({ type }: PublicKey, keyUsage: readonly KeyUsage[]): void {
+  if (!type.startsWith('ML-DSA')) return;
+  const unfit = keyUsage.filter((usage) => encipheringUsages.includes(usage));
+  if (unfit.length > 0)
+    throw refusal(`An ${type} key only signs; leave out the keyUsage ${unfit.join(', ')}.`);
 }
 
 type Challenges = Pick<

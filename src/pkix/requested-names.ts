@@ -37,7 +37,7 @@ function checkAttribute({ type, value, isText }: AttributeTypeAndValue): void {
   const name = nameOfOid(type);
   if (!isText) throw new DerError(`The ${name} in the subject is not a text.`);
   if (value === '') throw new DerError(`The ${name} in the subject is empty.`);
-  if (value.length > upperBound && Array.from(value).length > upperBound) {
+  if (isLonger(value, upperBound)) {
     throw new DerError(`The ${name} in the subject is longer than ${upperBound} characters.`);
   }
   if (unfitCharacters.test(value)) {
@@ -46,6 +46,11 @@ function checkAttribute({ type, value, isText }: AttributeTypeAndValue): void {
   if (type === oids.countryName && !/^[A-Za-z]{2}$/.test(value)) {
     throw new DerError('The countryName in the subject is not a code of two letters (ISO 3166).');
   }
+}
+
+/** Counts characters, not UTF-16 code units, of which a character has at most two. */
+function isLonger(value: string, upperBound: number): boolean {
+  return value.length > 2 * upperBound || Array.from(value).length > upperBound;
 }
 
 /** Throws DerError when a name of the subjectAltName has not the syntax of its type. */

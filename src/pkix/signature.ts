@@ -5,10 +5,10 @@ import type { KeyType, PublicKey } from './keys.ts';
 import { oids } from './oids.ts';
 
 /** The hash functions that a signature may use. */
-export type SignatureHash = 'sha256' | 'sha384' | 'sha512';
+type SignatureHash = 'sha256' | 'sha384' | 'sha512';
 
 /** A signature algorithm that the gateway accepts. */
-export interface SignatureAlgorithm {
+interface SignatureAlgorithm {
   /** As the RFCs name it. */
   readonly name: string;
   readonly oid: string;
@@ -23,7 +23,7 @@ export interface SignatureAlgorithm {
 const curveTypes: readonly KeyType[] = ['P-256', 'P-384', 'P-521'];
 
 /** Every accepted signature algorithm: RFC 4055, RFC 5758, RFC 8410, RFC 9881. */
-export const signatureAlgorithms: readonly SignatureAlgorithm[] = [
+const signatureAlgorithms: readonly SignatureAlgorithm[] = [
   rsa('sha256WithRSAEncryption', 'sha256'),
   rsa('sha384WithRSAEncryption', 'sha384'),
   rsa('sha512WithRSAEncryption', 'sha512'),
