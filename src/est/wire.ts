@@ -75,7 +75,8 @@ export async function readBody(
       resolve(Buffer.concat(chunks));
     });
     request.on('close', () => {
-      reject(new EstError('malformed_request', 'The connection ended before the request body did.'));
+      if (!request.complete)
+        reject(new EstError('malformed_request', 'The connection ended before the request body did.'));
     });
     request.on('error', reject);
   });

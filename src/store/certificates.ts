@@ -1,44 +1,32 @@
-import type { Kysely, Selectable } from 'kysely';
+import type { InsertResult, Kysely, Selectable } from 'kysely';
+import { prepared } from './prepared.ts';
 import type { CertificateRegistry, RegisteredCertificate } from './store.ts';
 import type { Tables } from './tables.ts';
 
 /** Certificates and revocations over any database that kysely speaks to. */
 export function createCertificateRegistry(database: Kysely<Tables>): CertificateRegistry {
+  const queries = prepareQueries(database);
   return {
     async add(certificate) {
-      await database
-        .insertInto('certificates')
-        .values({
-          backend: certificate.backend,
-          serial_number: certificate.serialNumber,
-          idempotency_key: certificate.idempotencyKey,
-          subject: certificate.subject,
-          not_before: certificate.notBefore.getTime(),
-          not_after: certificate.notAfter.getTime(),
-          certificate: certificate.certificate,
-          revoked_at: null,
-          revocation_reason: null,
-        })
-        .execute();
+      await queries.insert(database, {
+        backend: certificate.backend,
+        serial_number: certificate.serialNumber,
+        idempotency_key: certificate.idempotencyKey,
+        subject: certificate.subject,
+        not_before: certificate.notBefore.getTime(),
+        not_after: certificate.notAfter.getTime(),
+        certificate: certificate.certificate,
+      });
     },
 
     async find(backend, serialNumber) {
-      const row = await database
-        .selectFrom('certificates')
-        .selectAll()
-        .where('backend', '=', backend)
-        .where('serial_number', '=', serialNumber)
-        .executeTakeFirst();
+      const [row] = (await queries.bySerialNumber(database, { backend, serial_number: serialNumber })).rows;
       return row && toCertificate(row);
     },
 
     async findByIdempotencyKey(backend, idempotencyKey) {
-      const row = await database
-        .selectFrom('certificates')
-        .selectAll()
-        .where('backend', '=', backend)
-        .where('idempotency_key', '=', idempotencyKey)
-        .executeTakeFirst();
+      const [row] = (await queries.byIdempotencyKey(database, { backend, idempotency_key: idempotencyKey }))
+        .rows;
       return row && toCertificate(row);
     },
 
@@ -89,7 +77,40 @@ export function createCertificateRegistry(database: Kysely<Tables>): Certificate
   };
 }
 
-function toCertificate(row: Selectable<Tables['certificates']>): RegisteredCertificate {
+type Row = Selectable<Tables['certificates']>;
+
+/** What every enrolment and every client certificate asks of the database. */
+function prepareQueries(database: Kysely<Tables>) {
+  return {
+    insert: prepared<Omit<Row, 'revoked_at' | 'revocation_reason'>, InsertResult>((place) =>
+      database.insertInto('certificates').values({
+        backend: place('backend'),
+        serial_number: place('serial_number'),
+        idempotency_key: place('idempotency_key'),
+        subject: place('subject'),
+        not_before: place('not_before'),
+        not_after: place('not_after'),
+        certificate: place('certificate'),
+      }),
+    ),
+    bySerialNumber: prepared<Pick<Row, 'backend' | 'serial_number'>, Row>((place) =>
+      database
+        .selectFrom('certificates')
+        .selectAll()
+        .where('backend', '=', place('backend'))
+        .where('serial_number', '=', place('serial_number')),
+    ),
+    byIdempotencyKey: prepared<Pick<Row, 'backend' | 'idempotency_key'>, Row>((place) =>
+      database
+        .selectFrom('certificates')
+        .selectAll()
+        .where('backend', '=', place('backend'))
+        .where('idempotency_key', '=', place('idempotency_key')),
+    ),
+  };
+}
+
+function toCertificate(row: Row): RegisteredCertificate {
   return {
     backend: row.backend,
     serialNumber: row.serial_number,

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import {
   sql,
   type InsertResult,
@@ -229,7 +229,7 @@ async function changeUses(
 
 /** Ordered by time, so that new records stand together in the index. */
 function newId(now: Date): string {
-  return now.getTime().toString(16).padStart(12, '0') + randomBytes(10).toString('hex');
+  return `${now.getTime().toString(16).padStart(12, '0')}-${randomUUID()}`;
 }
 
 function toEntry(row: Row): JournalEntry {

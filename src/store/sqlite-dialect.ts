@@ -95,8 +95,19 @@ interface Group {
   committed(): Promise<void> | undefined;
 }
 
+/** Milliseconds between two commits, in which changes gather when there are many. */
+const gatherTime = 2;
+
 function createGroup(database: DatabaseSync, isBusy: () => boolean): Group {
   let open: PromiseWithResolvers<void> | undefined;
+  let committedAt = 0;
+
+  /** Never within a transaction; and a turn later, so that it is over, or some turns when the last one was near. */
+  function schedule(): void {
+    const wait = committedAt + gatherTime - performance.now();
+    if (wait > 0) setTimeout(commit, wait);
+    else setImmediate(commit);
+  }
 
   function commit(): void {
     if (isBusy()) {
@@ -108,6 +119,7 @@ function createGroup(database: DatabaseSync, isBusy: () => boolean): Group {
     try {
       database.exec('COMMIT');
       group?.resolve();
+      committedAt = performance.now();
     } catch (error) {
       if (database.isTransaction) database.exec('ROLLBACK');
       group?.reject(error);
@@ -122,7 +134,7 @@ function createGroup(database: DatabaseSync, isBusy: () => boolean): Group {
       open = Promise.withResolvers();
       // When the only statement of a group failed, nobody else waits for its commit.
       open.promise.catch(() => undefined);
-      setImmediate(commit);
+      schedule();
     },
     committed: () => open?.promise,
   };
