@@ -17,6 +17,7 @@ import { createEstHandler } from './est/router.ts';
 import type { Log } from './ops/log.ts';
 import { readSecret } from './ops/secret.ts';
 import { certificatesFromPem, certificateToPem, type Certificate } from './pkix/certificate.ts';
+import { createBlocklist } from './pkix/weak-keys.ts';
 import { stateStoreDrivers } from './store/index.ts';
 import type { StateStore } from './store/store.ts';
 
@@ -186,14 +187,18 @@ async function openAlias(
       user: createBasicAuthenticator(name, store.users),
     }),
     policy: options.policy,
+    knownKeys: createBlocklist(await readTexts(options.knownKeys)),
     strict: options.strict,
     wrap: options.wrap,
   };
 }
 
 async function readCertificates(files: readonly string[]): Promise<readonly Certificate[]> {
-  const pems = await Promise.all(files.map(async (file) => await readFile(file, 'utf8')));
-  return pems.flatMap((pem) => certificatesFromPem(pem));
+  return files.length === 0 ? [] : certificatesFromPem(await readTexts(files));
+}
+
+async function readTexts(files: readonly string[]): Promise<string> {
+  return (await Promise.all(files.map(async (file) => await readFile(file, 'utf8')))).join('\n');
 }
 
 async function listenEst(

@@ -140,6 +140,14 @@ export const aliasSchema: SchemaObject = {
       description:
         'PEM files: CAs of vendors whose client certificates are accepted for simpleenroll, never for simplereenroll (RFC 7030, section 3.1).',
     },
+    knownKeys: {
+      type: 'array',
+      items: { type: 'string', format: 'file' },
+      default: [],
+      title: 'Known keys',
+      description:
+        "Lists of RSA keys that anybody knows, which are never certified, in the format of Debian's openssl-blacklist (CVE-2008-0166).",
+    },
     strict: {
       type: 'boolean',
       default: false,

@@ -51,6 +51,8 @@ export interface AliasConfiguration {
   readonly explicitTrustAnchors: readonly string[];
   /** Paths of PEM files: trusted for a first enrolment only (RFC 7030, section 3.1). */
   readonly implicitTrustAnchors: readonly string[];
+  /** Paths of lists of keys whose private halves are public knowledge. */
+  readonly knownKeys: readonly string[];
   /** Accept nothing but base64 of DER. */
   readonly strict: boolean;
   readonly wrap: 'auto' | '64' | 'none';

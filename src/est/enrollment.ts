@@ -124,7 +124,7 @@ export function enrolled(outcome: EnrollmentOutcome, linked: boolean): EstRespon
   };
 }
 
-/** Refuses a key that belongs to the CA, or under another subject to another identity. Throws `forbidden`. */
+/** Refuses a key that anybody knows, the CA's, or another identity's under another subject. Throws `forbidden`. */
 async function refuseForeignKey(
   request: EstRequest,
   { identity, csr }: PermittedEnrollment,
@@ -133,6 +133,7 @@ async function refuseForeignKey(
   const { certificates } = await request.alias.caCertificates.current(request.signal);
   const holders = await request.journal.holdersOfKey(csr.publicKey.sha256, request.receivedAt);
   const isForeign =
+    request.alias.knownKeys.includes(csr.publicKey.key) ||
     certificates.some(({ spki }) => spki.equals(csr.publicKey.spki)) ||
     holders.some((holder) => holder.identity !== identity.key && holder.subject !== subject);
   if (isForeign) {

@@ -135,3 +135,14 @@ const nameByOid: ReadonlyMap<string, string> = new Map(
 export function nameOfOid(oid: string): string {
   return nameByOid.get(oid) ?? oid;
 }
+
+/** Purposes that no device may have: rights of a CA, a registration authority, or one who signs for others. */
+export const privilegedPurposes: ReadonlySet<string> = new Set([
+  oids.anyExtendedKeyUsage,
+  oids.cmcCA,
+  oids.cmcRA,
+  oids.cmcArchive,
+  oids.OCSPSigning,
+  oids.timeStamping,
+  oids.codeSigning,
+]);

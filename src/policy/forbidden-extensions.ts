@@ -1,5 +1,5 @@
 import { EstError } from '../errors.ts';
-import { oids } from '../pkix/oids.ts';
+import { oids, privilegedPurposes } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 
 /** Extensions that would make the certificate speak for a CA, or steer a Microsoft CA by a template. */
@@ -12,16 +12,6 @@ const forbiddenExtensions: ReadonlySet<string> = new Set([
   oids.microsoftCertificateTemplate,
 ]);
 
-/** Rights of a CA, a registration authority, an OCSP responder, a time stamp authority or a code signer. */
-const forbiddenExtendedKeyUsages: ReadonlySet<string> = new Set([
-  oids.anyExtendedKeyUsage,
-  oids.cmcCA,
-  oids.cmcRA,
-  oids.OCSPSigning,
-  oids.timeStamping,
-  oids.codeSigning,
-]);
-
 /** Refuses a CSR that asks for rights no device may have, whatever the alias grants. Throws `forbidden`. */
 export function refuseForbiddenExtensions(csr: CertificationRequest): void {
   if (csr.basicConstraints?.cA === true || csr.basicConstraints?.pathLenConstraint !== undefined) {
@@ -30,7 +20,7 @@ export function refuseForbiddenExtensions(csr: CertificationRequest): void {
   if (csr.keyUsage?.some((usage) => usage === 'keyCertSign' || usage === 'cRLSign') === true) {
     throw forbidden('to sign certificates or CRLs (keyUsage)');
   }
-  if (csr.extendedKeyUsage?.some((usage) => forbiddenExtendedKeyUsages.has(usage)) === true) {
+  if (csr.extendedKeyUsage?.some((usage) => privilegedPurposes.has(usage)) === true) {
     throw forbidden('for the rights of a CA, a registration authority or a signer (extendedKeyUsage)');
   }
   if (csr.extensions.some(({ oid }) => forbiddenExtensions.has(oid))) {

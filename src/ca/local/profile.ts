@@ -7,7 +7,7 @@ import {
 } from '../../pkix/extensions-write.ts';
 import type { Extension, KeyUsage } from '../../pkix/extensions.ts';
 import type { KeyType } from '../../pkix/keys.ts';
-import { nameOfOid, oids } from '../../pkix/oids.ts';
+import { nameOfOid, oids, privilegedPurposes } from '../../pkix/oids.ts';
 import type { EnrollmentRequest } from '../ca.ts';
 import type { ProfileOptions, PublicationUrls } from './options.ts';
 
@@ -40,21 +40,10 @@ const possibleKeyUsages: Readonly<Record<KeyType, readonly KeyUsage[]>> = {
   'ML-DSA-87': signing,
 };
 
-/** Purposes that would make a device speak for the CA, or sign for others. */
-const forbiddenPurposes: ReadonlySet<string> = new Set([
-  oids.anyExtendedKeyUsage,
-  oids.cmcCA,
-  oids.cmcRA,
-  oids.cmcArchive,
-  oids.OCSPSigning,
-  oids.timeStamping,
-  oids.codeSigning,
-]);
-
 /** Prepares a profile. Throws an Error with a plain sentence when a value makes no sense. */
 export function createProfile(name: string, options: ProfileOptions, urls: PublicationUrls): Profile {
   const purposes = [...new Set(options.extendedKeyUsage.map(purposeOid))];
-  const forbidden = purposes.find((purpose) => forbiddenPurposes.has(purpose));
+  const forbidden = purposes.find((purpose) => privilegedPurposes.has(purpose));
   if (forbidden !== undefined) {
     throw new Error(`profiles.${name}.extendedKeyUsage: ${nameOfOid(forbidden)} is never given to a device.`);
   }
