@@ -256,9 +256,23 @@ async function listen(
   server: Server,
   { address, port }: { readonly address: string; readonly port: number },
 ): Promise<Server> {
-  server.listen({ host: address, port });
-  await once(server, 'listening');
+  try {
+    server.listen({ host: address, port });
+    await once(server, 'listening');
+  } catch (error) {
+    if (address !== '::' || !isWithoutIpv6(error)) throw error;
+    return await listen(server, { address: '0.0.0.0', port });
+  }
   return server;
+}
+
+/** The system has IPv6 switched off. */
+function isWithoutIpv6(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    (error.code === 'EAFNOSUPPORT' || error.code === 'EADDRNOTAVAIL')
+  );
 }
 
 /** Idle connections end at once, busy ones after their reply. */

@@ -14,6 +14,7 @@ describe('loadConfiguration', () => {
       authentication: 'basic',
       explicitTrustAnchors: [],
       implicitTrustAnchors: [],
+      knownKeys: [],
       strict: false,
       wrap: 'auto',
       policy: {
