@@ -1,0 +1,161 @@
+/** What differs between one new gateway and another. */
+export interface TemplateValues {
+  /** Host and port of plain HTTP, as they stand in a URL. */
+  readonly httpAuthority: string;
+  readonly estPort: number;
+  readonly httpPort: number;
+}
+
+/**
+ * The configuration file that `init` writes: what is active, and every other key with its default, commented
+ * out without a space after the `#`.
+ */
+export function configurationText({ httpAuthority, estPort, httpPort }: TemplateValues): string {
+  return `# yaml-language-server: $schema=est-gateway.schema.json
+#
+# The configuration of est-gateway. An editor that knows YAML schemas completes and checks it by the line above.
+# Keys that are commented out show their defaults. Paths are relative to this file. Secrets are references, never
+# values: file:PATH or env:NAME. After a change: "est-gateway check", then start the gateway anew.
+
+# Where the gateway can be reached.
+listeners:
+  # HTTPS, for EST only.
+  est:
+    # IP address or host name to listen on. "::" is every address, IPv4 too.
+    #address: '::'
+    port: ${estPort}
+    # PEM file: the server's certificate, then its intermediates. Clients check it against trust-anchor.pem.
+    certificate: tls/server.pem
+    # PEM of its private key.
+    privateKey: file:tls/server.key
+    # TLSv1.2 or TLSv1.3. Older devices need TLSv1.2.
+    #minimumVersion: TLSv1.2
+  # Plain HTTP: CRLs and CA certificates of local CAs, for whoever checks certificates; never EST. Left out: off.
+  http:
+    #address: '::'
+    port: ${httpPort}
+
+# Where enrolments, users and the certificates of local CAs are kept: one SQLite file, made on first use. Several
+# processes on one machine may share it, several machines may not.
+store:
+  driver: sqlite
+  file: est-gateway.sqlite
+
+# What issues certificates, by names that aliases refer to.
+backends:
+  # A CA whose key the gateway holds: it issues by itself.
+  local:
+    driver: local
+    # PEM file of the issuing certificate; the certificates above it may follow in it.
+    certificate: ca/issuing.pem
+    # PEM of its private key: RSA of 2048 to 8192 bits, P-256 or P-384.
+    privateKey: file:ca/issuing.key
+    # Opens the private key. Left out: the key is not encrypted.
+    passphrase: file:ca/passphrase
+    # PEM files of the certificates above the issuing one, up to the self-signed root, in any order.
+    chain: [ca/root.pem]
+    # PEM files of what cacerts also gives while clients move to a new root: the old root, and the cross
+    # certificates between the two (RFC 7030, section 4.1.3).
+    #rolloverCertificates: []
+    # Seconds ago that a new certificate became valid, for relying parties whose clock is behind.
+    #backdate: 60
+    # The certificate revocation list.
+    crl:
+      # A new one is made when a third of this time has passed, and at once after a revocation.
+      #validityHours: 168
+      # Where relying parties find it, written into certificates: http only. The listener "http" serves it here.
+      urls: ['http://${httpAuthority}/crl/local.crl']
+    # Where they find the issuing certificate, written into certificates: http only.
+    caIssuersUrls: ['http://${httpAuthority}/ca/local.cer']
+    # What certificates are issued with, by names that aliases refer to.
+    profiles:
+      device:
+        # Never longer than the CA itself.
+        #validityDays: 365
+        # The most that is granted; a CSR may ask for less. Also nonRepudiation, dataEncipherment, keyAgreement.
+        # What a kind of key cannot do is left out: keyEncipherment is for RSA.
+        #keyUsage: [digitalSignature, keyEncipherment]
+        # The most that is granted; a CSR may ask for less. Also serverAuth, emailProtection, ipsecIKE, eapOverLAN,
+        # smartcardLogon, secureShellClient, secureShellServer, or object identifiers. []: no such extension.
+        extendedKeyUsage: [clientAuth]
+        # Instead of the URLs above, for this profile.
+        #crlUrls: ['http://${httpAuthority}/crl/local.crl']
+        #caIssuersUrls: ['http://${httpAuthority}/ca/local.cer']
+
+  # For rehearsals without a CA: issues from a key that is thrown away at the end. The profile of the alias says how
+  # it answers: issue, pending, denied, rejected, slow, down, wrong-key, garbage.
+  #rehearsal:
+    #driver: mock
+    #validityDays: 7
+    # How often the profiles pending and denied put the client off before they decide.
+    #pendingAnswers: 2
+    # Seconds after which these two tell the client to ask again.
+    #retryAfter: 1
+    # Seconds that the profile slow takes.
+    #delay: 5
+
+# EST configurations by name (RFC 7030 says label), at /.well-known/est/NAME/OPERATION. The one named est is
+# also at /.well-known/est/OPERATION.
+aliases:
+  est:
+    # One of the names below "backends".
+    backend: local
+    # What to ask it for. Left out: its only profile.
+    profile: device
+    # What a client that enrols must show: clientCertificate, basic (a user name and its code, see "est-gateway
+    # user add"), either, or both.
+    authentication: either
+    # PEM files: CAs whose client certificates are accepted, besides the backend's own.
+    #explicitTrustAnchors: []
+    # PEM files: CAs of vendors whose client certificates are accepted for simpleenroll, never for simplereenroll
+    # (RFC 7030, section 3.1).
+    #implicitTrustAnchors: []
+    # true: a request must be base64 of DER (RFC 8951); PEM and plain DER are refused.
+    #strict: false
+    # Base64 of replies: '64' (lines of 64 characters), none (one line), or auto (as the client seems to need it).
+    #wrap: auto
+    # What a client may ask for.
+    policy:
+      # Attribute types that are copied from the CSR's subject; a CSR with another one is refused.
+      #subject:
+        #- commonName
+        #- serialNumber
+        #- organizationName
+        #- organizationalUnitName
+        #- countryName
+        #- stateOrProvinceName
+        #- localityName
+      # Types of subjectAltName that are copied; a CSR with another one is refused.
+      #subjectAltName: [dNSName, iPAddress]
+      # identity: every name must be that of the user, or one of the client certificate. any: no such bond.
+      names: any
+      # Kinds of keys that are certified. RSA: 2048 to 8192 bits.
+      #keys: [RSA, P-256, P-384, P-521, Ed25519, ML-DSA-44, ML-DSA-65, ML-DSA-87]
+      # false: simplereenroll wants a new key each time.
+      #renewWithSameKey: true
+      # Percentage of a certificate's validity that must have passed before it may be renewed.
+      #renewAfterPercent: 0
+
+# Bounds of the EST listener.
+limits:
+  # Octets of a request body as sent.
+  #bodyBytes: 65536
+  # Seconds until the header of a request must be complete.
+  #headersTimeout: 10
+  # Seconds that a request may take, the CA included.
+  #requestTimeout: 30
+  # Seconds until a TLS handshake must be complete.
+  #handshakeTimeout: 10
+  # Connections at once; more are closed at once.
+  connections: 10000
+  # Seconds in which a repeat of the same request gets the same certificate, so that a lost reply costs nothing.
+  #repeatWindow: 3600
+
+# One line per request, on standard output.
+logging:
+  # error, warn, info or debug: this level and the more urgent ones are written.
+  level: info
+  # json, text, or auto: text on a terminal, and JSON otherwise.
+  #format: auto
+`;
+}

@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import { constants } from 'node:os';
+import type { Configuration } from '../config/configuration.ts';
+import { loadConfiguration } from '../config/load.ts';
+import { createLog } from '../ops/log.ts';
+import { startGateway } from '../server.ts';
+import { configurationOption, type ConfigurationOption } from './options.ts';
+
+/** `est-gateway serve` */
+export function addServeCommand(program: Command): void {
+  program
+    .command('serve')
+    .description('Serve EST until SIGINT or SIGTERM; a second signal does not wait for requests under way.')
+    .addOption(configurationOption())
+    .addHelpText('after', '\nExample:\n  est-gateway serve --config /etc/est-gateway/est-gateway.yaml')
+    .action(async ({ config }: ConfigurationOption) => {
+      await serve(await loadConfiguration(config));
+    });
+}
+
+/** Serves until a signal says to stop, then lets requests under way finish. */
+export async function serve(configuration: Configuration): Promise<void> {
+  const log = createLog(configuration.logging);
+  const gateway = await startGateway(configuration, log);
+  const stopped = untilSignal();
+  log.info(`EST is served at ${gateway.estUrl}/.well-known/est`, { http: gateway.httpUrl });
+  log.info(`Stopping because of ${await stopped}`);
+  await gateway.stop();
+}
+
+/** Ctrl-C arrives twice, from the terminal and from a parent that passes it on: within these milliseconds it is one. */
+const sameKeystroke = 200;
+
+/** Resolves with the first signal. A later one ends the process at once, with the code that a shell would give. */
+async function untilSignal(): Promise<NodeJS.Signals> {
+  return await new Promise((resolve) => {
+    let first: number | undefined;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        const now = performance.now();
+        first ??= now;
+        if (now - first > sameKeystroke) process.exit(128 + constants.signals[signal]);
+        resolve(signal);
+      });
+    }
+  });
+}

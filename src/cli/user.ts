@@ -1,0 +1,138 @@
+import { type Command, Option } from 'commander';
+import { text } from 'node:stream/consumers';
+import { generateCode, hashCode } from '../auth/code.ts';
+import type { Configuration } from '../config/configuration.ts';
+import { loadConfiguration } from '../config/load.ts';
+import type { StateStore, User } from '../store/store.ts';
+import { configurationOption, type ConfigurationOption } from './options.ts';
+import { withState } from './state.ts';
+import { table, timeText } from './table.ts';
+
+/** `est-gateway user add | remove | list` */
+export function addUserCommands(program: Command): void {
+  const users = program
+    .command('user')
+    .description('Manage the users of HTTP Basic; a running gateway knows at once.');
+  users
+    .command('add')
+    .argument('<name>', 'name of the user')
+    .description('Add a user. Prints a new enrolment code, which is stored as a hash only.')
+    .addOption(aliasOption())
+    .option('--once', 'good for one certificate only; else for any number until the user is removed')
+    .option('--code-stdin', 'read the code from standard input instead of making one')
+    .addOption(configurationOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  est-gateway user add sensor-17 --once\n  pass show est/fleet | est-gateway user add fleet --code-stdin',
+    )
+    .action(add);
+  users
+    .command('remove')
+    .argument('<name>', 'name of the user')
+    .description('Remove a user. Certificates that it got stay valid; see "est-gateway ca revoke".')
+    .addOption(aliasOption())
+    .addOption(configurationOption())
+    .addHelpText('after', '\nExample:\n  est-gateway user remove sensor-17')
+    .action(remove);
+  users
+    .command('list')
+    .description('List the users of every alias.')
+    .option('--json', 'print JSON')
+    .addOption(configurationOption())
+    .addHelpText('after', '\nExample:\n  est-gateway user list --json')
+    .action(list);
+}
+
+interface AliasOption extends ConfigurationOption {
+  readonly alias: string;
+}
+
+function aliasOption(): Option {
+  return new Option('-a, --alias <name>', 'alias that the user enrols at').default('est');
+}
+
+interface AddOptions extends AliasOption {
+  readonly once?: true;
+  readonly codeStdin?: true;
+}
+
+async function add(name: string, { config, alias, once, codeStdin }: AddOptions): Promise<void> {
+  const configuration = await loadConfiguration(config);
+  refuseBadName(name);
+  refuseUnknownAlias(configuration, alias);
+  const code = codeStdin === true ? await readCode() : generateCode();
+  await withState(configuration, async (store) => {
+    await addUser(store, { alias, name, code, remainingUses: once === true ? 1 : undefined });
+  });
+  if (codeStdin !== true) process.stdout.write(`${code}\n`);
+}
+
+/** A user whose code is still known. */
+export type NewUser = Pick<User, 'alias' | 'name' | 'remainingUses'> & { readonly code: string };
+
+/** Stores the user with the hash of its code. Throws an Error with a sentence when there is one of that name. */
+export async function addUser(store: StateStore, { code, ...user }: NewUser): Promise<void> {
+  const codeHash = await hashCode(code);
+  if (await store.users.add({ ...user, codeHash, createdAt: new Date() })) return;
+  throw new Error(`The alias ${user.alias} has a user ${user.name} already; remove it first.`);
+}
+
+// RFC 7617, section 2: neither part has control characters, and the first colon ends the name.
+const controlCharacter = /\p{Cc}/u;
+
+function refuseBadName(name: string): void {
+  if (name !== '' && !name.includes(':') && !controlCharacter.test(name)) return;
+  throw new Error('The name of a user may not be empty, nor hold a colon or a control character.');
+}
+
+function refuseUnknownAlias({ aliases }: Configuration, alias: string): void {
+  if (Object.hasOwn(aliases, alias)) return;
+  const known = Object.keys(aliases).join(', ');
+  throw new Error(`The configuration has no alias ${alias}; expected one of: ${known}.`);
+}
+
+async function readCode(): Promise<string> {
+  const code = (await text(process.stdin)).replace(/\r?\n$/, '');
+  if (code === '') throw new Error('Standard input holds no code; expected one line.');
+  if (controlCharacter.test(code)) throw new Error('The code holds a control character; expected one line.');
+  return code;
+}
+
+async function remove(name: string, { config, alias }: AliasOption): Promise<void> {
+  const removed = await withState(
+    await loadConfiguration(config),
+    async ({ users }) => await users.remove(alias, name),
+  );
+  if (!removed) throw new Error(`The alias ${alias} has no user ${name}; see "est-gateway user list".`);
+}
+
+interface ListOptions extends ConfigurationOption {
+  readonly json?: true;
+}
+
+async function list({ config, json }: ListOptions): Promise<void> {
+  const users = await withState(await loadConfiguration(config), async (store) => await store.users.list());
+  process.stdout.write(json === true ? usersAsJson(users) : usersAsTable(users));
+}
+
+function usersAsJson(users: readonly User[]): string {
+  const shown = users.map(({ alias, name, remainingUses = null, createdAt }) => ({
+    alias,
+    name,
+    remainingUses,
+    createdAt,
+  }));
+  return `${JSON.stringify(shown, null, 2)}\n`;
+}
+
+function usersAsTable(users: readonly User[]): string {
+  return table(
+    ['ALIAS', 'NAME', 'CERTIFICATES LEFT', 'CREATED'],
+    users.map(({ alias, name, remainingUses, createdAt }) => [
+      alias,
+      name,
+      remainingUses === undefined ? 'any number' : String(remainingUses),
+      timeText(createdAt),
+    ]),
+  );
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+/**
+ * The executable. The gateway needs Node 24 whatever the machine's own Node is: the package `node` brings it. So
+ * nothing is imported here at once that an older Node could not load.
+ */
+import { runOnOwnNode } from './cli/own-node.ts';
+
+if (Number.parseInt(process.versions.node, 10) < 24) {
+  runOnOwnNode(process.argv.slice(1));
+} else {
+  const { runCommandLine } = await import('./cli/program.ts');
+  process.exitCode = await runCommandLine(process.argv.slice(2));
+}
