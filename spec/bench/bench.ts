@@ -1,0 +1,189 @@
+/**
+ * Measures the built gateway and prints a table: enrolments per CPU-second over new mTLS connections beside a
+ * bare https server in the same run, the time from start to the first answer, and resident memory. Needs Linux,
+ * for /proc. `node spec/bench/bench.ts [enrolments]`; 20,000 enrolments by default.
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request, type RequestOptions } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { certificationRequest, generateKeyPair, id, name, utf8String } from '../support/csr.ts';
+
+const main = join(import.meta.dirname, '../../dist/main.js');
+const port = 18_443;
+const atOnce = 16;
+const round = 2000;
+const enrolments = Number(process.argv[2] ?? 20_000);
+
+const directory = mkdtempSync(join(tmpdir(), 'est-gateway-bench-'));
+const data = join(directory, 'data');
+const url = `https://localhost:${port}/.well-known/est`;
+
+interface Server {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  /** The first line that it printed. */
+  readonly firstLine: string;
+}
+
+async function start(...words: readonly string[]): Promise<Server> {
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout });
+  const [firstLine] = (await once(lines, 'line')) as [string];
+  return { process: child, pid: child.pid ?? 0, firstLine };
+}
+
+/** User and system time of a process so far, in seconds; the kernel counts in hundredths. */
+function cpuSeconds({ pid }: Server): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+function residentMegabytes({ pid }: Server): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+}
+
+/** One request over a new connection; rejects unless it is answered with 200. */
+async function post(target: string, options: RequestOptions, body: string): Promise<string> {
+  const outgoing = request(target, { agent: false, method: 'POST', ...options });
+  outgoing.setHeader('Content-Length', body.length);
+  outgoing.end(body);
+  const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  const text = Buffer.concat(chunks).toString();
+  if (incoming.statusCode !== 200) throw new Error(`${target} answered ${incoming.statusCode}: ${text}`);
+  return text;
+}
+
+/** Sends every body, some at once. */
+async function postAll(target: string, options: RequestOptions, bodies: readonly string[]): Promise<void> {
+  const left = bodies.values();
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      for (const body of left) await post(target, options, body);
+    }),
+  );
+}
+
+let made = 0;
+async function newRequests(count: number): Promise<readonly string[]> {
+  const bodies: string[] = [];
+  for (let n = 0; n < count; n += 1) {
+    const key = await generateKeyPair('P-256');
+    const subject = name([id.commonName, utf8String(`device-${(made += 1)}`)]);
+    bodies.push((await certificationRequest({ key, subject })).toString('base64'));
+  }
+  return bodies;
+}
+
+/** CPU seconds of the server for each request of a round. */
+async function measure(server: Server, target: string, options: RequestOptions): Promise<number> {
+  const bodies = await newRequests(round);
+  const before = cpuSeconds(server);
+  await postAll(target, options, bodies);
+  return (cpuSeconds(server) - before) / round;
+}
+
+function estGateway(...words: readonly string[]): string {
+  return execFileSync(process.execPath, [main, ...words], { encoding: 'utf8' }).trim();
+}
+
+/** A client certificate of the gateway's own CA, as PEM files. */
+async function enrolClient(ca: string): Promise<RequestOptions> {
+  const code = estGateway(
+    'user',
+    'add',
+    'bench',
+    '--alias',
+    'est',
+    '--config',
+    join(data, 'est-gateway.yaml'),
+  );
+  const key = await generateKeyPair('P-256');
+  const csr = await certificationRequest({ key, subject: name([id.commonName, utf8String('bench')]) });
+  const headers = { 'Content-Type': 'application/pkcs10', Accept: '*/*' };
+  const reply = await post(
+    `${url}/simpleenroll`,
+    { ca, headers, auth: `bench:${code}` },
+    csr.toString('base64'),
+  );
+  const file = join(directory, 'reply.p7');
+  writeFileSync(file, Buffer.from(reply, 'base64'));
+  const cert = execFileSync('openssl', ['pkcs7', '-inform', 'DER', '-in', file, '-print_certs']).toString();
+  return { ca, cert, key: key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), headers };
+}
+
+function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function row(what: string, value: string, wanted: string): void {
+  process.stdout.write(`${what.padEnd(58)}${value.padStart(14)}   ${wanted}\n`);
+}
+
+async function run(): Promise<void> {
+  estGateway('init', '--directory', data, '--hostname', 'localhost', '--port', String(port));
+  const ca = readFileSync(join(data, 'trust-anchor.pem'), 'utf8');
+  const startedAt = performance.now();
+  const gateway = await start(main, 'serve', '--config', join(data, 'est-gateway.yaml'));
+  gateway.process.stdout?.resume();
+  await new Promise<void>((resolve, reject) => {
+    request(`${url}/cacerts`, { ca, agent: false }, (incoming) => {
+      incoming.resume();
+      incoming.on('end', resolve);
+    })
+      .on('error', reject)
+      .end();
+  });
+  const startMilliseconds = performance.now() - startedAt;
+  const idle = residentMegabytes(gateway);
+
+  const tls = ['tls/server.pem', 'tls/server.key', 'trust-anchor.pem'].map((file) => join(data, file));
+  const bare = await start(join(import.meta.dirname, 'bare-server.ts'), ...tls);
+  const options = await enrolClient(ca);
+  const enrol = `${url}/simpleenroll`;
+
+  await measure(gateway, enrol, options);
+  await measure(bare, bare.firstLine, options);
+  const costs: { gateway: number[]; bare: number[] } = { gateway: [], bare: [] };
+  for (let n = 0; n < 3; n += 1) {
+    costs.bare.push(await measure(bare, bare.firstLine, options));
+    costs.gateway.push(await measure(gateway, enrol, options));
+  }
+  const perSecond = { gateway: 1 / average(costs.gateway), bare: 1 / average(costs.bare) };
+
+  const memory: number[] = [];
+  for (let done = 4 * round; done < enrolments; done += round) {
+    await postAll(enrol, options, await newRequests(round));
+    memory.push(residentMegabytes(gateway));
+  }
+
+  process.stdout.write('\n');
+  row('enrolments per CPU-second, new mTLS connection each', perSecond.gateway.toFixed(0), '');
+  row('1 kB answers of a bare https server per CPU-second', perSecond.bare.toFixed(0), '');
+  row('ratio', (perSecond.gateway / perSecond.bare).toFixed(2), 'at least 0.75');
+  row('start to first answer', `${startMilliseconds.toFixed(0)} ms`, 'under 1500 ms');
+  row('resident memory, idle', `${idle.toFixed(0)} MB`, 'under 150 MB');
+  row(
+    `resident memory, after ${enrolments} enrolments`,
+    `${(memory.at(-1) ?? 0).toFixed(0)} MB`,
+    'under 250 MB',
+  );
+  row('  on the way there', memory.map((megabytes) => megabytes.toFixed(0)).join(' '), 'flat');
+
+  gateway.process.kill('SIGTERM');
+  bare.process.kill('SIGTERM');
+  await once(gateway.process, 'exit');
+}
+
+try {
+  await run();
+} finally {
+  rmSync(directory, { recursive: true });
+}
