@@ -45,6 +45,9 @@ const cases = Object.keys(profiles).flatMap((profile) =>
   keyTypes.map((keyType) => [profile, keyType] as const),
 );
 
+/** openssl on the path may be too old to read ML-DSA keys. */
+const casesOfOpenssl = cases.filter(([, keyType]) => !keyType.startsWith('ML-DSA'));
+
 describe.each([
   ['P-256', async () => await newCaTexts()],
   ['RSA', async () => await opensslTwoTierCa(newKey.rsa)],
@@ -75,6 +78,22 @@ describe.each([
       const certificate = await issue(opened.ca, newRequest({ profile, ...changes }, keyType));
       expect(lint(certificate)).toEqual([]);
     }
+  });
+
+  it('go together with what openssl verifies strictly, for every profile', async () => {
+    const chain = (await opened.ca.caCertificates(signal)).map((der) => certificateToPem(der));
+    const leaves = await Promise.all(
+      casesOfOpenssl.map(async ([profile, keyType]) => {
+        const certificate = await issue(opened.ca, newRequest({ profile }, keyType));
+        return [`${profile}-${keyType}.pem`, certificateToPem(certificate)] as const;
+      }),
+    );
+    const names = leaves.map(([name]) => name);
+    const verified = await openssl(
+      `verify -x509_strict -CAfile root.pem -untrusted chain.pem ${names.join(' ')}`,
+      { 'root.pem': chain.at(-1) ?? '', 'chain.pem': chain.join(''), ...Object.fromEntries(leaves) },
+    );
+    expect(verified.trim().split('\n')).toEqual(names.map((name) => `${name}: OK`));
   });
 
   it('link the certificate to its issuer and its key', async () => {

@@ -9,8 +9,9 @@ const defaults: MockOptions = { validityDays: 7, pendingAnswers: 2, retryAfter: 
 
 async function openMock(changes: Partial<MockOptions> = {}): Promise<OpenedCa> {
   const { certificates, close } = await openRegistry();
-  const services = { name: 'mock', certificates, log: recordLog() };
-  return { ca: await mockDriver.open({ ...defaults, ...changes }, services), certificates, close };
+  const log = recordLog();
+  const services = { name: 'mock', certificates, log };
+  return { ca: await mockDriver.open({ ...defaults, ...changes }, services), certificates, log, close };
 }
 
 certificationAuthorityContract('mock', openMock);
@@ -67,6 +68,24 @@ describe('The scripts of the mock CA', () => {
     ['down', 'ca_unavailable'],
   ])('%s: throws %s', async (profile, code) => {
     await expect(opened.ca.enroll(newRequest({ profile }), signal)).rejects.toMatchObject({ code });
+  });
+
+  it('down: says when to ask again', async () => {
+    await expect(opened.ca.enroll(newRequest({ profile: 'down' }), signal)).rejects.toMatchObject({
+      retryAfter: 1,
+    });
+  });
+
+  it('writes one log line for each time that the CA is asked', async () => {
+    const request = newRequest({ profile: 'pending' });
+    const { requestId } = request;
+    await opened.ca.enroll(request, signal);
+    await opened.ca.resume?.(request.idempotencyKey, request, signal);
+    const fields = opened.log.entries.map((entry) => entry.fields);
+    expect(fields.filter((line) => line['requestId'] === requestId)).toEqual([
+      { requestId, method: 'enroll', script: 'pending' },
+      { requestId, method: 'resume', script: 'pending' },
+    ]);
   });
 
   it('slow: issues after a while', async () => {

@@ -13,7 +13,7 @@ import { nameFromAttributes } from '../../src/pkix/names.ts';
 import { oids } from '../../src/pkix/oids.ts';
 import { stateStoreDrivers } from '../../src/store/index.ts';
 import type { CertificateRegistry } from '../../src/store/store.ts';
-import { recordLog } from '../support/log.ts';
+import { recordLog, type RecordedLog } from '../support/log.ts';
 
 /** The texts of a CA, PEM. */
 export interface CaTexts {
@@ -28,6 +28,8 @@ export interface CaTexts {
 export interface OpenedCa {
   readonly ca: CertificationAuthority;
   readonly certificates: CertificateRegistry;
+  /** What the backend has logged. */
+  readonly log: RecordedLog;
   close(): Promise<void>;
 }
 
@@ -80,6 +82,7 @@ export async function openLocal(
   const opened = registry === undefined ? await openRegistry() : undefined;
   const certificates = registry ?? opened?.certificates;
   if (certificates === undefined) throw new Error('There is no registry.');
+  const log = recordLog();
   const close = async (): Promise<void> => {
     await opened?.close();
     await rm(folder, { recursive: true });
@@ -106,9 +109,9 @@ export async function openLocal(
         },
         ...changes,
       },
-      { name: 'local', certificates, log: recordLog() },
+      { name: 'local', certificates, log },
     );
-    return { ca, certificates, close };
+    return { ca, certificates, log, close };
   } catch (error) {
     await close();
     throw error;

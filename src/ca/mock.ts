@@ -84,7 +84,7 @@ const optionsSchema: SchemaObject = {
       minimum: 1,
       default: 1,
       title: 'Retry-After in seconds',
-      description: 'When the profiles pending and denied tell the client to ask again.',
+      description: 'When the profiles pending, denied and down tell the client to ask again.',
     },
     delay: {
       type: 'number',
@@ -112,6 +112,11 @@ async function openMockCertificationAuthority(
   const issuedByKey = new Map<string, Promise<Buffer>>();
   const answersLeft = new Map<string, number>();
 
+  /** One line per call to the CA, at level debug; the gateway itself writes the line per request. */
+  function logCall(method: 'enroll' | 'resume', { requestId, profile }: EnrollmentRequest): void {
+    log.debug('The mock CA is asked.', { requestId, method, script: scriptNamed(profile) });
+  }
+
   /** The same idempotency key is the same enrolment: it gets the certificate that it got before. */
   async function certify(request: EnrollmentRequest, spki: Buffer): Promise<EnrollmentResult> {
     const certificate = issuedByKey.get(request.idempotencyKey) ?? ca.issue(request, spki);
@@ -130,8 +135,7 @@ async function openMockCertificationAuthority(
 
     enroll: async (request, signal) => {
       const script = scriptNamed(request.profile);
-      // Details of a CA's answer are for the log at level debug; the gateway writes the line per request.
-      log.debug('The mock CA answers by its script.', { requestId: request.requestId, script });
+      logCall('enroll', request);
       switch (script) {
         case 'issue':
           return await certify(request, request.csr.publicKey.spki);
@@ -145,9 +149,10 @@ async function openMockCertificationAuthority(
           await pause(options.delay, signal);
           return await certify(request, request.csr.publicKey.spki);
         case 'down':
-          // `cause` is what the HTTP client or the database threw.
+          // `cause` is what the HTTP client or the database threw; `retryAfter` is for who knows it.
           throw new EstError('ca_unavailable', 'The mock CA is down.', {
             cause: new Error('as its script says'),
+            retryAfter: options.retryAfter,
           });
         case 'wrong-key':
           return await certify(request, foreignKey.spki);
@@ -158,6 +163,7 @@ async function openMockCertificationAuthority(
 
     // Only a CA that answers `pending` needs this.
     resume: async (reference, request) => {
+      logCall('resume', request);
       const left = answersLeft.get(reference);
       if (left === undefined) {
         throw new EstError('rejected_by_ca', 'The CA does not know this request any more; enrol again.');

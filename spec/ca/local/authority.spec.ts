@@ -194,6 +194,26 @@ describe('Opening a local CA', () => {
     await expect(issued).rejects.toMatchObject({ code: 'ca_unavailable' });
   });
 
+  it('warns when a certificate of the chain expires within 30 days', async () => {
+    const shortLived = await opensslCertificate({ key: newKey.p256(), name: 'Short', days: 29 });
+    const texts = { certificate: shortLived.certificate, privateKey: pkcs8(shortLived.key), chain: [] };
+    const local = await openLocal(texts);
+    expect(local.log.entries).toEqual([
+      {
+        level: 'warn',
+        message: expect.stringContaining('expires within 30 days'),
+        fields: expect.objectContaining({ backend: 'local', subject: 'CN=Short,O=Acme' }),
+      },
+    ]);
+    await local.close();
+  });
+
+  it('warns of nothing when there is time', async () => {
+    const local = await openLocal(good);
+    expect(local.log.entries).toEqual([]);
+    await local.close();
+  });
+
   it('names the file that cannot be read', async () => {
     await expect(openLocal(good, { certificate: '/nowhere/ca.pem' })).rejects.toThrow(
       'certificate: the file /nowhere/ca.pem cannot be read.',

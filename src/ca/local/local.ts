@@ -15,6 +15,7 @@ import { createProfile, type Profile } from './profile.ts';
 import { createRevocationList } from './revocation-list.ts';
 
 const hour = 3_600_000;
+const day = 24 * hour;
 
 /** A CA whose key the gateway holds: it issues by itself and records what it issued in the store. */
 export const localDriver: CertificationAuthorityDriver<LocalOptions> = {
@@ -29,6 +30,7 @@ async function openLocalCertificationAuthority(
 ): Promise<CertificationAuthority> {
   const { name, certificates } = services;
   const authority = await loadAuthority(options);
+  warnOfEnd(authority, services);
   const { certificate: issuer, chain, rolloverCertificates } = authority;
   const profiles = openProfiles(options);
   const issue = createIssuance(authority, options.backdate);
@@ -78,6 +80,18 @@ async function openLocalCertificationAuthority(
       await Promise.resolve();
     },
   };
+}
+
+/** A CA is renewed in time by people who are told in time. */
+function warnOfEnd({ chain }: Authority, { name, log }: CertificationAuthorityServices): void {
+  const soon = Date.now() + 30 * day;
+  for (const { subject, notAfter } of chain.filter((member) => member.notAfter.getTime() < soon)) {
+    log.warn('A certificate of the CA expires within 30 days; renew the CA.', {
+      backend: name,
+      subject: nameToString(subject),
+      notAfter: notAfter.toISOString(),
+    });
+  }
 }
 
 /** A CA certificate without cRLSign cannot have a CRL, and so has no `crl`. */
