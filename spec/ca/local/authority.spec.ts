@@ -128,6 +128,16 @@ describe('Opening a local CA', () => {
     );
   });
 
+  it('refuses a chain with a key that cannot be read', async () => {
+    const [root] = certificatesFromPem(good.chain[0] ?? '');
+    const der = Buffer.from(root?.der ?? '');
+    const point = der.indexOf(Buffer.from('03420004', 'hex'));
+    der.fill(0xff, point + 4, point + 36);
+    await expect(openLocal({ ...good, chain: [certificateToPem(der)] })).rejects.toThrow(
+      'chain: the public key of CN=Spec Root CA cannot be read.',
+    );
+  });
+
   it('C-12 refuses what is not above the CA', async () => {
     const other = await opensslCertificate({ key: newKey.p256(), name: 'Other' });
     expect(() => open({ ...texts, chain: [root.certificate, other.certificate] })).toThrow(

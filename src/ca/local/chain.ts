@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { X509Certificate, type KeyObject } from 'node:crypto';
 import type { Certificate } from '../../pkix/certificate.ts';
 import { namesEqual, nameToString } from '../../pkix/names.ts';
 
@@ -99,8 +99,16 @@ function requireDistinct(option: string, certificates: readonly Certificate[]): 
 function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
   return (
     namesEqual(certificate.issuer, issuer.subject) &&
-    new X509Certificate(certificate.der).verify(new X509Certificate(issuer.der).publicKey)
+    new X509Certificate(certificate.der).verify(publicKeyOf(issuer))
   );
+}
+
+function publicKeyOf(certificate: Certificate): KeyObject {
+  try {
+    return new X509Certificate(certificate.der).publicKey;
+  } catch (error) {
+    throw new Error(`chain: the public key of ${describe(certificate)} cannot be read.`, { cause: error });
+  }
 }
 
 function describe({ subject }: Certificate): string {
