@@ -65,7 +65,9 @@ export function createEstHandler(service: EstService): RequestListener {
     ['/.well-known/est/:operation', '/.well-known/est/:alias/:operation'],
     async function serve(request: Request, response: EstExpressResponse) {
       const { alias, operation } = route(service.aliases, request, response.locals.exchange);
-      const outcome = await operation.handle(toEstRequest(service, alias, request, response));
+      const deadline = startDeadline(service.limits.requestTimeout);
+      const estRequest = toEstRequest(service, alias, request, response, deadline.signal);
+      const outcome = await operation.handle(estRequest).finally(deadline.clear);
       const reply = successReply(request, alias, outcome);
       finish(request, response, reply, outcome.status);
     },
@@ -147,6 +149,7 @@ function toEstRequest(
   alias: Alias,
   request: Request,
   response: EstExpressResponse,
+  signal: AbortSignal,
 ): EstRequest {
   const { exchange } = response.locals;
   const { bodyBytes, requestTimeout, repeatWindow } = service.limits;
@@ -159,11 +162,25 @@ function toEstRequest(
     deadline: requestTimeout,
     credentials: credentialsOf(request),
     channelBinding: () => channelBinding(request),
-    signal: AbortSignal.timeout(requestTimeout * 1000),
+    signal,
     readBody: async (mediaType) =>
       decodeBody(await readBody(request, response, mediaType, bodyBytes), alias.strict),
     annotate: (facts) => {
       exchange.facts = { ...exchange.facts, ...facts };
+    },
+  };
+}
+
+/** As AbortSignal.timeout, but the timer does not outlive the request, which would keep all of it in memory. */
+function startDeadline(seconds: number): { readonly signal: AbortSignal; readonly clear: () => void } {
+  const controller = new AbortController();
+  const timer = setTimeout(() => {
+    controller.abort(new DOMException('The time for the request is over.', 'TimeoutError'));
+  }, seconds * 1000);
+  return {
+    signal: controller.signal,
+    clear: () => {
+      clearTimeout(timer);
     },
   };
 }

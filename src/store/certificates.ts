@@ -1,6 +1,6 @@
 import type { InsertResult, Kysely, Selectable } from 'kysely';
 import { prepared } from './prepared.ts';
-import type { CertificateRegistry, RegisteredCertificate } from './store.ts';
+import type { CertificateRegistry, RegisteredCertificate, Revocation } from './store.ts';
 import type { Tables } from './tables.ts';
 
 /** Certificates and revocations over any database that kysely speaks to. */
@@ -55,12 +55,15 @@ export function createCertificateRegistry(database: Kysely<Tables>): Certificate
     async revoked(backend, notExpiredAt) {
       const rows = await database
         .selectFrom('certificates')
-        .selectAll()
+        .select(['serial_number', 'revoked_at', 'revocation_reason'])
         .where('backend', '=', backend)
         .where('revoked_at', 'is not', null)
         .where('not_after', '>', notExpiredAt.getTime())
         .execute();
-      return rows.map(toCertificate);
+      return rows.flatMap((row) => {
+        const revocation = toRevocation(row);
+        return revocation === undefined ? [] : [{ serialNumber: row.serial_number, revocation }];
+      });
     },
 
     async nextCrlNumber(backend) {
@@ -119,9 +122,15 @@ function toCertificate(row: Row): RegisteredCertificate {
     notBefore: new Date(row.not_before),
     notAfter: new Date(row.not_after),
     certificate: Buffer.from(row.certificate),
-    revocation:
-      row.revoked_at === null
-        ? undefined
-        : { at: new Date(row.revoked_at), reason: row.revocation_reason ?? 'unspecified' },
+    revocation: toRevocation(row),
   };
 }
+
+function toRevocation({
+  revoked_at: at,
+  revocation_reason: reason,
+}: RevocationColumns): Revocation | undefined {
+  return at === null ? undefined : { at: new Date(at), reason: reason ?? 'unspecified' };
+}
+
+type RevocationColumns = Pick<Row, 'revoked_at' | 'revocation_reason'>;

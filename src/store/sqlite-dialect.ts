@@ -12,10 +12,10 @@ import {
 } from 'kysely';
 
 /**
- * SQLite for kysely with group commit: all that is written within one turn of the event loop is committed
- * together, and each promise resolves only when its own change is durable. A commit costs an fsync, which is
- * ten times as much as the statements of an enrolment; under load many enrolments share one. A failing
- * statement or transaction of one caller leaves the others of the same turn untouched.
+ * SQLite for kysely with group commit: what is written at about the same time is committed together, and each
+ * promise resolves only when its own change is durable. A commit costs an fsync, which is ten times as much as
+ * the statements of an enrolment; under load many enrolments share one. A failing statement or transaction of
+ * one caller leaves the others of its group untouched.
  */
 export function sqliteDialect(database: DatabaseSync): Dialect {
   return {
@@ -87,7 +87,7 @@ function createDriver(database: DatabaseSync): Driver {
   };
 }
 
-/** The changes of one turn of the event loop. */
+/** The changes that are committed together. */
 interface Group {
   /** Opens a group unless one is open. */
   begin(): void;
@@ -95,19 +95,13 @@ interface Group {
   committed(): Promise<void> | undefined;
 }
 
-/** Milliseconds between two commits, in which changes gather when there are many. */
-const gatherTime = 2;
+/** Milliseconds that a group waits for more changes, when the one before held several. */
+const gatherTime = 4;
 
 function createGroup(database: DatabaseSync, isBusy: () => boolean): Group {
   let open: PromiseWithResolvers<void> | undefined;
-  let committedAt = 0;
-
-  /** Never within a transaction; and a turn later, so that it is over, or some turns when the last one was near. */
-  function schedule(): void {
-    const wait = committedAt + gatherTime - performance.now();
-    if (wait > 0) setTimeout(commit, wait);
-    else setImmediate(commit);
-  }
+  let changes = 0;
+  let changesBefore = 0;
 
   function commit(): void {
     if (isBusy()) {
@@ -116,10 +110,10 @@ function createGroup(database: DatabaseSync, isBusy: () => boolean): Group {
     }
     const group = open;
     open = undefined;
+    changesBefore = changes;
     try {
       database.exec('COMMIT');
       group?.resolve();
-      committedAt = performance.now();
     } catch (error) {
       if (database.isTransaction) database.exec('ROLLBACK');
       group?.reject(error);
@@ -128,13 +122,17 @@ function createGroup(database: DatabaseSync, isBusy: () => boolean): Group {
 
   return {
     begin() {
+      changes += 1;
       if (open !== undefined) return;
+      changes = 1;
       // A deferred transaction fails when another process writes between its reading and its writing.
       database.exec('BEGIN IMMEDIATE');
       open = Promise.withResolvers();
       // When the only statement of a group failed, nobody else waits for its commit.
       open.promise.catch(() => undefined);
-      schedule();
+      // A lone enrolment does not wait; under load an fsync for each change would cost more than all the rest.
+      if (changesBefore > 1) setTimeout(commit, gatherTime);
+      else setImmediate(commit);
     },
     committed: () => open?.promise,
   };

@@ -71,7 +71,7 @@ function connect(file: string): DatabaseSync {
     connection.exec('PRAGMA busy_timeout = 5000');
     connection.exec('PRAGMA journal_mode = WAL');
     connection.exec('PRAGMA synchronous = FULL');
-    connection.exec('PRAGMA cache_size = -32768');
+    connection.exec('PRAGMA cache_size = -16384');
     connection.exec('PRAGMA wal_autocheckpoint = 4000');
     return connection;
   } catch (error) {

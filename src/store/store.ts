@@ -170,7 +170,20 @@ export interface RegisteredCertificate {
   readonly notAfter: Date;
   /** DER. */
   readonly certificate: Buffer;
-  readonly revocation: { readonly at: Date; readonly reason: RevocationReason } | undefined;
+  readonly revocation: Revocation | undefined;
+}
+
+/** An entry of a CRL. */
+export interface RevokedCertificate {
+  /** Lower-case hex without leading zero octets. */
+  readonly serialNumber: string;
+  readonly revocation: Revocation;
+}
+
+/** When and why a certificate was revoked. */
+export interface Revocation {
+  readonly at: Date;
+  readonly reason: RevocationReason;
 }
 
 /** Certificates and revocations of CA backends that issue by themselves. */
@@ -191,7 +204,7 @@ export interface CertificateRegistry {
     at: Date,
   ): Promise<'revoked' | 'already' | 'unknown'>;
   /** The revoked certificates that are on the CRL: all whose notAfter is later than `notExpiredAt`. */
-  revoked(backend: string, notExpiredAt: Date): Promise<readonly RegisteredCertificate[]>;
+  revoked(backend: string, notExpiredAt: Date): Promise<readonly RevokedCertificate[]>;
   /** A number that grows with every call (RFC 5280, section 5.2.3); the first is 1. */
   nextCrlNumber(backend: string): Promise<number>;
 }

@@ -1,5 +1,5 @@
 import { signCertificateRevocationList } from '../../pkix/crl.ts';
-import type { RegisteredCertificate } from '../../store/store.ts';
+import type { RevokedCertificate } from '../../store/store.ts';
 import type { CertificationAuthorityServices } from '../ca.ts';
 import type { Authority } from './authority.ts';
 
@@ -22,7 +22,7 @@ export function createRevocationList(
 ): () => Promise<Buffer> {
   let current: CurrentList | undefined;
 
-  async function signList(revoked: readonly RegisteredCertificate[], now: Date): Promise<Buffer> {
+  async function signList(revoked: readonly RevokedCertificate[], now: Date): Promise<Buffer> {
     return await signCertificateRevocationList(
       {
         issuer: issuer.subject,
