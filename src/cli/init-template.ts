@@ -110,6 +110,9 @@ aliases:
     # PEM files: CAs of vendors whose client certificates are accepted for simpleenroll, never for simplereenroll
     # (RFC 7030, section 3.1).
     #implicitTrustAnchors: []
+    # Lists of RSA keys that anybody knows, which are never certified, in the format of Debian's openssl-blacklist
+    # (CVE-2008-0166).
+    #knownKeys: []
     # true: a request must be base64 of DER (RFC 8951); PEM and plain DER are refused.
     #strict: false
     # Base64 of replies: '64' (lines of 64 characters), none (one line), or auto (as the client seems to need it).

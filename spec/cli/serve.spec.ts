@@ -1,0 +1,124 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { init } from '../../src/cli/init.ts';
+import { openTls, send } from '../support/client.ts';
+import {
+  closed,
+  freePorts,
+  listen,
+  output,
+  run,
+  start,
+  temporaryFolder,
+  type RunningCommand,
+} from './command-line.ts';
+
+describe('est-gateway serve', () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let file: string;
+  let port: number;
+  let ca: string;
+  let credentials: string;
+  let running: RunningCommand | undefined;
+
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    file = join(folder.path, 'est-gateway.yaml');
+    port = await freePorts();
+    await init({ directory: folder.path, hostname: 'localhost', port });
+    const code = await output(['user', 'add', 'device', '--config', file]);
+    credentials = Buffer.from(`device:${code.trim()}`).toString('base64');
+    ca = await readFile(join(folder.path, 'trust-anchor.pem'), 'utf8');
+  });
+
+  afterEach(() => {
+    running?.process.kill('SIGKILL');
+  });
+
+  afterAll(async () => {
+    await folder.remove();
+  });
+
+  async function serve(): Promise<RunningCommand> {
+    running = start(['serve', '--config', file]);
+    await running.stdoutWith(`EST is served at https://localhost:${port}`);
+    return running;
+  }
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('says once that it is ready, and stops on %s', async (signal) => {
+    const gateway = await serve();
+    const answer = await send(`https://localhost:${port}/.well-known/est/cacerts`, { ca });
+    expect(answer.status).toBe(200);
+    const before = performance.now();
+    gateway.process.kill(signal);
+    const { code, stdout, stderr } = await gateway.outcome;
+    expect(performance.now() - before).toBeLessThan(1000);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.match(/EST is served at/g)).toHaveLength(1);
+    expect(stdout).toContain(`Stopping because of ${signal}`);
+  });
+
+  it('takes a Ctrl-C that arrives twice, from terminal and parent, as one', async () => {
+    const gateway = await serve();
+    gateway.process.kill('SIGINT');
+    gateway.process.kill('SIGINT');
+    expect((await gateway.outcome).code).toBe(0);
+  });
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('ends at once on a second %s, though a request is under way', async (signal, expected) => {
+    const gateway = await serve();
+    const socket = await openTls({ host: 'localhost', port, ca });
+    socket.on('error', () => undefined);
+    socket.write(
+      'POST /.well-known/est/simpleenroll HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/pkcs10\r\n' +
+        `Authorization: Basic ${credentials}\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n`,
+    );
+    await once(socket, 'data');
+    gateway.process.kill(signal);
+    await gateway.stdoutWith('Stopping because of');
+    const again = setInterval(() => gateway.process.kill(signal), 100);
+    const { code } = await gateway.outcome;
+    clearInterval(again);
+    expect(code).toBe(expected);
+    socket.destroy();
+  });
+
+  it.each([0, 1])('says in a sentence that port +%i is in use', async (offset) => {
+    const other = await listen(port + offset);
+    const { code, stderr } = await run(['serve', '--config', file]);
+    await closed(other);
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `listeners.${offset === 0 ? 'est' : 'http'}: port ${port + offset} is in use; stop the program that uses it, or choose another port.\n`,
+    );
+  });
+
+  it('tells every mistake of the configuration, a line each', async () => {
+    const bad = join(folder.path, 'bad.yaml');
+    const text = await readFile(file, 'utf8');
+    await writeFile(
+      bad,
+      text.replace('limits:', 'limits:\n  bodyBites: 1').replace('level: info', 'level: loud'),
+    );
+    for (const command of ['serve', 'check']) {
+      const { code, stdout, stderr } = await run([command, '--config', bad]);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr.trimEnd().split('\n')).toHaveLength(2);
+      expect(stderr).toContain('bodyBytes');
+      expect(stderr).not.toMatch(/^ +at /m);
+    }
+  });
+
+  it('check says what a start would fail at', async () => {
+    const bad = join(folder.path, 'bad.yaml');
+    await writeFile(bad, (await readFile(file, 'utf8')).replace('ca/issuing.key', 'ca/root.key'));
+    const { code, stdout, stderr } = await run(['check', '--config', bad]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^\S+bad\.yaml: backends\.local: .*\.\n$/);
+  });
+});

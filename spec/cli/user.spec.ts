@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { verifyCode } from '../../src/auth/code.ts';
+import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { output, run } from './command-line.ts';
+
+describe('est-gateway user, beside a running gateway', () => {
+  let gateway: TestGateway;
+  let config: readonly string[];
+
+  beforeAll(async () => {
+    gateway = await startTestGateway({ aliases: { plant: {} } });
+    config = ['--config', gateway.configurationFile];
+  });
+
+  afterAll(async () => {
+    await gateway.stop();
+  });
+
+  it('prints the generated code alone, and stores its hash', async () => {
+    const code = (await output(['user', 'add', 'sensor-1', ...config])).replace(/\n$/, '');
+    expect(code).toMatch(/^[0-9A-Z]{5}(-[0-9A-Z]{1,5})+$/);
+    const user = await gateway.store.users.find('est', 'sensor-1');
+    expect(user?.remainingUses).toBeUndefined();
+    expect(await verifyCode(code, user?.codeHash ?? '')).toBe(true);
+    expect((await readFile(join(gateway.directory, 'state.sqlite-wal'))).includes(code)).toBe(false);
+  });
+
+  it('prints nothing when the code comes from standard input', async () => {
+    const words = ['user', 'add', 'sensor-2', '--alias', 'plant', '--once', '--code-stdin', ...config];
+    expect(await output(words, { input: 'my own: code \n' })).toBe('');
+    const user = await gateway.store.users.find('plant', 'sensor-2');
+    expect(user?.remainingUses).toBe(1);
+    expect(await verifyCode('my own: code ', user?.codeHash ?? '')).toBe(true);
+  });
+
+  it.each(['', '\n'])('refuses an empty code', async (input) => {
+    const { code, stderr } = await run(['user', 'add', 'nobody', '--code-stdin', ...config], { input });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'Standard input holds no code; expected one line.\n',
+    });
+  });
+
+  it.each([
+    ['an empty name', ''],
+    ['a colon (RFC 7617, section 2)', 'a:b'],
+    ['a control character', 'a\u0007b'],
+  ])('refuses %s', async (_what, name) => {
+    const { code, stdout, stderr } = await run(['user', 'add', name, ...config]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(
+      /^The name of a user may not be empty, nor hold a colon or a control character\.\n$/,
+    );
+  });
+
+  it('refuses an unknown alias, and names those that there are', async () => {
+    const { code, stderr } = await run(['user', 'add', 'x', '--alias', 'plnt', ...config]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'The configuration has no alias plnt; expected one of: est, plant.\n',
+    });
+  });
+
+  it('refuses a user that exists, whose code stays', async () => {
+    const before = await gateway.store.users.find('est', 'device');
+    const { code, stdout, stderr } = await run(['user', 'add', 'device', ...config]);
+    expect({ code, stdout, stderr }).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'The alias est has a user device already; remove it first.\n',
+    });
+    expect(await gateway.store.users.find('est', 'device')).toEqual(before);
+  });
+
+  it('lists users as a table and as JSON, never with hashes', async () => {
+    const table = await output(['user', 'list', ...config]);
+    expect(table).toMatch(/^ALIAS +NAME +CERTIFICATES LEFT +CREATED\n/);
+    expect(table).toMatch(/^est +device +any number +\d{4}-\d\d-\d\dT[\d:]+Z$/m);
+    const json = await output(['user', 'list', '--json', ...config]);
+    expect(JSON.parse(json)).toContainEqual({
+      alias: 'plant',
+      name: 'device',
+      remainingUses: null,
+      createdAt: expect.any(String),
+    });
+    expect(table + json).not.toContain('argon2');
+  });
+
+  it('removes a user', async () => {
+    await gateway.store.users.add({
+      alias: 'est',
+      name: 'old',
+      codeHash: '',
+      remainingUses: undefined,
+      createdAt: new Date(),
+    });
+    expect(await output(['user', 'remove', 'old', ...config])).toBe('');
+    expect(await gateway.store.users.find('est', 'old')).toBeUndefined();
+    const { code, stderr } = await run(['user', 'remove', 'old', ...config]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'The alias est has no user old; see "est-gateway user list".\n',
+    });
+  });
+});
