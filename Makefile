@@ -10,8 +10,9 @@ DATA ?= ./data
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# Not `npm ci`: it fails where a registry lacks packages that are for other platforms only.
 node_modules/.package-lock.json: package.json package-lock.json
-	npm ci --no-audit --no-fund --loglevel=error
+	npm install --no-save --loglevel=error
 	@touch $@
 
 install: node_modules/.package-lock.json ## Install the dependencies, Node 24 among them

@@ -14,6 +14,7 @@ import { openCaCertificates } from './est/ca-certificates.ts';
 import { createEstListener } from './est/listener.ts';
 import { createPublicationHandler } from './est/publication.ts';
 import { createEstHandler } from './est/router.ts';
+import { createDrain } from './ops/drain.ts';
 import type { Log } from './ops/log.ts';
 import { readSecret } from './ops/secret.ts';
 import { certificatesFromPem, certificateToPem, type Certificate } from './pkix/certificate.ts';
@@ -39,9 +40,9 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   const store = opened.adopt(await openState(configuration), (state) => state.close());
   const backends = opened.adopt(await openCertificationAuthorities(configuration, store, log), closeBackends);
   const aliases = await openAliases(configuration, backends, store, log);
-  const est = opened.adopt(await listenEst(configuration, aliases, store, log), drain);
+  const est = opened.adopt(await listenEst(configuration, aliases, store, log), ({ drain }) => drain());
   const http = await listenHttp(configuration, backends, log);
-  if (http !== undefined) opened.adopt(http, drain);
+  if (http !== undefined) opened.adopt(http, ({ drain }) => drain());
   const running = opened.move();
   return {
     estUrl: urlOf('https', est),
@@ -206,7 +207,7 @@ async function listenEst(
   aliases: ReadonlyMap<string, Alias>,
   store: StateStore,
   log: Log,
-): Promise<Server> {
+): Promise<Listener> {
   const { limits, listeners } = configuration;
   const handler = createEstHandler({ aliases, journal: store.enrollments, log, limits });
   const options = {
@@ -245,17 +246,23 @@ async function listenHttp(
   configuration: Configuration,
   backends: Backends,
   log: Log,
-): Promise<Server | undefined> {
+): Promise<Listener | undefined> {
   const { http } = configuration.listeners;
   if (http === undefined) return undefined;
   const server = createHttpServer(createPublicationHandler(backends, log));
   return await withContext('listeners.http', listen(server, http));
 }
 
+/** A server that listens, and how it ends. */
+interface Listener {
+  readonly server: Server;
+  readonly drain: () => Promise<void>;
+}
+
 async function listen(
   server: Server,
   { address, port }: { readonly address: string; readonly port: number },
-): Promise<Server> {
+): Promise<Listener> {
   try {
     server.listen({ host: address, port });
     await once(server, 'listening');
@@ -263,7 +270,7 @@ async function listen(
     if (address !== '::' || !isWithoutIpv6(error)) throw error;
     return await listen(server, { address: '0.0.0.0', port });
   }
-  return server;
+  return { server, drain: createDrain(server) };
 }
 
 /** The system has IPv6 switched off. */
@@ -275,14 +282,7 @@ function isWithoutIpv6(error: unknown): boolean {
   );
 }
 
-/** Idle connections end at once, busy ones after their reply. */
-async function drain(server: Server): Promise<void> {
-  const closed = once(server, 'close');
-  server.close();
-  await closed;
-}
-
-function urlOf(scheme: 'http' | 'https', server: Server): string {
+function urlOf(scheme: 'http' | 'https', { server }: Listener): string {
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   return `${scheme}://localhost:${port}`;

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { init } from '../../src/cli/init.ts';
 import { openTls, send } from '../support/client.ts';
@@ -58,6 +59,21 @@ describe('est-gateway serve', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.match(/EST is served at/g)).toHaveLength(1);
     expect(stdout).toContain(`Stopping because of ${signal}`);
+  });
+
+  it('does not wait for connections without a request, though their handshake is not over', async () => {
+    const gateway = await serve();
+    const socket = await openTls({ host: 'localhost', port, ca });
+    const handshaking = connect(port, 'localhost');
+    await once(handshaking, 'connect');
+    socket.on('error', () => undefined);
+    const before = performance.now();
+    gateway.process.kill('SIGINT');
+    const { code } = await gateway.outcome;
+    expect(performance.now() - before).toBeLessThan(1000);
+    expect(code).toBe(0);
+    socket.destroy();
+    handshaking.destroy();
   });
 
   it('takes a Ctrl-C that arrives twice, from terminal and parent, as one', async () => {

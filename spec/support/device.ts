@@ -49,9 +49,9 @@ export async function certificateOf(answer: Answer): Promise<string> {
   const text = await openssl('pkcs7 -inform DER -in answer.p7 -print_certs', {
     'answer.p7': Buffer.from(answer.body, 'base64'),
   });
-  const pems = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n/g) ?? [];
-  if (pems.length !== 1) throw new Error(`expected one certificate, found ${pems.length}: ${answer.body}`);
-  return pems[0] ?? '';
+  const [pem, ...more] = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n/g) ?? [];
+  if (pem === undefined || more.length > 0) throw new Error(`expected one certificate: ${answer.body}`);
+  return pem;
 }
 
 /** A device that has just enrolled. */

@@ -53,8 +53,14 @@ function isLonger(value: string, upperBound: number): boolean {
   return value.length > 2 * upperBound || Array.from(value).length > upperBound;
 }
 
-/** Throws DerError when a name of the subjectAltName has not the syntax of its type. */
+/** More names than any device has; each costs time in every check and octets in every handshake. */
+const mostNames = 1000;
+
+/** Throws DerError when there are too many names, or one that has not the syntax of its type. */
 export function checkRequestedNames(names: readonly GeneralName[]): void {
+  if (names.length > mostNames) {
+    throw new DerError(`The subjectAltName holds more than ${mostNames} names.`);
+  }
   names.forEach(checkGeneralName);
 }
 
