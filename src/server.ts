@@ -136,7 +136,8 @@ async function withContext<Value>(context: string, promise: Promise<Value>): Pro
 /** Milliseconds that a backend may take at start for its CA certificates or its health. */
 const openingTimeout = 15_000;
 
-async function openAliases(
+/** Makes every alias of the configuration ready to serve. */
+export async function openAliases(
   configuration: Configuration,
   backends: Backends,
   store: StateStore,

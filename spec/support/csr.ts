@@ -77,6 +77,7 @@ export const true_ = tlv(0x01, Buffer.of(0xff));
 /** Object identifiers by which specs speak. */
 export const id = {
   commonName: '2.5.4.3',
+  organizationName: '2.5.4.10',
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
   basicConstraints: '2.5.29.19',

@@ -30,9 +30,7 @@ export function createRevocationList(
         nextUpdate: new Date(now.getTime() + validity),
         crlNumber: await certificates.nextCrlNumber(name),
         authorityKeyIdentifier: keyIdentifier,
-        revoked: revoked.flatMap(({ serialNumber, revocation }) =>
-          revocation === undefined ? [] : [{ serialNumber, ...revocation }],
-        ),
+        revoked: revoked.map(({ serialNumber, revocation }) => ({ serialNumber, ...revocation })),
       },
       signer,
     );

@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomBytes, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { IncomingMessage, type RequestListener } from 'node:http';
+import { createServer, type Server, type ServerOptions } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { connect, TLSSocket, type ConnectionOptions } from 'node:tls';
+import { createClientCertificateAuthenticator } from '../../src/auth/client-certificate.ts';
+import { trustAnchors } from '../../src/auth/trust-anchors.ts';
+import { loadConfiguration } from '../../src/config/load.ts';
+import { createEstHandler } from '../../src/est/router.ts';
+import { credentialsOf } from '../../src/est/wire.ts';
+import { certificatesFromPem } from '../../src/pkix/certificate.ts';
+import { openAliases, openCertificationAuthorities } from '../../src/server.ts';
+import { openTls, readToEnd } from '../support/client.ts';
+import { generateKeyPair } from '../support/csr.ts';
+import { enrolDevice, plainCsr, type Device } from '../support/device.ts';
+import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+
+/**
+ * Three ways in that Node's TLS leaves open where `authorized` alone is believed. Each spec shows first that
+ * the way is open, or what TLS said, and then that the gateway refuses.
+ */
+
+let gateway: TestGateway;
+let stranger: TestGateway;
+let outsider: Device;
+beforeAll(async () => {
+  gateway = await startTestGateway();
+  stranger = await startTestGateway();
+  outsider = await enrolDevice(stranger, 'outsider');
+});
+afterAll(async () => {
+  await Promise.all([gateway.stop(), stranger.stop()]);
+});
+
+/** A TLS 1.3 or 1.2 session after one request, and what the server said of the client. */
+async function newSession(options: ConnectionOptions): Promise<Buffer> {
+  const socket = connect({ servername: 'localhost', ...options });
+  const session = once(socket, 'session') as Promise<[Buffer]>;
+  await once(socket, 'secureConnect');
+  socket.write('GET /.well-known/est/cacerts HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+  const [ticket] = await session;
+  await readToEnd(socket);
+  return ticket;
+}
+
+async function reenrol(options: ConnectionOptions): Promise<{ reused: boolean; answer: string }> {
+  const socket = await openTls(options);
+  const csr = (await plainCsr('outsider', await generateKeyPair('P-256'))).toString('base64');
+  const fields = ['Host: localhost', 'Content-Type: application/pkcs10', `Content-Length: ${csr.length}`];
+  socket.write(
+    `POST /.well-known/est/simplereenroll HTTP/1.1\r\n${fields.join('\r\n')}\r\nConnection: close\r\n\r\n${csr}`,
+  );
+  const reused = socket.isSessionReused();
+  return { reused, answer: await readToEnd(socket) };
+}
+
+describe('bypasses of client authentication', () => {
+  it('T-23 V-52 S-06: a session resumed without a certificate is nobody', async () => {
+    const options = { port: gateway.port, ca: gateway.trustAnchor, minVersion: 'TLSv1.3' } as const;
+    const session = await newSession(options);
+    const { reused, answer } = await reenrol({ ...options, session });
+    expect(reused).toBe(true);
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+  });
+
+  it('T-23: authorized without a certificate, as Node 20 and 22 say of such a session, is nobody', () => {
+    const socket = new TLSSocket(new PassThrough());
+    socket.authorized = true;
+    const request = new IncomingMessage(socket);
+    expect(credentialsOf(request).clientCertificate).toBeUndefined();
+    socket.destroy();
+  });
+
+  it('refuses a certificate that TLS calls authorized and that leads to no anchor of the alias', async () => {
+    const anchors = trustAnchors(
+      'explicit',
+      certificatesFromPem(gateway.trustAnchor + gateway.issuingCertificate),
+    );
+    const authenticate = createClientCertificateAuthenticator({
+      explicit: () => Promise.resolve(anchors),
+      implicit: trustAnchors('implicit', []),
+      isRevoked: () => Promise.resolve(false),
+    });
+    const shown = { x509: new X509Certificate(outsider.cert), authorized: true };
+    const credentials = { authorization: undefined, clientCertificate: shown };
+    const { signal } = new AbortController();
+    await expect(authenticate(credentials, new Date(), signal)).rejects.toMatchObject({ code: 'forbidden' });
+  });
+
+  it('refuses a certificate that leads to an anchor and that TLS refused', async () => {
+    const device = await enrolDevice(gateway, 'refused-by-tls');
+    const anchors = trustAnchors(
+      'explicit',
+      certificatesFromPem(gateway.trustAnchor + gateway.issuingCertificate),
+    );
+    const authenticate = createClientCertificateAuthenticator({
+      explicit: () => Promise.resolve(anchors),
+      implicit: trustAnchors('implicit', []),
+      isRevoked: () => Promise.resolve(false),
+    });
+    const { signal } = new AbortController();
+    const show = (authorized: boolean) =>
+      authenticate(
+        {
+          authorization: undefined,
+          clientCertificate: { x509: new X509Certificate(device.cert), authorized },
+        },
+        new Date(),
+        signal,
+      );
+    await expect(show(true)).resolves.toMatchObject({ trustAnchor: 'explicit' });
+    await expect(show(false)).rejects.toMatchObject({ code: 'forbidden' });
+  });
+
+  describe('with a TLS layer that carries sessions from one truststore to another', () => {
+    const servers: Server[] = [];
+    let handler: RequestListener;
+    beforeAll(async () => {
+      const configuration = await loadConfiguration(gateway.configurationFile);
+      const { store, log } = gateway;
+      const backends = await openCertificationAuthorities(configuration, store, log);
+      const aliases = await openAliases(configuration, backends, store, log);
+      handler = createEstHandler({ aliases, journal: store.enrollments, log, limits: configuration.limits });
+    });
+    const ticketKeys = randomBytes(48);
+    const seen: boolean[] = [];
+
+    /** The gateway's own handler behind an https server with options that it would never use itself. */
+    async function serve(options: ServerOptions): Promise<{ port: number; server: Server }> {
+      const server = createServer({
+        cert: readFileSync(join(gateway.directory, 'server.pem')),
+        key: readFileSync(join(gateway.directory, 'server.key')),
+        requestCert: true,
+        rejectUnauthorized: false,
+        ...options,
+      });
+      server.on('request', handler);
+      server.on('secureConnection', (socket) => seen.push(socket.authorized));
+      server.listen(0, 'localhost');
+      await once(server, 'listening');
+      servers.push(server);
+      return { server, port: (server.address() as AddressInfo).port };
+    }
+    afterAll(() => {
+      for (const server of servers) server.close();
+    });
+
+    const client = (port: number): ConnectionOptions => ({
+      port,
+      ca: gateway.trustAnchor,
+      key: outsider.key,
+      cert: outsider.cert,
+      maxVersion: 'TLSv1.2',
+    });
+    const otherAnchors = (): string[] => [stranger.trustAnchor, stranger.issuingCertificate];
+    const ownAnchors = (): string[] => [gateway.trustAnchor, gateway.issuingCertificate];
+
+    it('refuses a session that was made under an anchor which is gone, with ticket keys that stayed', async () => {
+      const before = await serve({ ca: otherAnchors(), ticketKeys });
+      const after = await serve({ ca: ownAnchors(), ticketKeys });
+      const session = await newSession(client(before.port));
+      seen.length = 0;
+      const { reused, answer } = await reenrol({ ...client(after.port), session });
+      expect(reused).toBe(true);
+      expect(seen).toEqual([true]);
+      expect(answer).toMatch(/^HTTP\/1\.1 403 /);
+    });
+
+    it('refuses a session that was made under the name of another truststore', async () => {
+      const { port, server } = await serve({ ca: ownAnchors(), ticketKeys });
+      server.addContext('other.example', {
+        cert: readFileSync(join(gateway.directory, 'server.pem')),
+        key: readFileSync(join(gateway.directory, 'server.key')),
+        ca: otherAnchors(),
+        ticketKeys,
+      });
+      const other = { ...client(port), servername: 'other.example', checkServerIdentity: () => undefined };
+      const session = await newSession(other);
+      const { answer } = await reenrol({ ...client(port), session });
+      expect(answer).toMatch(/^HTTP\/1\.1 40[13] /);
+    });
+  });
+});
