@@ -167,13 +167,7 @@ describe('readPublicKey: EC (row S-14, vector V-22)', () => {
   });
 
   it('accepts a compressed point as the same key', async () => {
-    const compressed = ECDH.convertKey(
-      await point(),
-      'prime256v1',
-      undefined,
-      undefined,
-      'compressed',
-    );
+    const compressed = ECDH.convertKey(await point(), 'prime256v1', undefined, undefined, 'compressed');
     const { key } = read(spki(p256, compressed as Buffer));
     expect(key.equals((await keyPair('P-256')).publicKey)).toBe(true);
   });
