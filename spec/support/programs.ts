@@ -1,0 +1,45 @@
+import { describe, it } from '@jest/globals';
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
+
+/**
+ * A suite that needs an external program. Where the program is missing, the suite says so and skips; with
+ * REQUIRE_ALL=1 it runs, and fails.
+ */
+export function describeWith(program: string, title: string, suite: () => void): void {
+  const isThere = spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+  if (isThere || process.env['REQUIRE_ALL'] === '1') {
+    describe(title, suite);
+    return;
+  }
+  // eslint-disable-next-line jest/no-disabled-tests, jest/expect-expect -- says why nothing runs
+  it.skip(`${title}: ${program} is not installed`, () => undefined);
+}
+
+/** A folder of a spec, in which it runs programs. */
+export interface Workplace {
+  readonly directory: string;
+  /** Runs a line of bash in the folder; resolves with what it printed on stdout. Any failing part fails the line. */
+  bash(line: string): Promise<string>;
+  remove(): Promise<void>;
+}
+
+/** Makes an empty folder. */
+export async function openWorkplace(): Promise<Workplace> {
+  const directory = await mkdtemp(join(tmpdir(), 'est-interop-'));
+  return {
+    directory,
+    async bash(line) {
+      const { stdout } = await execute('bash', ['-euo', 'pipefail', '-c', line], { cwd: directory });
+      return stdout;
+    },
+    async remove() {
+      await rm(directory, { recursive: true });
+    },
+  };
+}
