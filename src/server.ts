@@ -22,6 +22,11 @@ import { createBlocklist } from './pkix/weak-keys.ts';
 import { stateStoreDrivers } from './store/index.ts';
 import type { StateStore } from './store/store.ts';
 
+// For those who write a backend or a store of their own.
+export { EstError } from './errors.ts';
+export type * from './ca/ca.ts';
+export type * from './store/store.ts';
+
 /** A running gateway. */
 export interface Gateway {
   /** Where EST is served, as `https://host:port`. */

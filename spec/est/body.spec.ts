@@ -37,18 +37,16 @@ describe('the body of an enrolment request (RFC 8951, section 3)', () => {
   });
 
   it('B-05 reads only text that encodes back to itself, whatever comes', () => {
-    fc.assert(
-      fc.property(fc.string({ maxLength: 40 }), (text) => {
-        let decoded: Buffer;
-        try {
-          decoded = decodeBody(Buffer.from(text), true);
-        } catch (error) {
-          return error instanceof Error && error.name === 'EstError';
-        }
-        return decoded.toString('base64') === text.replace(/[ \t\r\n]/g, '');
-      }),
-      { numRuns: 2000 },
-    );
+    const readsSafely = fc.property(fc.string({ maxLength: 40 }), (text) => {
+      let decoded: Buffer;
+      try {
+        decoded = decodeBody(Buffer.from(text), true);
+      } catch (error) {
+        return error instanceof Error && error.name === 'EstError';
+      }
+      return decoded.toString('base64') === text.replace(/[ \t\r\n]/g, '');
+    });
+    expect(fc.check(readsSafely, { numRuns: 2000 })).toMatchObject({ failed: false });
   });
 
   it.each([

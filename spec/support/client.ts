@@ -11,12 +11,6 @@ export interface Answer {
   readonly body: string;
 }
 
-/** What a client shows in TLS. */
-export interface ClientKeys {
-  readonly key?: string;
-  readonly cert?: string;
-}
-
 /** One HTTPS request over a connection of its own, with Node's client. */
 export async function send(
   url: string,

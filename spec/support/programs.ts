@@ -17,7 +17,6 @@ export function describeWith(program: string, title: string, suite: () => void):
     describe(title, suite);
     return;
   }
-  // eslint-disable-next-line jest/no-disabled-tests, jest/expect-expect -- says why nothing runs
   it.skip(`${title}: ${program} is not installed`, () => undefined);
 }
 

@@ -23,7 +23,7 @@ export interface PresentedCertificate {
  * A way to authenticate: credentials in, identity out. Undefined: nothing of this kind was shown. Throws
  * `EstError` (`unauthenticated` or `forbidden`) when it was shown and is wrong.
  */
-export type Authenticator<Identity> = (
+type Authenticator<Identity> = (
   credentials: Credentials,
   now: Date,
   signal: AbortSignal,

@@ -5,7 +5,7 @@ import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { certsOnly } from '../pkix/cms.ts';
 
 /** The certificates of an alias's CA at one moment. */
-export interface CaCertificateBag {
+interface CaCertificateBag {
   readonly certificates: readonly Certificate[];
   /** As `cacerts` sends them, DER. */
   readonly certsOnly: Buffer;
