@@ -12,29 +12,33 @@ help: ## List the targets
 
 # Not `npm ci`: it fails where a registry lacks packages that are for other platforms only.
 node_modules/.package-lock.json: package.json package-lock.json
-	npm install --no-save --loglevel=error
+	@npm install --no-save --loglevel=error
 	@touch $@
 
 install: node_modules/.package-lock.json ## Install the dependencies, Node 24 among them
 
-build: install ## Compile src to dist
-	npm run --silent build
+build: dist/main.js ## Compile src to dist
+
+dist/main.js: node_modules/.package-lock.json $(shell find src -name '*.ts') tsconfig.json src/tsconfig.json
+	@rm -rf dist
+	@npm run --silent build
+	@touch $@
 
 run: build ## Serve EST on https://localhost:8443; the first start creates ./data
 	@node dist/main.js quickstart --directory $(DATA)
 
 test: build ## Build, lint and run every test
-	npm run --silent lint
-	npm test --silent -- --coverage
+	@npm run --silent lint
+	@npm test --silent -- --coverage
 
 lint: install ## Check types, style, formatting, imports and dead code
-	npm run --silent lint
+	@npm run --silent lint
 
 format: install ## Format and fix what can be fixed
-	npm run --silent format
+	@npm run --silent format
 
 bench: build ## Measure, and print ratios against a bare https server
-	npm run --silent bench
+	@npm run --silent bench
 
 clean: ## Remove what was built and installed (./data stays)
 	rm -rf dist coverage node_modules

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { request, type RequestOptions } from 'node:https';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { connect as connectTcp } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { once } from 'node:events';
 
 /** An answer as it came over the wire. */
 export interface Answer {
@@ -42,6 +44,37 @@ export async function exchangeRaw(options: ConnectionOptions, octets: string | B
   const socket = await openTls(options);
   socket.write(octets);
   return await readToEnd(socket);
+}
+
+/** Sends octets without TLS and resolves with the first that come back; with none when the connection ends before. */
+export async function exchangePlain(port: number, octets: string | Buffer): Promise<Buffer> {
+  const socket = connectTcp(port, 'localhost');
+  socket.on('error', () => undefined);
+  socket.write(octets);
+  return await new Promise((resolve) => {
+    socket.once('data', resolve);
+    socket.once('data', () => socket.destroy());
+    socket.once('close', () => {
+      resolve(Buffer.alloc(0));
+    });
+  });
+}
+
+/**
+ * Runs `openssl s_client` with the given words after its own, types `input`, and resolves with all that it printed
+ * when the connection has ended, whether it failed or not.
+ */
+export async function sClient(port: number, words: string, input = ''): Promise<string> {
+  const own = ['s_client', '-connect', `localhost:${port}`, '-servername', 'localhost'];
+  return await new Promise((resolve) => {
+    const client = execFile('openssl', [...own, ...words.split(' ')], (_error, stdout, stderr) => {
+      resolve(stdout + stderr);
+    });
+    // It may have failed before it reads.
+    client.stdin?.on('error', () => undefined);
+    if (input === '') client.stdin?.end();
+    else client.stdin?.write(input);
+  });
 }
 
 /** All that comes until the end of the connection. */

@@ -12,9 +12,9 @@ const mostAtOnce = 64;
 /** Crockford's base32: no letter that people confuse, nothing that a shell would interpret. */
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-/** A new enrolment code of 130 random bits, in groups that people can read aloud. */
+/** A new enrolment code of 150 random bits, in groups that people can read aloud. */
 export function generateCode(): string {
-  const letters = [...randomBytes(26)].map((octet) => alphabet[octet % alphabet.length]).join('');
+  const letters = [...randomBytes(30)].map((octet) => alphabet[octet % alphabet.length]).join('');
   return letters.replace(/.{5}(?=.)/g, '$&-');
 }
 

@@ -87,7 +87,9 @@ const badRequest = { status: '400 Bad Request', sentence: 'The request is no val
 
 /** What is no readable HTTP request never reaches the router; it is answered in the same form, and closed. */
 function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  const isHttp = /^(HPE|ERR_HTTP)_/.test(error.code ?? '');
+  if (!isHttp || !socket.writable) {
+    // A handshake that failed or took too long, or a peer that is gone.
     socket.destroy();
     return;
   }
