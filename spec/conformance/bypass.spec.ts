@@ -181,8 +181,31 @@ describe('bypasses of client authentication', () => {
       });
       const other = { ...client(port), servername: 'other.example', checkServerIdentity: () => undefined };
       const session = await newSession(other);
-      const { answer } = await reenrol({ ...client(port), session });
-      expect(answer).toMatch(/^HTTP\/1\.1 40[13] /);
+      seen.length = 0;
+      // Under its own name the session goes on, and TLS calls the stranger authorized.
+      const resumed = await reenrol({ ...other, session });
+      expect(resumed.reused).toBe(true);
+      expect(seen).toEqual([true]);
+      expect(resumed.answer).toMatch(/^HTTP\/1\.1 403 /);
+      // Under another name Node 20 resumes it too, and Node 24 makes a new session: refused either way.
+      expect((await reenrol({ ...client(port), session })).answer).toMatch(/^HTTP\/1\.1 403 /);
     });
   });
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'R-14 V-54 S-07: a session of %s goes on after the revocation of its certificate, and is refused',
+    async (maxVersion) => {
+      const { key, cert } = await enrolDevice(gateway, 'outsider');
+      const options = { port: gateway.port, ca: gateway.trustAnchor, key, cert, maxVersion };
+      const session = await newSession(options);
+      const before = await reenrol({ ...options, session });
+      expect(before.reused).toBe(true);
+      expect(before.answer).toMatch(/^HTTP\/1\.1 200 /);
+      const serialNumber = new X509Certificate(cert).serialNumber.toLowerCase();
+      await gateway.store.certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
+      const after = await reenrol({ ...options, session });
+      expect(after.reused).toBe(true);
+      expect(after.answer).toMatch(/^HTTP\/1\.1 403 [^]*revoked/);
+    },
+  );
 });
