@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { hashCode } from '../../src/auth/code.ts';
+import { addUser } from '../../src/cli/user.ts';
 import { exchangeRaw, openTls, readToEnd, send, type Answer } from '../support/client.ts';
 import { attribute, certificationRequest, generateKeyPair, id, name, utf8String } from '../support/csr.ts';
 import { basic, enrolDevice, enrolment, plainCsr, type Device } from '../support/device.ts';
@@ -345,3 +346,13 @@ function caConfiguration(extensions: string): string {
     '',
   ].join('\n');
 }
+
+it('A-07 compares names and codes in one Unicode form', async () => {
+  const decomposed = { name: 'ge\u0301rant', code: 'cafe\u0301' };
+  await addUser(gateway.store, { alias: 'est', remainingUses: undefined, ...decomposed });
+  const composed = `${decomposed.name.normalize('NFC')}:${decomposed.code.normalize('NFC')}`;
+  for (const text of [composed, `${decomposed.name}:${decomposed.code}`]) {
+    const headers = { Authorization: `Basic ${Buffer.from(text).toString('base64')}` };
+    expect(await enrol('est', { headers })).toMatchObject({ status: 200 });
+  }
+});

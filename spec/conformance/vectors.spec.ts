@@ -1,13 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   checkPrimeSync,
+  createHash,
   createPrivateKey,
   createPublicKey,
   generatePrimeSync,
   randomBytes,
+  type KeyObject,
 } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { hashCode } from '../../src/auth/code.ts';
-import { send } from '../support/client.ts';
+import { send, type Answer } from '../support/client.ts';
 import {
   attribute,
   bitString,
@@ -23,6 +28,7 @@ import {
   null_,
   objectIdentifier,
   octetString,
+  opensslCsr,
   rsaKeyPair,
   rsaSpki,
   sequence,
@@ -37,17 +43,58 @@ import { basic, enrolDevice, enrolment, plainCsr, privatePem } from '../support/
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 
 let gateway: TestGateway;
+let directory: string;
 beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'vectors-'));
+  const knownKeys = join(directory, 'known-keys');
+  await writeFile(knownKeys, `${debianFingerprint((await keyPair('RSA-2048')).publicKey)}\n`);
   gateway = await startTestGateway({
     aliases: {
       strict: { backend: 'mock', profile: 'issue', strict: true },
       lenient: { backend: 'mock', profile: 'issue' },
+      known: { backend: 'mock', profile: 'issue', knownKeys: [knownKeys] },
     },
   });
 });
 afterAll(async () => {
   await gateway.stop();
+  await rm(directory, { recursive: true });
 });
+
+/** As Debian's list of weak keys has it: the end of SHA-1 over the line that `openssl rsa -modulus` prints. */
+function debianFingerprint(key: KeyObject): string {
+  const modulus = Buffer.from(key.export({ format: 'jwk' }).n ?? '', 'base64url').toString('hex');
+  return createHash('sha1').update(`Modulus=${modulus.toUpperCase()}\n`).digest('hex').slice(20);
+}
+
+/** How often the mock CA was asked so far. */
+const callsToCa = (): number =>
+  gateway.log.entries.filter(({ message }) => message === 'The mock CA is asked.').length;
+
+/** Every run of seven printable characters in what was sent: if any of them comes back, it is an echo. */
+function printableRuns(octets: Buffer): readonly string[] {
+  const runs = octets.toString('latin1').match(/[\x20-\x7e]{7,}/g) ?? [];
+  return runs.flatMap((run) => Array.from({ length: run.length - 6 }, (_, at) => run.slice(at, at + 7)));
+}
+
+/** Posts a body, and expects a refusal in plain words that shows nothing of it and reaches no CA. */
+async function expectRefusal(
+  alias: string,
+  body: string | Buffer,
+  status: number,
+  der?: Buffer,
+): Promise<Answer> {
+  const [journal, calls] = [await gateway.store.enrollments.list(1000), callsToCa()];
+  const answer = await post(alias, body);
+  expect(answer.status).toBe(status);
+  expect(answer.headers['content-type']).toBe('text/plain');
+  expect(answer.body).toMatch(/^[\x20-\x7e]{1,900} \(request [0-9a-f-]{36}\)\n$/);
+  const sent = [...printableRuns(Buffer.from(body)), ...printableRuns(der ?? Buffer.alloc(0))];
+  expect(sent.filter((run) => answer.body.includes(run))).toEqual([]);
+  expect(await gateway.store.enrollments.list(1000)).toEqual(journal);
+  expect(callsToCa()).toBe(calls);
+  return answer;
+}
 
 const post = (alias: string, body: string | Buffer) =>
   send(`${gateway.url}/${alias}/simpleenroll`, {
@@ -67,11 +114,34 @@ const purpose = (oid: string): Buffer => extension(id.extendedKeyUsage, sequence
 const rsaKeyWith = (modulus: bigint, exponent: bigint): Promise<Buffer> =>
   certificationRequest({ spki: rsaSpki(modulus, exponent) });
 const oddModulus = (1n << 2047n) + 1n;
-const ecPoint = (algorithm: Buffer, point: Buffer): Promise<Buffer> =>
+const withOctets = (algorithm: Buffer, point: Buffer): Promise<Buffer> =>
   certificationRequest({ spki: spki(algorithm, point) });
 const ecKey = (curve: string): Buffer =>
   sequence(objectIdentifier('1.2.840.10045.2.1'), objectIdentifier(curve));
 const p256 = ecKey('1.2.840.10045.3.1.7');
+const mlDsa44 = objectIdentifier('2.16.840.1.101.3.4.3.17');
+
+/** Base64 of a good CSR that has padding and both characters that the URL alphabet writes otherwise. */
+async function base64WithEveryTrait(): Promise<string> {
+  for (;;) {
+    const text = (await plainCsr('device-base64', await generateKeyPair('P-256'))).toString('base64');
+    if (text.includes('+') && text.includes('/') && text.endsWith('=')) return text;
+  }
+}
+
+/** The letter of base64 after the first one of the text: the same but for its lowest bit, which padding leaves unused. */
+function nextLetter(text: string): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+  return alphabet.charAt(alphabet.indexOf(text.charAt(0)) + 1);
+}
+
+/** A modulus of 2048 bits that is a power of 65537 modulo every small prime, as those of ROCA are. */
+function rocaModulus(): bigint {
+  const isPrime = (candidate: number): boolean => checkPrimeSync(BigInt(candidate));
+  const primes = Array.from({ length: 750 }, (_, i) => i + 2).filter(isPrime);
+  const primorial = primes.reduce((product, prime) => product * BigInt(prime), 1n);
+  return ((1n << 2047n) / primorial + 1n) * primorial + (65537n ** 91n % primorial);
+}
 
 /** Each: the vector, what is sent, and the status; the body is base64 unless it says otherwise. */
 type Vector = readonly [id: string, what: string, status: number, der: () => Promise<Buffer> | Buffer];
@@ -116,6 +186,17 @@ const vectors: readonly Vector[] = [
     400,
     async () => certificationRequest({ key: await keyPair('RSA-2048'), hash: 'sha1' }),
   ],
+  ['V-13', 'an MD5 signature', 400, () => opensslCsr('-newkey', 'rsa:2048', '-md5')],
+  [
+    'V-13',
+    'an RSA key with an algorithm of EC',
+    400,
+    async () =>
+      certificationRequest({
+        key: await keyPair('RSA-2048'),
+        signatureAlgorithm: sequence(objectIdentifier('1.2.840.10045.4.3.2')),
+      }),
+  ],
   [
     'V-14',
     'the same extension twice',
@@ -137,6 +218,37 @@ const vectors: readonly Vector[] = [
     'an extensionRequest without a value',
     400,
     () => certificationRequest({ attributes: [attribute(id.extensionRequest)] }),
+  ],
+  [
+    'V-15',
+    "Microsoft's twin with another subjectAltName",
+    400,
+    () =>
+      certificationRequest({
+        attributes: [attribute(id.microsoftExtensionRequest, sequence(subjectAltName(dns('a.example'))))],
+        extensions: [subjectAltName(dns('b.example'))],
+      }),
+  ],
+  [
+    'V-16',
+    'an extensionRequest with two values',
+    400,
+    () =>
+      certificationRequest({
+        attributes: [
+          attribute(
+            id.extensionRequest,
+            sequence(subjectAltName(dns('a.example'))),
+            sequence(subjectAltName(dns('b.example'))),
+          ),
+        ],
+      }),
+  ],
+  [
+    'V-16',
+    'an extensionRequest without extensions',
+    400,
+    () => certificationRequest({ attributes: [attribute(id.extensionRequest, sequence())] }),
   ],
   ['V-17', 'CA:TRUE', 403, () => request([extension(id.basicConstraints, sequence(true_), true)])],
   ['V-17', 'keyCertSign', 403, () => request([extension(id.keyUsage, bitString(Buffer.of(0x04), 2), true)])],
@@ -166,18 +278,34 @@ const vectors: readonly Vector[] = [
     'V-22',
     'a point off the curve',
     400,
-    () => ecPoint(p256, Buffer.concat([Buffer.of(4), Buffer.alloc(63), Buffer.of(1)])),
+    () => withOctets(p256, Buffer.concat([Buffer.of(4), Buffer.alloc(63), Buffer.of(1)])),
   ],
-  ['V-22', 'the point at infinity', 400, () => ecPoint(p256, Buffer.of(0))],
+  ['V-22', 'the point at infinity', 400, () => withOctets(p256, Buffer.of(0))],
   [
     'V-22',
     'explicit curve parameters',
     400,
-    () => ecPoint(sequence(objectIdentifier('1.2.840.10045.2.1'), sequence(integer(1n))), randomBytes(65)),
+    () => withOctets(sequence(objectIdentifier('1.2.840.10045.2.1'), sequence(integer(1n))), randomBytes(65)),
   ],
-  ['V-22', 'an unknown curve', 400, () => ecPoint(ecKey('1.2.3.4'), randomBytes(65))],
+  ['V-22', 'an unknown curve', 400, () => withOctets(ecKey('1.2.3.4'), randomBytes(65))],
   ['V-22', 'P-192', 400, () => withKey('P-192')],
   ['V-22', 'secp256k1', 400, () => withKey('secp256k1')],
+  ['V-23', 'a key with the fingerprint of ROCA', 403, () => rsaKeyWith(rocaModulus(), 65537n)],
+  [
+    'V-25',
+    'TRUE as 01',
+    400,
+    () => request([extension(id.basicConstraints, sequence(tlv(0x01, Buffer.of(1))))]),
+  ],
+  [
+    'V-25',
+    'a constructed OCTET STRING',
+    400,
+    () =>
+      request([
+        sequence(objectIdentifier(id.subjectAltName), tlv(0x24, octetString(sequence(dns('a.example'))))),
+      ]),
+  ],
   [
     'V-25',
     'indefinite length',
@@ -238,6 +366,19 @@ const vectors: readonly Vector[] = [
   ['V-30', 'a CN with NUL', 400, () => certificationRequest({ subject: subject('a\0b') })],
   ['V-30', 'a CN of 10 KB', 400, () => certificationRequest({ subject: subject('a'.repeat(10_000)) })],
   ['V-30', 'a CN with <script>', 400, () => certificationRequest({ subject: subject('<script>') })],
+  [
+    'V-30',
+    'a BMPString with LF',
+    400,
+    () => certificationRequest({ subject: name([id.commonName, tlv(0x1e, Buffer.from('0041000a', 'hex'))]) }),
+  ],
+  ['V-31', 'an ML-DSA key that is too short', 400, () => withOctets(sequence(mlDsa44), randomBytes(1311))],
+  [
+    'V-31',
+    'an ML-DSA key with NULL parameters',
+    400,
+    () => withOctets(sequence(mlDsa44, null_), randomBytes(1312)),
+  ],
   ['V-33', 'an unknown critical extension', 400, () => request([extension('1.2.3.4.5', null_, true)])],
   [
     'V-34',
@@ -251,6 +392,19 @@ const vectors: readonly Vector[] = [
     400,
     async () => (await keyPair('P-256')).privateKey.export({ type: 'pkcs8', format: 'der' }),
   ],
+  [
+    'V-34',
+    'a CRL',
+    400,
+    async () => Buffer.from(await (await fetch(`${gateway.httpUrl}/crl/local.crl`)).arrayBuffer()),
+  ],
+  [
+    'V-34',
+    'a certs-only message',
+    400,
+    async () =>
+      Buffer.from((await send(`${gateway.url}/cacerts`, { ca: gateway.trustAnchor })).body, 'base64'),
+  ],
   ['V-34', 'an OCTET STRING', 400, () => octetString(randomBytes(200))],
   ['S-18', 'name constraints', 403, () => request([extension('2.5.29.30', sequence())])],
   [
@@ -260,7 +414,7 @@ const vectors: readonly Vector[] = [
     () => request([extension('1.3.6.1.4.1.311.20.2', utf8String('SubCA'))]),
   ],
   [
-    'R-06 R-10',
+    'E-11 R-06 R-10',
     'ChangeSubjectName',
     403,
     () => certificationRequest({ attributes: [attribute(id.changeSubjectName, sequence(subject('other')))] }),
@@ -270,23 +424,48 @@ const vectors: readonly Vector[] = [
 describe('malformed and forbidden requests', () => {
   it.each(vectors)('%s refuses %s with %d, and asks no CA', async (_id, _what, status, der) => {
     const octets = await der();
-    const before = await gateway.store.enrollments.list(1000);
-    const answer = await post('lenient', octets.toString('base64'));
-    expect(answer.status).toBe(status);
-    expect(answer.headers['content-type']).toBe('text/plain');
-    expect(answer.body).toMatch(/^[\x20-\x7e]{1,1000} \(request [0-9a-f-]{36}\)\n$/);
-    expect(await gateway.store.enrollments.list(1000)).toEqual(before);
+    await expectRefusal('lenient', octets.toString('base64'), status, octets);
+  });
+
+  it.each<[id: string, what: string, spoil: (base64: string) => string]>([
+    ['V-01', 'an empty body', () => ''],
+    ['V-02', 'white space only', () => '\r\n \t'],
+    ['V-03', 'random octets', () => randomBytes(1024).toString('base64')],
+    ['V-04', 'an illegal character', (base64) => `${base64.slice(0, 99)}!${base64.slice(99)}`],
+    ['V-05', 'the URL alphabet', (base64) => base64.replaceAll('+', '-').replaceAll('/', '_')],
+    ['V-06', 'missing padding', (base64) => base64.replaceAll('=', '')],
+    ['V-06', 'octets after the padding', (base64) => `${base64}QUJD`],
+    [
+      'V-06',
+      'spare bits that are not zero',
+      (base64) => base64.replace(/.=/, (end) => `${nextLetter(end)}=`),
+    ],
+  ])('E-05 %s refuses %s', async (_id, _what, spoil) => {
+    const body = spoil(await base64WithEveryTrait());
+    for (const alias of ['strict', 'lenient']) await expectRefusal(alias, body, 400);
+  });
+
+  it('accepts what the base64 vectors were before they were spoilt', async () => {
+    const body = await base64WithEveryTrait();
+    for (const alias of ['strict', 'lenient']) expect(await post(alias, body)).toMatchObject({ status: 200 });
   });
 
   it.each([
-    ['V-02', 'white space only', '\r\n \t'],
-    ['V-03', 'random octets', randomBytes(1024).toString('base64')],
-    ['V-04', 'an illegal character', 'MIIB!AAA'],
-    ['V-05', 'the URL alphabet', 'MIIB-_AA'],
-    ['V-06', 'missing padding', 'MIIBAAA'],
-    ['V-06', 'octets after the padding', 'MIIBAA==MIIB'],
-  ])('%s refuses %s', async (_id, _what, body) => {
-    for (const alias of ['strict', 'lenient']) expect(await post(alias, body)).toMatchObject({ status: 400 });
+    ['V-09', 'no list of attributes', { attributes: 'missing' }],
+    ['M-02', 'an empty list of attributes', { attributes: [] }],
+    [
+      'V-25',
+      'attributes out of order',
+      { attributes: [attribute('1.2.3.5', null_), attribute('1.2.3.4', null_)] },
+    ],
+    [
+      'E-07',
+      'a key that may not sign',
+      { extensions: [extension(id.keyUsage, bitString(Buffer.of(0x08), 3))] },
+    ],
+  ] as const)('%s accepts %s', async (_id, _what, parts) => {
+    const der = await certificationRequest({ key: await generateKeyPair('P-256'), ...parts });
+    expect(await post('lenient', der.toString('base64'))).toMatchObject({ status: 200 });
   });
 
   it('B-08 B-09 takes PEM and raw DER unless the alias is strict', async () => {
@@ -301,8 +480,7 @@ describe('malformed and forbidden requests', () => {
 
   it('V-34 names what came instead of a CSR, and shows nothing of it', async () => {
     const key = privatePem((await keyPair('P-256')).privateKey);
-    const answer = await post('lenient', key);
-    expect(answer.status).toBe(400);
+    const answer = await expectRefusal('lenient', key, 400);
     const lines = [answer.body, ...gateway.log.lines()].join('\n');
     expect(lines).not.toContain(key.split('\n')[1]);
   });
@@ -312,14 +490,20 @@ describe('malformed and forbidden requests', () => {
     let near = prime + 2n;
     while (!checkPrimeSync(near)) near += 2n;
     const der = await certificationRequest({ key: rsaKeyPair(prime, near) });
-    expect(await post('lenient', der.toString('base64'))).toMatchObject({ status: 403 });
+    await expectRefusal('lenient', der.toString('base64'), 403, der);
+  });
+
+  it('V-23 refuses a key that the list of the alias names, and only there', async () => {
+    const der = await certificationRequest({ key: await keyPair('RSA-2048'), subject: subject('device') });
+    await expectRefusal('known', der.toString('base64'), 403, der);
+    expect(await post('lenient', der.toString('base64'))).toMatchObject({ status: 200 });
   });
 
   it("V-24 S-17 refuses the CA's key", async () => {
     const { issuingKey: key, passphrase } = gateway;
     const privateKey = createPrivateKey({ key, passphrase });
     const der = await certificationRequest({ key: { privateKey, publicKey: createPublicKey(privateKey) } });
-    expect(await post('est', der.toString('base64'))).toMatchObject({ status: 403 });
+    await expectRefusal('est', der.toString('base64'), 403, der);
   });
 
   it("V-24 S-17 refuses another device's key under another name, and lets its holder use it again", async () => {

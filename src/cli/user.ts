@@ -70,10 +70,14 @@ async function add(name: string, { config, alias, once, codeStdin }: AddOptions)
 /** A user whose code is still known. */
 export type NewUser = Pick<User, 'alias' | 'name' | 'remainingUses'> & { readonly code: string };
 
-/** Stores the user with the hash of its code. Throws an Error with a sentence when there is one of that name. */
+/**
+ * Stores the user with the hash of its code, both in the form in which clients' are compared (RFC 7617, section
+ * 2.1: NFC). Throws an Error with a sentence when there is one of that name.
+ */
 export async function addUser(store: StateStore, { code, ...user }: NewUser): Promise<void> {
-  const codeHash = await hashCode(code);
-  if (await store.users.add({ ...user, codeHash, createdAt: new Date() })) return;
+  const name = user.name.normalize('NFC');
+  const codeHash = await hashCode(code.normalize('NFC'));
+  if (await store.users.add({ ...user, name, codeHash, createdAt: new Date() })) return;
   throw new Error(`The alias ${user.alias} has a user ${user.name} already; remove it first.`);
 }
 
@@ -101,7 +105,7 @@ async function readCode(): Promise<string> {
 async function remove(name: string, { config, alias }: AliasOption): Promise<void> {
   const removed = await withState(
     await loadConfiguration(config),
-    async ({ users }) => await users.remove(alias, name),
+    async ({ users }) => await users.remove(alias, name.normalize('NFC')),
   );
   if (!removed) throw new Error(`The alias ${alias} has no user ${name}; see "est-gateway user list".`);
 }
