@@ -236,6 +236,13 @@ describe('framing (RFC 9112)', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 200 [^]*Content-Length: \d+/);
   });
 
+  it('H-28 ignores Expect of an HTTP/1.0 client', async () => {
+    const body = csr.toString('base64');
+    const fields = ['Expect: 100-continue', authorized, pkcs10, `Content-Length: ${body.length}`];
+    const head = post(...fields).replace('HTTP/1.1', 'HTTP/1.0');
+    expect(await raw(head + body)).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
   it('V-58 answers a bad POST and never takes a pipelined request for part of it', async () => {
     const first = `${post(authorized, pkcs10, 'Content-Length: 4')}junk`;
     const answer = await raw(`${first}GET /.well-known/est/cacerts HTTP/1.1\r\nHost: localhost\r\n\r\n`);

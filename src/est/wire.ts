@@ -62,7 +62,7 @@ export async function readBody(
 ): Promise<Buffer> {
   checkMediaType(request, mediaType);
   if (declaredLength(request) > limit) throw tooLarge(limit);
-  if (request.headers.expect !== undefined) response.writeContinue();
+  if (expectsContinue(request)) response.writeContinue();
   return await new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -80,6 +80,11 @@ export async function readBody(
     });
     request.on('error', reject);
   });
+}
+
+/** A client of HTTP/1.0 would take the 100 for the answer (RFC 9110, section 10.1.1). */
+function expectsContinue(request: IncomingMessage): boolean {
+  return request.headers.expect !== undefined && request.httpVersion !== '1.0';
 }
 
 /** The type is compared exactly, its parameters are ignored (`charset`, `name`). */
