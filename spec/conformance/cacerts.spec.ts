@@ -71,7 +71,7 @@ describe('cacerts (RFC 7030, section 4.1)', () => {
     ['none', 'none', { 'User-Agent': 'libest 1.0' }, false],
     ['64', 'lines', {}, true],
   ])('B-01 B-06 B-07 wraps %s', async (_wrap, alias, headers, wrapped) => {
-    const { body, headers: fields } = await get(alias, headers as Record<string, string>);
+    const { body, headers: fields } = await get(alias, headers);
     expect(body).toMatch(wrapped ? /^([A-Za-z0-9+/]{64}\n)+[A-Za-z0-9+/=]{1,64}\n$/ : /^[A-Za-z0-9+/]+=*$/);
     expect(fields['content-transfer-encoding']).toBe('base64');
     expect(Number(fields['content-length'])).toBe(body.length);

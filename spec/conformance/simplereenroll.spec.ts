@@ -1,14 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, randomBytes, X509Certificate } from 'node:crypto';
 import { Agent, type RequestOptions } from 'node:https';
+import { certificateToPem } from '../../src/pkix/certificate.ts';
+import { certificateDer, named, type CertificateParts } from '../support/certificate.ts';
 import { send, type Answer } from '../support/client.ts';
 import {
   attribute,
   certificationRequest,
+  extension,
   generalName,
   generateKeyPair,
   id,
+  integer,
   name,
+  objectIdentifier,
   printableString,
   sequence,
   subjectAltName,
@@ -176,7 +181,7 @@ describe('simplereenroll (RFC 7030, section 4.2.2)', () => {
     expect((await renew(undefined, csr, 'est', { ...rest, headers })).status).toBe(403);
   });
 
-  it('R-14 V-54 S-07 refuses a revoked certificate on a live and on a resumed connection', async () => {
+  it('R-14 V-54 S-07 refuses a revoked certificate on a live connection and on a new one', async () => {
     const device = await enrolDevice(gateway, 'r-14');
     const csr = await plainCsr('r-14', await generateKeyPair('P-256'));
     const agent = new Agent({
@@ -197,6 +202,40 @@ describe('simplereenroll (RFC 7030, section 4.2.2)', () => {
     agent.destroy();
     expect(await renew(device, csr, 'est', { agent })).toMatchObject({ status: 403 });
     agent.destroy();
+  });
+
+  /** A client certificate of the gateway's CA that differs from what it issues. */
+  async function issueByHand(parts: CertificateParts): Promise<Device> {
+    const keyPair = await generateKeyPair('P-256');
+    const privateKey = createPrivateKey({ key: gateway.issuingKey, passphrase: gateway.passphrase });
+    const issuerKey = { privateKey, publicKey: createPublicKey(privateKey) };
+    const serialNumber = integer(BigInt(`0x7${randomBytes(8).toString('hex')}`));
+    const issuer = named('Test Issuing CA');
+    const der = await certificateDer({ issuer, issuerKey, key: keyPair, serialNumber, ...parts });
+    const cert = certificateToPem(der);
+    return { commonName: '', keyPair, key: privatePem(keyPair.privateKey), cert };
+  }
+
+  it.each([
+    ['20991231235959Z', 200],
+    [new Date(Date.now() - 86_400_000).toISOString().replace(/\.\d+|[-:T]/g, ''), 403],
+  ])('R-13 lets a certificate that ends at %s renew itself with %d', async (notAfter, status) => {
+    const device = await issueByHand({ subject: cn('r-13'), notAfter });
+    expect(await renew(device, await plainCsr('r-13', device.keyPair))).toMatchObject({ status });
+  });
+
+  it('R-17 Z-02 renews for nobody else, not even for a certificate that has id-kp-cmcRA', async () => {
+    const purposes = sequence(objectIdentifier('1.3.6.1.5.5.7.3.2'), objectIdentifier('1.3.6.1.5.5.7.3.28'));
+    const extensions = [extension(id.extendedKeyUsage, purposes)];
+    const registrar = await issueByHand({ subject: cn('registrar'), extensions });
+    const device = await enrolDevice(gateway, 'r-17');
+    expect(await renew(registrar, await plainCsr('registrar', registrar.keyPair))).toMatchObject({
+      status: 200,
+    });
+    expect(await renew(registrar, await plainCsr('r-17', device.keyPair))).toMatchObject({
+      status: 403,
+      body: expect.stringContaining('subject'),
+    });
   });
 
   it('R-15 refuses a renewal that comes too early', async () => {
