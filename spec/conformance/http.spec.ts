@@ -314,6 +314,15 @@ describe('sizes and times', () => {
       raw(`${post(authorized, pkcs10, 'Content-Length: 100')}AAAA`),
     ]);
     for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 408 [^]*Connection: close/);
+    const line = () =>
+      gateway.log.entries.find(({ fields }) =>
+        String(fields['reason']).includes('before the request body did'),
+      );
+    await until(() => Promise.resolve(line() !== undefined));
+    expect(line()).toMatchObject({
+      level: 'info',
+      fields: { address: expect.stringContaining('127.0.0.1') },
+    });
   });
 
   it('V-59 E-22 finishes the enrolment of a client that goes away, once, and gives its repeat the certificate', async () => {

@@ -42,6 +42,8 @@ const defaultAlias = 'est';
 interface Exchange {
   readonly id: string;
   readonly startedAt: number;
+  /** The socket forgets it when the client goes away. */
+  readonly address: string | undefined;
   facts: RequestFacts & { readonly alias?: string; readonly operation?: string };
 }
 
@@ -55,7 +57,8 @@ export function createEstHandler(service: EstService): RequestListener {
   application.enable('strict routing');
 
   application.use(function begin(request: Request, response: EstExpressResponse, next: NextFunction) {
-    const exchange: Exchange = { id: randomUUID(), startedAt: performance.now(), facts: {} };
+    const { remoteAddress: address } = request.socket;
+    const exchange: Exchange = { id: randomUUID(), startedAt: performance.now(), address, facts: {} };
     response.locals.exchange = exchange;
     checkFraming(request);
     next();
@@ -94,7 +97,7 @@ export function createEstHandler(service: EstService): RequestListener {
     outcome: string,
     error?: EstError,
   ): void {
-    const { id, startedAt, facts } = response.locals.exchange;
+    const { id, startedAt, address, facts } = response.locals.exchange;
     send(request, response, reply, service.limits.bodyBytes);
     const fields = {
       requestId: id,
@@ -103,7 +106,7 @@ export function createEstHandler(service: EstService): RequestListener {
       outcome,
       status: reply.status,
       milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
-      address: request.socket.remoteAddress,
+      address,
       ...(error === undefined ? {} : { reason: error.message }),
     };
     if (reply.status < 500) service.log.info('request', fields);

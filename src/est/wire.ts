@@ -74,11 +74,12 @@ export async function readBody(
     request.on('end', () => {
       resolve(Buffer.concat(chunks));
     });
-    request.on('close', () => {
-      if (!request.complete)
-        reject(new EstError('malformed_request', 'The connection ended before the request body did.'));
-    });
-    request.on('error', reject);
+    function refuseIncomplete(cause?: unknown): void {
+      const sentence = 'The connection ended before the request body did.';
+      if (!request.complete) reject(new EstError('malformed_request', sentence, { cause }));
+    }
+    request.on('error', refuseIncomplete);
+    request.on('close', refuseIncomplete);
   });
 }
 
