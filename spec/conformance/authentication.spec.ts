@@ -171,6 +171,14 @@ describe('client certificates (RFC 7030, section 3.3.2)', () => {
     expect(await enrol('est', { client: foreign })).toMatchObject({ status: 403 });
   });
 
+  it('T-14 says in the log which kind of anchor the certificate led to', async () => {
+    await enrol('vendor', { client: foreign }, 'by-vendor');
+    await enrol('certificate', { client: device }, 'by-own');
+    const kindOf = (subject: string) =>
+      gateway.log.entries.find(({ fields }) => fields['subject'] === subject)?.fields['trustAnchor'];
+    expect([kindOf('CN=by-vendor'), kindOf('CN=by-own')]).toEqual(['implicit', 'explicit']);
+  });
+
   it('R-11 Z-03 renews no vendor certificate', async () => {
     const answer = await send(`${gateway.url}/vendor/simplereenroll`, {
       ca: gateway.trustAnchor,

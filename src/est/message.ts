@@ -1,4 +1,5 @@
 import type { Credentials } from '../auth/auth.ts';
+import type { TrustAnchorKind } from '../identity.ts';
 import type { EnrollmentJournal } from '../store/store.ts';
 import type { Alias } from './alias.ts';
 
@@ -30,6 +31,8 @@ export interface EstRequest {
 /** What the log line of a request says besides alias, operation and outcome. */
 export interface RequestFacts {
   readonly identity?: string;
+  /** Which kind of anchor the client certificate led to, when there was one. */
+  readonly trustAnchor?: TrustAnchorKind | undefined;
   readonly subject?: string;
   readonly serialNumber?: string;
   readonly repeated?: boolean;

@@ -14,7 +14,7 @@ import type { EstRequest, EstResponse } from './message.ts';
 export async function simplereenroll(request: EstRequest): Promise<EstResponse> {
   const { alias } = request;
   const identity = await alias.authenticate(request.credentials, request.receivedAt, request.signal);
-  request.annotate({ identity: identity.description });
+  request.annotate({ identity: identity.description, trustAnchor: identity.certificate?.trustAnchor });
   const current = renewableCertificate(identity);
   const csr = readCertificationRequest(await request.readBody('application/pkcs10'));
   checkChannelBinding(csr, request.channelBinding);
