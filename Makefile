@@ -4,11 +4,11 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 DATA ?= ./data
 
-.PHONY: help install build run test lint format bench clean
+.PHONY: help install build run test lint format bench conformance clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Not `npm ci`: it fails where a registry lacks packages that are for other platforms only.
 node_modules/.package-lock.json: package.json package-lock.json
@@ -39,6 +39,9 @@ format: install ## Format and fix what can be fixed
 
 bench: build ## Measure, and print ratios against a bare https server
 	@npm run --silent bench
+
+conformance: build ## Run every test and write docs/conformance.md from the results
+	@npm run --silent conformance
 
 clean: ## Remove what was built and installed (./data stays)
 	rm -rf dist coverage node_modules

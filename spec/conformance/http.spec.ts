@@ -220,13 +220,13 @@ describe('framing (RFC 9112)', () => {
     ['a space before the colon', ['X-Field : value']],
     ['a folded field', ['X-Field: value\r\n folded']],
     ['two Authorizations', [authorized, authorized]],
-  ])('H-18 A-15 V-45 V-46 V-47 refuses %s and closes', async (_fault, fields) => {
+  ])('S-03 H-18 A-15 V-45 V-46 V-47 refuses %s and closes', async (_fault, fields) => {
     const size = await journalSize();
     expect(await raw(`${post(...fields)}12345`)).toMatch(/^HTTP\/1\.1 400 [^]*Connection: close/);
     expect(await journalSize()).toBe(size);
   });
 
-  it('V-47 refuses a bare line feed', async () => {
+  it('S-03 V-47 refuses a bare line feed', async () => {
     expect(await raw('GET /.well-known/est/cacerts HTTP/1.1\nHost: localhost\n\n')).toMatch(
       /^HTTP\/1\.1 400 /,
     );
@@ -278,7 +278,7 @@ describe('sizes and times', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 413 [^]*Connection: close/);
   });
 
-  it('refuses too large a header', async () => {
+  it('S-05 refuses too large a header', async () => {
     const answer = await raw(`GET / HTTP/1.1\r\nHost: localhost\r\nX-Field: ${'a'.repeat(20_000)}\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1\.1 431 /);
   });

@@ -44,6 +44,10 @@ const withOctets = (algorithm: Buffer, point: Buffer): Promise<Buffer> =>
 const ecKey = (curve: string): Buffer =>
   sequence(objectIdentifier('1.2.840.10045.2.1'), objectIdentifier(curve));
 const p256 = ecKey('1.2.840.10045.3.1.7');
+const withAttribute = (oid: string): Promise<Buffer> =>
+  certificationRequest({ attributes: [attribute(oid, sequence())] });
+const mlKem768 = sequence(objectIdentifier('2.16.840.1.101.3.4.4.2'));
+const composite = sequence(objectIdentifier('1.3.6.1.5.5.7.6.45'));
 const mlDsa44 = objectIdentifier('2.16.840.1.101.3.4.3.17');
 
 /** A modulus of 2048 bits that is a power of 65537 modulo every small prime, as those of ROCA are. */
@@ -172,15 +176,41 @@ export const refusedRequests: readonly Vector[] = [
   ['V-18', 'id-kp-cmcRA', 403, () => request([purpose('1.3.6.1.5.5.7.3.28')])],
   ['V-18', 'anyExtendedKeyUsage', 403, () => request([purpose('2.5.29.37.0')])],
   ['V-18', 'OCSPSigning', 403, () => request([purpose('1.3.6.1.5.5.7.3.9')])],
-  ['V-19', 'a wildcard', 403, () => request([subjectAltName(dns('*.example'))])],
-  ['V-19', 'the address 0.0.0.0', 403, () => request([subjectAltName(generalName(7, Buffer.alloc(4)))])],
-  ['V-19', 'a dNSName with NUL', 400, () => request([subjectAltName(dns('a\0.example'))])],
-  ['V-19', 'a dNSName with a space', 400, () => request([subjectAltName(dns('a b.example'))])],
+  ['V-19 S-19', 'a wildcard', 403, () => request([subjectAltName(dns('*.example'))])],
+  ['V-19 S-19', 'the address 0.0.0.0', 403, () => request([subjectAltName(generalName(7, Buffer.alloc(4)))])],
+  ['V-19 S-19', 'a dNSName with NUL', 400, () => request([subjectAltName(dns('a\0.example'))])],
+  ['V-19 S-19', 'a dNSName with a space', 400, () => request([subjectAltName(dns('a b.example'))])],
   [
-    'V-19',
+    'V-19 S-19',
     'a type of name that the alias does not copy',
     403,
     () => request([subjectAltName(generalName(6, 'https://a.example/'))]),
+  ],
+  ['S-19', 'an rfc822Name', 403, () => request([subjectAltName(generalName(1, 'root@a.example'))])],
+  [
+    'S-19',
+    'a user principal name',
+    403,
+    () =>
+      request([
+        subjectAltName(
+          tlv(0xa0, objectIdentifier('1.3.6.1.4.1.311.20.2.3'), tlv(0xa0, utf8String('admin@a.example'))),
+        ),
+      ]),
+  ],
+  ['S-19', 'a dNSName with an empty label', 400, () => request([subjectAltName(dns('a..example'))])],
+  ['S-19', 'a dNSName that is not ASCII', 400, () => request([subjectAltName(dns('b\u00fccher.example'))])],
+  [
+    'S-19',
+    'a dNSName of 64 letters in a label',
+    400,
+    () => request([subjectAltName(dns(`${'a'.repeat(64)}.example`))]),
+  ],
+  [
+    'S-10',
+    'a dNSName that is long and wrong at its end',
+    400,
+    () => request([subjectAltName(dns(`${'a.'.repeat(20_000)}!`))]),
   ],
   ['V-20', 'RSA of 512 bits', 400, () => withKey('RSA-512')],
   ['V-20', 'RSA of 1024 bits', 400, () => withKey('RSA-1024')],
@@ -275,19 +305,35 @@ export const refusedRequests: readonly Vector[] = [
   ],
   ['V-29', 'neither subject nor subjectAltName', 400, () => certificationRequest({ subject: sequence() })],
   [
-    'V-30',
+    'V-30 S-20',
     'a CN with CR LF',
     400,
     () => certificationRequest({ subject: subject('a\r\n{"level":"error"}') }),
   ],
-  ['V-30', 'a CN with NUL', 400, () => certificationRequest({ subject: subject('a\0b') })],
-  ['V-30', 'a CN of 10 KB', 400, () => certificationRequest({ subject: subject('a'.repeat(10_000)) })],
-  ['V-30', 'a CN with <script>', 400, () => certificationRequest({ subject: subject('<script>') })],
+  ['V-30 S-20', 'a CN with NUL', 400, () => certificationRequest({ subject: subject('a\0b') })],
+  ['V-30 S-20', 'a CN of 10 KB', 400, () => certificationRequest({ subject: subject('a'.repeat(10_000)) })],
+  ['V-30 S-20', 'a CN with <script>', 400, () => certificationRequest({ subject: subject('<script>') })],
   [
-    'V-30',
+    'V-30 S-20',
     'a BMPString with LF',
     400,
     () => certificationRequest({ subject: name([id.commonName, tlv(0x1e, Buffer.from('0041000a', 'hex'))]) }),
+  ],
+  [
+    'S-20',
+    'two common names',
+    400,
+    () =>
+      certificationRequest({
+        subject: name([id.commonName, utf8String('device')], [id.commonName, utf8String('other')]),
+      }),
+  ],
+  ['S-20', 'an empty CN', 400, () => certificationRequest({ subject: subject('') })],
+  [
+    'S-20',
+    'a CN that is written from right to left',
+    400,
+    () => certificationRequest({ subject: subject('a\u202eb') }),
   ],
   ['V-31', 'an ML-DSA key that is too short', 400, () => withOctets(sequence(mlDsa44), randomBytes(1311))],
   [
@@ -296,6 +342,11 @@ export const refusedRequests: readonly Vector[] = [
     400,
     () => withOctets(sequence(mlDsa44, null_), randomBytes(1312)),
   ],
+  ['PQ-06', 'a key of ML-KEM, which cannot sign', 400, () => withOctets(mlKem768, randomBytes(1184))],
+  ['PQ-10', 'a composite key of ML-DSA and ECDSA', 400, () => withOctets(composite, randomBytes(1400))],
+  ['PQ-07', 'a statement of possession by another key', 400, () => withAttribute('1.3.6.1.4.1.22112.2.1')],
+  ['PQ-08 S-08', 'a related certificate', 400, () => withAttribute('1.2.840.113549.1.9.16.2.60')],
+  ['PQ-09', 'a delta certificate', 400, () => withAttribute('2.16.840.1.114027.80.6.2')],
   ['V-33', 'an unknown critical extension', 400, () => request([extension('1.2.3.4.5', null_, true)])],
   [
     'V-34',

@@ -91,7 +91,7 @@ describe('TLS (RFC 7030, section 3.3)', () => {
     expect(await sClient('-alpn h2,http/1.1')).toContain('ALPN protocol: http/1.1');
   });
 
-  it('prefers a hybrid group, and does with P-256', async () => {
+  it('PQ-13 prefers a hybrid group, and does with P-256', async () => {
     expect(await sClient('-groups P-256')).toContain('Verify return code: 0 (ok)');
     const socket = connect({
       port: gateway.port,

@@ -140,6 +140,21 @@ function readInfo(info: DerNode): Info {
   };
 }
 
+/**
+ * Attributes that ask for another kind of proof or of certificate (RFC 9883, RFC 9763, chameleon certificates).
+ * To drop them silently would certify something else than was asked for.
+ */
+const unsupportedAttributes: ReadonlySet<string> = new Set([
+  oids.privateKeyPossessionStatement,
+  oids.relatedCertRequest,
+  oids.deltaCertificateRequest,
+  oids.deltaCertificateRequestSignature,
+]);
+
+function unsupportedAttribute(oid: string): EstError {
+  return refusal(`The attribute ${nameOfOid(oid)} is not supported here; leave it out of the CSR.`);
+}
+
 /** Old clients leave the field out instead of leaving it empty. */
 function readAttributes(node: DerNode | undefined): Attributes {
   const attributes = new Map<string, readonly DerNode[]>();
@@ -152,6 +167,7 @@ function readAttributes(node: DerNode | undefined): Attributes {
     }
     const oid = readObjectIdentifier(type);
     if (attributes.has(oid)) throw new DerError(`The attribute ${nameOfOid(oid)} is there twice.`);
+    if (unsupportedAttributes.has(oid)) throw unsupportedAttribute(oid);
     attributes.set(oid, children);
   }
   return attributes;

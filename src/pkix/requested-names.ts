@@ -1,6 +1,6 @@
 import { DerError } from './der.ts';
 import type { GeneralName } from './general-names.ts';
-import type { AttributeTypeAndValue, Name } from './names.ts';
+import { attributeValues, type AttributeTypeAndValue, type Name } from './names.ts';
 import { nameOfOid, oids } from './oids.ts';
 
 /**
@@ -27,9 +27,15 @@ const longestValue = 255;
 /** Control characters, line and paragraph separators, overrides of the writing direction, markup. */
 const unfitCharacters = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069<>]/u;
 
-/** Throws DerError when an attribute of the subject is empty, too long, no text, or not fit to be printed. */
+/**
+ * Throws DerError when an attribute of the subject is empty, too long, no text, or not fit to be printed, or when
+ * there are two common names, of which one would be checked and another believed.
+ */
 export function checkRequestedSubject(subject: Name): void {
   subject.rdns.flat().forEach(checkAttribute);
+  if (attributeValues(subject, oids.commonName).length > 1) {
+    throw new DerError('The subject has more than one commonName.');
+  }
 }
 
 function checkAttribute({ type, value, isText }: AttributeTypeAndValue): void {
