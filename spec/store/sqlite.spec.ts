@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { sqlite } from '../../src/store/sqlite.ts';
 import { stateStoreContract } from './contract.ts';
@@ -61,6 +63,74 @@ describe('sqlite', () => {
       Array.from({ length: 3 }, () => run(process.execPath, ['--input-type=module', '-e', script])),
     );
     expect(answers.map(({ stdout }) => stdout.trim()).sort()).toEqual(['exhausted', 'exhausted', 'opened']);
+  });
+
+  it('lets another process write beside one that never stops writing', async () => {
+    const file = newFile();
+    const store = await sqlite.open({ file });
+    const script = `
+      const { sqlite } = await import(${JSON.stringify(join(process.cwd(), 'src/store/sqlite.ts'))});
+      const store = await sqlite.open({ file: ${JSON.stringify(file)} });
+      const compute = () => { for (const end = performance.now() + 2; performance.now() < end;); };
+      const write = async () => {
+        for (;;) {
+          await store.certificates.nextCrlNumber('busy');
+          await new Promise(setImmediate);
+          compute();
+        }
+      };
+      for (let n = 0; n < 16; n += 1) void write();
+      setTimeout(() => console.log('busy'), 200);`;
+    const busy = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await once(busy.stdout, 'data');
+      for (let n = 0; n < 100; n += 1) await store.certificates.nextCrlNumber('patient');
+      expect(await store.certificates.nextCrlNumber('patient')).toBe(101);
+      expect(await store.certificates.nextCrlNumber('busy')).toBeGreaterThan(100);
+    } finally {
+      busy.kill();
+      await once(busy, 'close');
+      await store.close();
+    }
+  });
+
+  it('waits for the lock of another process without stopping the event loop', async () => {
+    const file = newFile();
+    const store = await sqlite.open({ file });
+    const other = new DatabaseSync(file);
+    other.exec('BEGIN IMMEDIATE');
+    const written = store.certificates.nextCrlNumber('local');
+    await setTimeout(20);
+    other.exec('COMMIT');
+    expect(await written).toBe(1);
+    other.close();
+    await store.close();
+  });
+
+  it('keeps what was written beside a statement that fails', async () => {
+    const store = await sqlite.open({ file: newFile() });
+    const certificate = {
+      backend: 'local',
+      serialNumber: '01',
+      idempotencyKey: 'a',
+      subject: 'CN=a',
+      notBefore: new Date(0),
+      notAfter: new Date(1),
+      certificate: Buffer.of(1),
+    };
+    const written = await Promise.allSettled([
+      store.certificates.add(certificate),
+      store.certificates.add({ ...certificate, idempotencyKey: 'b' }),
+      store.certificates.add({ ...certificate, serialNumber: '02', idempotencyKey: 'c' }),
+    ]);
+    expect(written.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect((await store.certificates.list('local')).map(({ serialNumber }) => serialNumber).sort()).toEqual([
+      '01',
+      '02',
+    ]);
+    await store.close();
   });
 
   it('keeps everything over a restart', async () => {

@@ -10,6 +10,7 @@ import {
   type Driver,
   type QueryResult,
 } from 'kysely';
+import { createGroupCommit, type Turn } from './group-commit.ts';
 
 /**
  * SQLite for kysely with group commit: what is written at about the same time is committed together, and each
@@ -26,115 +27,58 @@ export function sqliteDialect(database: DatabaseSync): Dialect {
   };
 }
 
+/** SQLite has one connection; what kysely calls so is a caller, with the transaction that it may have begun. */
+interface SqliteConnection extends DatabaseConnection {
+  begin(): Promise<void>;
+  end(how: 'RELEASE work' | 'ROLLBACK TO work; RELEASE work'): Promise<void>;
+}
+
 function createDriver(database: DatabaseSync): Driver {
   const statements = createStatements(database);
-  /** The connection whose transaction is under way; SQLite has one connection, so that others wait. */
-  let busy: DatabaseConnection | undefined;
-  let free: PromiseWithResolvers<void> | undefined;
-  const group = createGroup(database, () => busy !== undefined);
+  const groups = createGroupCommit(database);
 
-  /** Callers check this and go on in the same turn, so that nobody comes in between. */
-  function mustWait(connection: DatabaseConnection): boolean {
-    return busy !== undefined && busy !== connection;
-  }
-
-  function endTransaction(): void {
-    busy = undefined;
-    free?.resolve();
-  }
-
-  function createConnection(): DatabaseConnection {
-    const connection: DatabaseConnection = {
+  function createConnection(): SqliteConnection {
+    /** Of the transaction under way on this connection. */
+    let turn: Turn | undefined;
+    return {
       async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-        while (mustWait(connection)) await free?.promise;
-        if (!SelectQueryNode.is(query.query)) group.begin();
-        const result = statements.run<Row>(query);
-        if (busy !== connection) await group.committed();
-        return result;
+        if (turn !== undefined || SelectQueryNode.is(query.query)) return statements.run<Row>(query);
+        const own = await groups.turn();
+        try {
+          return statements.run<Row>(query);
+        } finally {
+          await own.done();
+        }
+      },
+      async begin() {
+        turn = await groups.turn();
+        database.exec('SAVEPOINT work');
+      },
+      async end(how) {
+        const ended = turn;
+        turn = undefined;
+        // Kysely rolls back what could not be committed; then there is no turn any more.
+        if (ended === undefined) return;
+        if (database.isTransaction) database.exec(how);
+        await ended.done();
       },
       streamQuery() {
         throw new Error('The store reads no result as a stream.');
       },
     };
-    return connection;
   }
 
   return {
     init: () => Promise.resolve(),
     acquireConnection: () => Promise.resolve(createConnection()),
-    async beginTransaction(connection) {
-      while (mustWait(connection)) await free?.promise;
-      busy = connection;
-      free = Promise.withResolvers();
-      group.begin();
-      database.exec('SAVEPOINT work');
-    },
-    async commitTransaction() {
-      database.exec('RELEASE work');
-      endTransaction();
-      await group.committed();
-    },
-    rollbackTransaction() {
-      database.exec('ROLLBACK TO work; RELEASE work');
-      endTransaction();
-      return Promise.resolve();
-    },
+    beginTransaction: (connection: SqliteConnection) => connection.begin(),
+    commitTransaction: (connection: SqliteConnection) => connection.end('RELEASE work'),
+    rollbackTransaction: (connection: SqliteConnection) => connection.end('ROLLBACK TO work; RELEASE work'),
     releaseConnection: () => Promise.resolve(),
     async destroy() {
-      await group.committed();
+      await groups.settled();
       database.close();
     },
-  };
-}
-
-/** The changes that are committed together. */
-interface Group {
-  /** Opens a group unless one is open. */
-  begin(): void;
-  /** Resolves when the open group, if any, is durable. */
-  committed(): Promise<void> | undefined;
-}
-
-/** Milliseconds that a group waits for more changes, when the one before held several. */
-const gatherTime = 4;
-
-function createGroup(database: DatabaseSync, isBusy: () => boolean): Group {
-  let open: PromiseWithResolvers<void> | undefined;
-  let changes = 0;
-  let changesBefore = 0;
-
-  function commit(): void {
-    if (isBusy()) {
-      setImmediate(commit);
-      return;
-    }
-    const group = open;
-    open = undefined;
-    changesBefore = changes;
-    try {
-      database.exec('COMMIT');
-      group?.resolve();
-    } catch (error) {
-      if (database.isTransaction) database.exec('ROLLBACK');
-      group?.reject(error);
-    }
-  }
-
-  return {
-    begin() {
-      changes += 1;
-      if (open !== undefined) return;
-      changes = 1;
-      // A deferred transaction fails when another process writes between its reading and its writing.
-      database.exec('BEGIN IMMEDIATE');
-      open = Promise.withResolvers();
-      // When the only statement of a group failed, nobody else waits for its commit.
-      open.promise.catch(() => undefined);
-      // A lone enrolment does not wait; under load an fsync for each change would cost more than all the rest.
-      if (changesBefore > 1) setTimeout(commit, gatherTime);
-      else setImmediate(commit);
-    },
-    committed: () => open?.promise,
   };
 }
 

@@ -43,6 +43,8 @@ async function openSqlite({ file }: SqliteOptions): Promise<StateStore> {
     connection.close();
     throw error;
   }
+  // From here on nothing waits for another process while the event loop stands still.
+  connection.exec('PRAGMA busy_timeout = 0');
   const database = new Kysely<Tables>({ dialect: sqliteDialect(connection) });
   return {
     enrollments: createEnrollmentJournal(database),
