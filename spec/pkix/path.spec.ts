@@ -86,6 +86,29 @@ describe('validatePath (row T-13)', () => {
     expect(validatePath(leaf, options)).toEqual([leaf, issuing, root]);
   });
 
+  it('T-13 holds every certificate to the name constraints of the CAs above it', async () => {
+    const dns = (name: string): Buffer => tlv(0x82, Buffer.from(name));
+    const permitted = extension('2.5.29.30', sequence(tlv(0xa0, sequence(dns('example.org')))), true);
+    const withName = (name: string): CertificateParts => ({
+      extensions: [extension(id.subjectAltName, sequence(dns(name)))],
+    });
+    const constrained = { extensions: [caConstraints(), keyCertSign, permitted] };
+    expect(await objection({ root: constrained, leaf: withName('a.example.org') })).toBe('none');
+    expect(await objection({ root: constrained, leaf: withName('a.example.net') })).toMatch(
+      /may not certify/,
+    );
+    expect(await objection({ issuing: constrained, leaf: withName('a.example.net') })).toMatch(
+      /may not certify/,
+    );
+  });
+
+  it('T-13 wants the certificate policies that a CA demands', async () => {
+    const explicit = extension('2.5.29.36', sequence(tlv(0x80, Buffer.of(0))), true);
+    expect(await objection({ issuing: { extensions: [caConstraints(), keyCertSign, explicit] } })).toMatch(
+      /lacks the certificate policies/,
+    );
+  });
+
   it('T-13 ends at a trust anchor that is not self-signed', async () => {
     const leaf = await certificate(leafParts());
     expect(validatePath(leaf, { intermediates: [], trustAnchors: [issuing], at })).toEqual([leaf, issuing]);

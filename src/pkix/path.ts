@@ -1,7 +1,9 @@
 import { EstError } from '../errors.ts';
 import { readSignedCertificate, type Certificate } from './certificate.ts';
+import { objectionToPolicies } from './certificate-policies.ts';
 import { DerError, readBitString, readDer } from './der.ts';
 import { decodePublicKey, type PublicKey } from './keys.ts';
+import { objectionToNames } from './name-constraints.ts';
 import { namesEqual } from './names.ts';
 import { oids } from './oids.ts';
 import { verifySignature } from './signature.ts';
@@ -21,7 +23,7 @@ export interface PathOptions {
 
 const longestPath = 10;
 
-/** What this file, or OpenSSL in the handshake, processes. */
+/** What this file and those beside it process. */
 const processedExtensions: ReadonlySet<string> = new Set([
   oids.basicConstraints,
   oids.keyUsage,
@@ -35,10 +37,9 @@ const processedExtensions: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Finds a valid path from a TLS client's certificate to a trust anchor (RFC 5280, section 6) and gives it, the
- * client's certificate first. Checked are signatures, names, the dates of every certificate, basicConstraints,
- * key usages and unknown critical extensions. Name constraints and certificate policies are not: OpenSSL has
- * checked them in the handshake. Throws PathError.
+ * Finds a valid path from a client's certificate to a trust anchor (RFC 5280, section 6) and gives it, the client's
+ * certificate first. Checked are signatures, names and their constraints, the dates of every certificate,
+ * basicConstraints, key usages, certificate policies and unknown critical extensions. Throws PathError.
  */
 export function validatePath(leaf: Certificate, options: PathOptions): readonly Certificate[] {
   const objection = objectionToClient(leaf, options.at);
@@ -71,7 +72,8 @@ function continuePath(
   last: Certificate,
   options: PathOptions,
 ): readonly Certificate[] | string {
-  if (options.trustAnchors.includes(last)) return path;
+  if (options.trustAnchors.includes(last))
+    return checked(() => objectionToPolicies(path), malformedExtension) ?? path;
   if (path.length === longestPath) return 'its path is too long';
   return extendPath(path, last, options);
 }
@@ -119,7 +121,31 @@ function objectionToIssuer(
   const casBelow = path.slice(1).filter((certificate) => !isSelfIssued(certificate)).length;
   if (casBelow > (basicConstraints.pathLenConstraint ?? casBelow))
     return 'its path is longer than a CA in it allows';
-  return objectionToSignature(subject, issuer);
+  return (
+    checked(() => objectionToNamesBelow(issuer, path), malformedExtension) ??
+    checked(() => objectionToSignature(subject, issuer), unacceptedSignature)
+  );
+}
+
+/** Self-issued certificates of CAs, as at a change of keys, are exempt from constraints on names. */
+function objectionToNamesBelow(issuer: Certificate, path: readonly Certificate[]): string | undefined {
+  return path
+    .filter((certificate, at) => at === 0 || !isSelfIssued(certificate))
+    .map((certificate) => objectionToNames(certificate, issuer))
+    .find((objection) => objection !== undefined);
+}
+
+const malformedExtension = 'its path has a malformed extension';
+const unacceptedSignature = 'its path has a key or signature of a kind that is not accepted';
+
+/** What is malformed, or of a kind that is not accepted, is an objection too. */
+function checked(objection: () => string | undefined, failure: string): string | undefined {
+  try {
+    return objection();
+  } catch (error) {
+    if (error instanceof EstError || error instanceof DerError) return failure;
+    throw error;
+  }
 }
 
 function hasUnknownCriticalExtension({ extensions }: Certificate): boolean {
@@ -132,19 +158,13 @@ function isSelfIssued({ issuer, subject }: Certificate): boolean {
 
 function objectionToSignature(subject: Certificate, issuer: Certificate): string | undefined {
   if (signedBy.get(subject)?.has(issuer) === true) return undefined;
-  try {
-    const { tbs, signatureAlgorithm, signature } = readSignedCertificate(subject.der);
-    const octets = readBitString(signature).octets;
-    if (!verifySignature(signatureAlgorithm, publicKeyOf(issuer), tbs.bytes, octets)) {
-      return 'a signature in its path is wrong';
-    }
-    remember(subject, issuer);
-    return undefined;
-  } catch (error) {
-    if (error instanceof EstError || error instanceof DerError)
-      return 'its path has a key or signature of a kind that is not accepted';
-    throw error;
+  const { tbs, signatureAlgorithm, signature } = readSignedCertificate(subject.der);
+  const octets = readBitString(signature).octets;
+  if (!verifySignature(signatureAlgorithm, publicKeyOf(issuer), tbs.bytes, octets)) {
+    return 'a signature in its path is wrong';
   }
+  remember(subject, issuer);
+  return undefined;
 }
 
 /** Signatures found right, and keys: of the certificates of CAs, which live long and never change. */
