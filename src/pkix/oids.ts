@@ -129,6 +129,11 @@ export const oids = {
   // CMS content types: RFC 5652.
   data: '1.2.840.113549.1.7.1',
   signedData: '1.2.840.113549.1.7.2',
+
+  // Signed attributes: RFC 5652, section 11.
+  contentType: '1.2.840.113549.1.9.3',
+  messageDigest: '1.2.840.113549.1.9.4',
+  signingTime: '1.2.840.113549.1.9.5',
 } as const;
 
 const nameByOid: ReadonlyMap<string, string> = new Map(
