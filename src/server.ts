@@ -18,6 +18,7 @@ import { createDrain } from './ops/drain.ts';
 import type { Log } from './ops/log.ts';
 import { readSecret } from './ops/secret.ts';
 import { certificatesFromPem, certificateToPem, type Certificate } from './pkix/certificate.ts';
+import { createPolicy } from './policy/policy.ts';
 import { createBlocklist } from './pkix/weak-keys.ts';
 import { stateStoreDrivers } from './store/index.ts';
 import type { StateStore } from './store/store.ts';
@@ -193,7 +194,7 @@ async function openAlias(
       clientCertificate,
       user: createBasicAuthenticator(name, store.users),
     }),
-    policy: options.policy,
+    policy: createPolicy(options.policy),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),
     strict: options.strict,
     wrap: options.wrap,

@@ -90,7 +90,6 @@ describe('paths and methods (RFC 7030, section 3.2.2)', () => {
     ['/.well-known/est/__proto__/cacerts', 400],
     ['/.well-known/est/constructor/simpleenroll', 400],
     ['/.well-known/est/est/unknown', 404],
-    ['/.well-known/est/csrattrs', 404],
     ['/.well-known/est/serverkeygen', 404],
     ['/.well-known/est/fullcmc', 404],
     ['/.well-known/est/symmetrickeys/return', 404],

@@ -132,8 +132,23 @@ aliases:
       #subjectAltName: [dNSName, iPAddress]
       # identity: every name must be that of the user, or one of the client certificate. any: no such bond.
       names: any
-      # Kinds of keys that are certified. RSA: 2048 to 8192 bits.
+      # Kinds of keys that are certified. RSA: 2048 to 8192 bits; RSA-3072 and the like: this length. If it is not all
+      # of them, csrattrs asks for the first one.
       #keys: [RSA, P-256, P-384, P-521, Ed25519, ML-DSA-44, ML-DSA-65, ML-DSA-87]
+      # How a CSR may be signed; csrattrs asks for the first one that fits the key. Left out: any that fits.
+      #signatureAlgorithms: [sha256WithRSAEncryption, ecdsaWithSHA256, Ed25519, ML-DSA-44, ML-DSA-65, ML-DSA-87]
+      # What a CSR must hold: csrattrs says it, and a CSR without it is refused. Each key has its value, a list of all
+      # its values, or nothing: a blank that the client fills in.
+      #required:
+        # A renewal keeps its old names.
+        #subject: { commonName: }
+        #subjectAltName: {}
+        # Exactly these.
+        #keyUsage: [digitalSignature]
+        #extendedKeyUsage: [clientAuth]
+        # By name or object identifier, such as tlsFeature or macAddress; a value is the base64 of its DER.
+        #extensions: {}
+        #attributes: {}
       # false: simplereenroll wants a new key each time.
       #renewWithSameKey: true
       # Percentage of a certificate's validity that must have passed before it may be renewed.

@@ -1,6 +1,8 @@
 import type { SchemaObject } from 'ajv';
 import type { GeneralNameType } from '../pkix/general-names.ts';
-import type { KeyType } from '../pkix/keys.ts';
+import { keyKinds, type KeyType } from '../pkix/keys.ts';
+import { signatureAlgorithms } from '../pkix/signature.ts';
+import { requiredSchema } from './required-schema.ts';
 
 const keyTypes = [
   'RSA',
@@ -80,13 +82,24 @@ const policySchema: SchemaObject = {
     },
     keys: {
       type: 'array',
-      items: { enum: keyTypes },
+      items: { enum: keyKinds },
       minItems: 1,
       uniqueItems: true,
       default: keyTypes,
       title: 'Keys',
-      description: 'Kinds of keys that are certified. RSA: 2048 to 8192 bits.',
+      description:
+        'Kinds of keys that are certified. RSA: 2048 to 8192 bits. If it is not all of them, csrattrs asks for the first one.',
     },
+    signatureAlgorithms: {
+      type: 'array',
+      items: { enum: signatureAlgorithms.map(({ name }) => name) },
+      minItems: 1,
+      uniqueItems: true,
+      title: 'Signature algorithms',
+      description:
+        'How a CSR may be signed; csrattrs asks for the first one that fits the key. Left out: any that fits.',
+    },
+    required: requiredSchema(attributeTypes, nameTypes),
     renewWithSameKey: {
       type: 'boolean',
       default: true,

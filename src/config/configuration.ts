@@ -1,6 +1,6 @@
 import type { AuthenticationMode } from '../auth/index.ts';
 import type { LogOptions } from '../ops/log.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { PolicyOptions } from '../policy/options.ts';
 
 /** A loaded configuration file: valid, complete with defaults, paths absolute, frozen. */
 export interface Configuration {
@@ -56,7 +56,7 @@ export interface AliasConfiguration {
   /** Accept nothing but base64 of DER. */
   readonly strict: boolean;
   readonly wrap: 'auto' | '64' | 'none';
-  readonly policy: Policy;
+  readonly policy: PolicyOptions;
 }
 
 /** Bounds of the EST listener; times in seconds. */

@@ -37,6 +37,8 @@ function expectedType(schema: SchemaObject): string {
       return `a whole number${range(minimum, maximum)}`;
     case 'number':
       return `a number${range(minimum, maximum)}`;
+    case 'null':
+      return 'nothing';
     case 'boolean':
       return 'true or false';
     case 'array':

@@ -49,6 +49,10 @@ export type EstResponse =
       readonly close?: boolean;
     }
   | {
+      /** There is nothing to say. */
+      readonly status: 'empty';
+    }
+  | {
       readonly status: 'accepted';
       /** Whole seconds (RFC 7030, section 4.2.3). */
       readonly retryAfter: number;

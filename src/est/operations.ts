@@ -1,4 +1,5 @@
 import { cacerts } from './cacerts.ts';
+import { csrattrs } from './csrattrs.ts';
 import type { EstRequest, EstResponse } from './message.ts';
 import { simpleenroll } from './simpleenroll.ts';
 import { simplereenroll } from './simplereenroll.ts';
@@ -12,6 +13,7 @@ export interface Operation {
 /** The protocol's surface: path segment -> operation (RFC 7030, section 3.2.2). */
 export const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ['cacerts', { method: 'GET', handle: cacerts }],
+  ['csrattrs', { method: 'GET', handle: csrattrs }],
   ['simpleenroll', { method: 'POST', handle: simpleenroll }],
   ['simplereenroll', { method: 'POST', handle: simplereenroll }],
 ]);

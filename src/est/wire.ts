@@ -122,12 +122,14 @@ export function successReply(request: Request, alias: Alias, outcome: EstRespons
     const headers = { 'Content-Type': 'text/plain', 'Retry-After': String(outcome.retryAfter) };
     return { status: 202, headers: { ...headers, 'Cache-Control': 'no-store' }, body, close: false };
   }
+  const cacheControl = { 'Cache-Control': request.method === 'POST' ? 'no-store' : 'no-cache' };
+  if (outcome.status === 'empty') return { status: 204, headers: cacheControl, body: '', close: false };
   return {
     status: 200,
     headers: {
       'Content-Type': outcome.mediaType,
       'Content-Transfer-Encoding': 'base64',
-      'Cache-Control': request.method === 'POST' ? 'no-store' : 'no-cache',
+      ...cacheControl,
     },
     body: encodeBase64(outcome.body, lineWrap(request, alias.wrap)),
     close: outcome.close ?? false,
@@ -174,7 +176,8 @@ export function send(
   const close = reply.close || (!request.complete && !(drains && isSmall));
   response.writeHead(reply.status, {
     ...reply.headers,
-    'Content-Length': Buffer.byteLength(reply.body),
+    // A 204 has none (RFC 9110, section 8.6).
+    ...(reply.status === 204 ? {} : { 'Content-Length': Buffer.byteLength(reply.body) }),
     ...(close ? { Connection: 'close' } : {}),
   });
   if (!(drains && close)) {

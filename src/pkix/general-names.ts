@@ -111,6 +111,12 @@ export function dNSName(value: string): GeneralName {
   return { type: 'dNSName', value, der: toDer(primitive(nameTags.dNSName, Buffer.from(value, 'latin1'))) };
 }
 
+/** An rfc822Name; the caller vouches for its syntax. */
+export function rfc822Name(value: string): GeneralName {
+  const der = toDer(primitive(nameTags.rfc822Name, Buffer.from(value, 'latin1')));
+  return { type: 'rfc822Name', value, der };
+}
+
 /** An iPAddress from its text form, version 4 or 6. */
 export function iPAddress(text: string): GeneralName {
   const octets = textToAddress(text);

@@ -18,6 +18,29 @@ import { hasClosePrimes, hasRocaFingerprint, hasSmallFactor } from './weak-keys.
 export type KeyType =
   'RSA' | 'P-256' | 'P-384' | 'P-521' | 'Ed25519' | 'ML-DSA-44' | 'ML-DSA-65' | 'ML-DSA-87';
 
+/** Kinds of keys as a policy names them: RSA alone means any length that is accepted. */
+export const keyKinds = [
+  'RSA',
+  'RSA-2048',
+  'RSA-3072',
+  'RSA-4096',
+  'RSA-6144',
+  'RSA-8192',
+  'P-256',
+  'P-384',
+  'P-521',
+  'Ed25519',
+  'ML-DSA-44',
+  'ML-DSA-65',
+  'ML-DSA-87',
+] as const;
+export type KeyKind = (typeof keyKinds)[number];
+
+/** Whether a key is of the kind. */
+export function isOfKind({ type, bits }: Pick<PublicKey, 'type' | 'bits'>, kind: KeyKind): boolean {
+  return kind === type || kind === `${type}-${bits}`;
+}
+
 /** A public key that passed every check. */
 export interface PublicKey {
   readonly type: KeyType;

@@ -73,7 +73,8 @@ export function nameFromAttributes(
   return readName(readDer(toDer(sequence(...rdns))));
 }
 
-function attributeText(type: string, value: string): Asn1 {
+/** The value of an attribute of a name, in the string type that `nameFromAttributes` chooses. */
+export function attributeText(type: string, value: string): Asn1 {
   switch (type) {
     case oids.countryName:
     case oids.serialNumber:
@@ -149,6 +150,10 @@ export function comparableName(name: Name): string {
 }
 
 function comparableAttribute({ type, value, isText }: AttributeTypeAndValue): string {
-  if (!isText) return `${type}${value}`;
-  return `${type}=${value.normalize('NFKC').toLowerCase().trim().replaceAll(/\s+/g, ' ')}`;
+  return isText ? `${type}=${comparableText(value)}` : `${type}${value}`;
+}
+
+/** A text that is the same for two values of an attribute exactly when RFC 5280, section 7.1 calls them equal. */
+export function comparableText(value: string): string {
+  return value.normalize('NFKC').toLowerCase().trim().replaceAll(/\s+/g, ' ');
 }

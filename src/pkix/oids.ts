@@ -100,6 +100,11 @@ export const oids = {
   otpChallenge: '1.2.840.113549.1.9.16.2.56',
   revocationChallenge: '1.2.840.113549.1.9.16.2.57',
   estIdentityLinking: '1.2.840.113549.1.9.16.2.58',
+  macAddress: '1.3.6.1.1.1.1.22',
+
+  // Attributes of CsrAttrs: RFC 9908, section 3.4.
+  certificationRequestInfoTemplate: '1.2.840.113549.1.9.16.2.61',
+  extensionReqTemplate: '1.2.840.113549.1.9.16.2.62',
 
   // Keys, curves: RFC 3279, RFC 4055, RFC 5480, RFC 8410, RFC 9881.
   rsaEncryption: '1.2.840.113549.1.1.1',
@@ -143,6 +148,13 @@ const nameByOid: ReadonlyMap<string, string> = new Map(
 /** The name of an object identifier as RFCs write it, or its dotted string when we know none. */
 export function nameOfOid(oid: string): string {
   return nameByOid.get(oid) ?? oid;
+}
+
+/** The object identifier of a name that is known here, or the dotted string itself. Throws an Error for another text. */
+export function oidOf(name: string): string {
+  const oid = Object.hasOwn(oids, name) ? oids[name as keyof typeof oids] : name;
+  if (!/^[0-2](\.\d+)+$/.test(oid)) throw new Error(`There is no object identifier named ${name}.`);
+  return oid;
 }
 
 /** Purposes that no device may have: rights of a CA, a registration authority, or one who signs for others. */

@@ -27,7 +27,7 @@ import { readName, type Name } from './names.ts';
 import { nameOfOid, oids } from './oids.ts';
 import { guessOtherKind } from './other-kinds.ts';
 import { checkRequestedNames, checkRequestedSubject } from './requested-names.ts';
-import { verifySignature } from './signature.ts';
+import { readSignatureAlgorithm, verifySignature, type SignatureAlgorithmName } from './signature.ts';
 import { readText } from './text.ts';
 
 /** A decoded PKCS#10 whose proof of possession was verified (RFC 2986). */
@@ -36,6 +36,9 @@ export interface CertificationRequest {
   readonly der: Buffer;
   readonly subject: Name;
   readonly publicKey: PublicKey;
+  readonly signatureAlgorithm: SignatureAlgorithmName;
+  /** The values, DER, of each attribute by its dotted object identifier. */
+  readonly attributes: ReadonlyMap<string, readonly Buffer[]>;
   /** What extensionRequest asks for; empty when it is absent. */
   readonly extensions: readonly Extension[];
   /** Undefined: not asked for; the same for the three below. */
@@ -46,7 +49,9 @@ export interface CertificationRequest {
   readonly challengePassword: string | undefined;
   /** Whether the attribute of RFC 6402, section 2.8 is there. */
   readonly changeSubjectName: boolean;
-  /** RFC 7894, section 3.3. */
+  /** RFC 7894, sections 3.1 to 3.3. */
+  readonly otpChallenge: string | undefined;
+  readonly revocationChallenge: string | undefined;
   readonly estIdentityLinking: string | undefined;
 }
 
@@ -88,7 +93,15 @@ function decode(root: DerNode): CertificationRequest {
       'The signature of the CSR is wrong; sign it with the private key that belongs to its public key.',
     );
   }
-  return { der: root.bytes, subject, publicKey, ...extensions, ...challenges };
+  return {
+    der: root.bytes,
+    subject,
+    publicKey,
+    signatureAlgorithm: readSignatureAlgorithm(signatureAlgorithm).name,
+    attributes: new Map([...attributes].map(([oid, values]) => [oid, values.map(({ bytes }) => bytes)])),
+    ...extensions,
+    ...challenges,
+  };
 }
 
 interface Outer {
@@ -232,16 +245,15 @@ function refuseUnfitKeyUsage({ type }: PublicKey, keyUsage: readonly KeyUsage[])
 
 type Challenges = Pick<
   CertificationRequest,
-  'challengePassword' | 'changeSubjectName' | 'estIdentityLinking'
+  'challengePassword' | 'changeSubjectName' | 'otpChallenge' | 'revocationChallenge' | 'estIdentityLinking'
 >;
 
 function readChallenges(attributes: Attributes): Challenges {
-  // Nothing here uses these two of RFC 7894, but malformed ones are refused like the others.
-  readTextAttribute(attributes, oids.otpChallenge);
-  readTextAttribute(attributes, oids.revocationChallenge);
   return {
     challengePassword: readTextAttribute(attributes, oids.challengePassword),
     changeSubjectName: attributes.has(oids.changeSubjectName),
+    otpChallenge: readTextAttribute(attributes, oids.otpChallenge),
+    revocationChallenge: readTextAttribute(attributes, oids.revocationChallenge),
     estIdentityLinking: readTextAttribute(attributes, oids.estIdentityLinking),
   };
 }

@@ -7,10 +7,17 @@ import { oids } from './oids.ts';
 /** The hash functions that a signature may use. */
 type SignatureHash = 'sha256' | 'sha384' | 'sha512';
 
+/** A signature algorithm, as RFC 7030 and the algorithm's own RFC name it. */
+export type SignatureAlgorithmName =
+  | `sha${'256' | '384' | '512'}WithRSAEncryption`
+  | 'RSASSA-PSS'
+  | `ecdsaWithSHA${'256' | '384' | '512'}`
+  | 'Ed25519'
+  | `ML-DSA-${'44' | '65' | '87'}`;
+
 /** A signature algorithm that the gateway accepts. */
-interface SignatureAlgorithm {
-  /** As the RFCs name it. */
-  readonly name: string;
+export interface SignatureAlgorithm {
+  readonly name: SignatureAlgorithmName;
   readonly oid: string;
   /** The keys that can make such signatures. */
   readonly keyTypes: readonly KeyType[];
@@ -23,7 +30,7 @@ interface SignatureAlgorithm {
 const curveTypes: readonly KeyType[] = ['P-256', 'P-384', 'P-521'];
 
 /** Every accepted signature algorithm: RFC 4055, RFC 5758, RFC 8410, RFC 9881. */
-const signatureAlgorithms: readonly SignatureAlgorithm[] = [
+export const signatureAlgorithms: readonly SignatureAlgorithm[] = [
   rsa('sha256WithRSAEncryption', 'sha256'),
   rsa('sha384WithRSAEncryption', 'sha384'),
   rsa('sha512WithRSAEncryption', 'sha512'),
@@ -45,7 +52,7 @@ function ecdsa(name: `ecdsaWithSHA${'256' | '384' | '512'}`, hash: SignatureHash
   return { name, oid: oids[name], keyTypes: curveTypes, hash, parameters: 'absent' };
 }
 
-function pure(type: KeyType, oid: string): SignatureAlgorithm {
+function pure(type: KeyType & SignatureAlgorithmName, oid: string): SignatureAlgorithm {
   return { name: type, oid, keyTypes: [type], hash: null, parameters: 'absent' };
 }
 
@@ -66,15 +73,21 @@ export function verifySignature(
   data: Buffer,
   signature: Buffer,
 ): boolean {
-  const [oid, parameters, ...rest] = algorithmIdentifier.children;
-  if (algorithmIdentifier.tag !== tags.sequence || oid === undefined || rest.length > 0)
-    throw badParameters();
-  const algorithm = algorithmByOid.get(readObjectIdentifier(oid));
-  if (algorithm === undefined) throw refusal('The signature algorithm is not accepted.');
+  const algorithm = readSignatureAlgorithm(algorithmIdentifier);
   if (!algorithm.keyTypes.includes(publicKey.type)) {
     throw refusal('The signature algorithm does not fit the public key.');
   }
+  const [, parameters] = algorithmIdentifier.children;
   return verifyAs(readScheme(algorithm, parameters), publicKey.key, data, signature);
+}
+
+/** Which algorithm an AlgorithmIdentifier names. Throws `bad_certification_request` when it is not accepted, DerError. */
+export function readSignatureAlgorithm({ tag, children }: DerNode): SignatureAlgorithm {
+  const [oid, , ...rest] = children;
+  if (tag !== tags.sequence || oid === undefined || rest.length > 0) throw badParameters();
+  const algorithm = algorithmByOid.get(readObjectIdentifier(oid));
+  if (algorithm === undefined) throw refusal('The signature algorithm is not accepted.');
+  return algorithm;
 }
 
 /** What node:crypto needs to know. */

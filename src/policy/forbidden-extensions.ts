@@ -12,8 +12,14 @@ const forbiddenExtensions: ReadonlySet<string> = new Set([
   oids.microsoftCertificateTemplate,
 ]);
 
+/** The extensions that a CSR asks for. */
+type RequestedExtensions = Pick<
+  CertificationRequest,
+  'keyUsage' | 'extendedKeyUsage' | 'basicConstraints'
+> & { readonly extensions: readonly { readonly oid: string }[] };
+
 /** Refuses a CSR that asks for rights no device may have, whatever the alias grants. Throws `forbidden`. */
-export function refuseForbiddenExtensions(csr: CertificationRequest): void {
+export function refuseForbiddenExtensions(csr: RequestedExtensions): void {
   if (csr.basicConstraints?.cA === true || csr.basicConstraints?.pathLenConstraint !== undefined) {
     throw forbidden('to be a certificate authority (basicConstraints)');
   }

@@ -1,27 +1,39 @@
 import { EstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
-import { generalNamesEqual, type GeneralName, type GeneralNameType } from '../pkix/general-names.ts';
-import type { KeyType } from '../pkix/keys.ts';
+import { generalNamesEqual, type GeneralName } from '../pkix/general-names.ts';
 import { namesEqual, type Name } from '../pkix/names.ts';
-import { nameOfOid } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import { refuseContradictions } from './contradictions.ts';
+import { csrAttributesFor, type Demand } from './demand.ts';
+import { attributeDemands, extensionDemands } from './extension-demands.ts';
 import { refuseForbiddenExtensions } from './forbidden-extensions.ts';
+import { refuseOtherSubjectAltNames, refuseOtherSubjectTypes } from './granted-names.ts';
 import { refuseForeignNames } from './identity-names.ts';
+import { keyDemands } from './key-demands.ts';
+import { subjectAltNameDemands, subjectDemands } from './name-demands.ts';
+import type { PolicyOptions } from './options.ts';
 
-/** What an alias grants, as the configuration says it. */
-export interface Policy {
-  /** Attribute types that are copied from the CSR's subject, by their RFC 5280 names; another one is refused. */
-  readonly subject: readonly string[];
-  /** Name types that are copied from the CSR's subjectAltName; another one is refused. */
-  readonly subjectAltName: readonly GeneralNameType[];
-  /** `identity`: every name asked for must be the user's name or a name of the client certificate. */
-  readonly names: 'any' | 'identity';
-  readonly keys: readonly KeyType[];
-  /** Whether simplereenroll may keep the key of the old certificate. */
-  readonly renewWithSameKey: boolean;
-  /** Share of a certificate's validity, in percent, that must have passed before it may be renewed. */
-  readonly renewAfterPercent: number;
+/** What an alias grants and demands; csrattrs says what it demands (RFC 7030, section 4.5). */
+export interface Policy extends PolicyOptions {
+  /** Each is said by csrattrs and checked in every CSR. */
+  readonly demands: readonly Demand[];
+  /** What csrattrs answers, DER; undefined: nothing is demanded. */
+  readonly csrAttributes: Buffer | undefined;
+}
+
+/** Prepares a policy. Throws an Error with a sentence when it demands what it would then refuse. */
+export function createPolicy(options: PolicyOptions): Policy {
+  const demands = [
+    ...keyDemands(options),
+    ...subjectDemands(options.required),
+    ...subjectAltNameDemands(options.required),
+    ...extensionDemands(options.required),
+    ...attributeDemands(options.required),
+  ];
+  const wanted = demands.map((demand) => demand.wanted).filter((one) => one !== undefined);
+  refuseContradictions(options, wanted);
+  return { ...options, demands, csrAttributes: csrAttributesFor(wanted) };
 }
 
 /** The names that will be certified. */
@@ -41,12 +53,12 @@ export function permitEnrollment(
 ): PermittedNames {
   refuseChangeSubjectName(csr);
   refuseForbiddenExtensions(csr);
-  refuseOtherKeys(policy, csr);
   const subjectAltName = csr.subjectAltName ?? [];
   refuseNamelessSubject(csr.subject, subjectAltName);
   refuseOtherSubjectTypes(policy, csr.subject);
   refuseOtherSubjectAltNames(policy, subjectAltName);
   if (policy.names === 'identity') refuseForeignNames(identity, csr.subject, subjectAltName);
+  for (const { check } of policy.demands) check(csr);
   return { subject: csr.subject, subjectAltName };
 }
 
@@ -63,8 +75,8 @@ export function permitRenewal(
 ): PermittedNames {
   refuseChangeSubjectName(csr);
   refuseForbiddenExtensions(csr);
-  refuseOtherKeys(policy, csr);
   refuseChangedNames(current, csr);
+  for (const { check, onlyForFirst } of policy.demands) if (!onlyForFirst) check(csr);
   refuseSameKey(policy, current, csr);
   refuseEarlyRenewal(policy, current, now);
   return { subject: current.subject, subjectAltName: current.subjectAltName ?? [] };
@@ -80,15 +92,6 @@ function refuseChangeSubjectName(csr: CertificationRequest): void {
   }
 }
 
-function refuseOtherKeys(policy: Policy, csr: CertificationRequest): void {
-  if (!policy.keys.includes(csr.publicKey.type)) {
-    throw new EstError(
-      'forbidden',
-      `This alias accepts only these kinds of keys: ${policy.keys.join(', ')}.`,
-    );
-  }
-}
-
 function refuseNamelessSubject(subject: Name, subjectAltName: readonly GeneralName[]): void {
   if (subject.rdns.length === 0 && subjectAltName.length === 0) {
     throw new EstError(
@@ -96,32 +99,6 @@ function refuseNamelessSubject(subject: Name, subjectAltName: readonly GeneralNa
       'The CSR names nobody: both subject and subjectAltName are empty.',
     );
   }
-}
-
-function refuseOtherSubjectTypes(policy: Policy, subject: Name): void {
-  const types = subject.rdns.flat().map(({ type }) => nameOfOid(type));
-  if (!types.every((type) => policy.subject.includes(type))) {
-    throw new EstError('forbidden', `The subject may hold only: ${policy.subject.join(', ')}.`);
-  }
-}
-
-function refuseOtherSubjectAltNames(policy: Policy, names: readonly GeneralName[]): void {
-  if (!names.every(({ type }) => policy.subjectAltName.includes(type))) {
-    const allowed = policy.subjectAltName.join(', ') || 'nothing, so leave it out';
-    throw new EstError('forbidden', `The subjectAltName may hold only: ${allowed}.`);
-  }
-  if (names.some(isTooWide)) {
-    throw new EstError(
-      'forbidden',
-      'The subjectAltName may hold neither wildcards nor the unspecified address.',
-    );
-  }
-}
-
-/** A name that stands for many hosts at once. */
-function isTooWide(name: GeneralName): boolean {
-  if (name.type === 'dNSName') return name.value.includes('*');
-  return name.type === 'iPAddress' && (name.value === '0.0.0.0' || name.value === '::');
 }
 
 function refuseChangedNames(current: Certificate, csr: CertificationRequest): void {

@@ -7,7 +7,7 @@ import {
 } from '../../pkix/extensions-write.ts';
 import type { Extension, KeyUsage } from '../../pkix/extensions.ts';
 import type { KeyType } from '../../pkix/keys.ts';
-import { nameOfOid, oids, privilegedPurposes } from '../../pkix/oids.ts';
+import { nameOfOid, oidOf, privilegedPurposes } from '../../pkix/oids.ts';
 import type { EnrollmentRequest } from '../ca.ts';
 import type { ProfileOptions, PublicationUrls } from './options.ts';
 
@@ -42,7 +42,7 @@ const possibleKeyUsages: Readonly<Record<KeyType, readonly KeyUsage[]>> = {
 
 /** Prepares a profile. Throws an Error with a plain sentence when a value makes no sense. */
 export function createProfile(name: string, options: ProfileOptions, urls: PublicationUrls): Profile {
-  const purposes = [...new Set(options.extendedKeyUsage.map(purposeOid))];
+  const purposes = [...new Set(options.extendedKeyUsage.map(oidOf))];
   const forbidden = purposes.find((purpose) => privilegedPurposes.has(purpose));
   if (forbidden !== undefined) {
     throw new Error(`profiles.${name}.extendedKeyUsage: ${nameOfOid(forbidden)} is never given to a device.`);
@@ -81,10 +81,6 @@ function narrow<Value extends string>(
 
 function rejected(what: string): EstError {
   return new EstError('rejected_by_ca', `The certificate profile grants ${what}.`);
-}
-
-function purposeOid(purpose: string): string {
-  return (oids as Readonly<Record<string, string>>)[purpose] ?? purpose;
 }
 
 function locationsOf(crlUrls: readonly string[], caIssuersUrls: readonly string[]): readonly Extension[] {

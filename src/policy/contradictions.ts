@@ -1,0 +1,62 @@
+import { EstError } from '../errors.ts';
+import { DerError } from '../pkix/der.ts';
+import {
+  readBasicConstraints,
+  readExtendedKeyUsage,
+  readExtensionValue,
+  readKeyUsage,
+} from '../pkix/extensions.ts';
+import { readGeneralNames } from '../pkix/general-names.ts';
+import { nameFromAttributes } from '../pkix/names.ts';
+import { oidOf, oids } from '../pkix/oids.ts';
+import { checkRequestedNames, checkRequestedSubject } from '../pkix/requested-names.ts';
+import type { Wanted } from './demand.ts';
+import { refuseForbiddenExtensions } from './forbidden-extensions.ts';
+import { refuseOtherSubjectAltNames, refuseOtherSubjectTypes } from './granted-names.ts';
+import { valuesOf, type PolicyOptions } from './options.ts';
+
+/**
+ * Throws an Error when the policy requires what it would refuse: a CSR made from csrattrs must pass. The same
+ * checks decide as for a CSR.
+ */
+export function refuseContradictions(options: PolicyOptions, wanted: readonly Wanted[]): void {
+  try {
+    checkSubject(options);
+    checkExtensions(options, wanted);
+  } catch (error) {
+    if (!(error instanceof EstError || error instanceof DerError)) throw error;
+    throw new Error(`policy.required asks for what would be refused: ${error.message}`, { cause: error });
+  }
+}
+
+/** Fits every attribute type, countryName too. */
+const anyValue = 'XX';
+
+function checkSubject(options: PolicyOptions): void {
+  const attributes = Object.entries(options.required.subject).flatMap(([name, required]) => {
+    const values = valuesOf(required);
+    return (values.length === 0 ? [anyValue] : values).map((value) => ({ type: oidOf(name), value }));
+  });
+  const subject = nameFromAttributes(attributes);
+  checkRequestedSubject(subject);
+  refuseOtherSubjectTypes(options, subject);
+}
+
+function checkExtensions(options: PolicyOptions, wanted: readonly Wanted[]): void {
+  const known = wanted.flatMap((one) => (one.what === 'extension' ? [one.extension] : []));
+  const open = wanted.flatMap((one) => (one.what === 'openExtension' ? [one.extension] : []));
+  refuseForbiddenExtensions({
+    extensions: [...known, ...open],
+    keyUsage: readExtensionValue(known, oids.keyUsage, readKeyUsage),
+    extendedKeyUsage: readExtensionValue(known, oids.extendedKeyUsage, readExtendedKeyUsage),
+    basicConstraints: readExtensionValue(known, oids.basicConstraints, readBasicConstraints),
+  });
+  const names = readExtensionValue(known, oids.subjectAltName, readGeneralNames) ?? [];
+  checkRequestedNames(names);
+  refuseOtherSubjectAltNames(options, names);
+  const refusedType = Object.keys(options.required.subjectAltName).find(
+    (type) => !options.subjectAltName.some((allowed) => allowed === type),
+  );
+  if (refusedType !== undefined)
+    throw new Error(`policy.subjectAltName does not hold ${refusedType}, which is required.`);
+}
