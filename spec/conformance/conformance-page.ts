@@ -45,7 +45,11 @@ function readYaml(file: string): unknown {
   return parse(readFileSync(join('spec', 'conformance', file), 'utf8'));
 }
 
-/** The ids of rows that a test's name quotes; `C-04 to C-07` and `C-04/C-07` count as what they spell out. */
+/**
+ * The ids of rows that a test's name quotes; `C-04 to C-07` and `C-04/C-07` count as what they spell out.
+ *
+ * @public
+ */
 export function quotedRows(testName: string): readonly string[] {
   return [...testName.matchAll(/\b[A-Z]{1,2}-\d\d\b/g)].map(([id]) => id);
 }
