@@ -37,6 +37,18 @@ const fixedSentences: Partial<Record<EstErrorCode, string>> = {
 /** What went wrong, as a stable word; log lines and specs quote it. */
 export type EstErrorCode = keyof typeof statusByCode;
 
+/** What a CMC answer says of a refusal: a CMCFailInfo, or the CMCStatus noSupport (RFC 5272, sections 6.1.3, 6.1.4). */
+export type CmcFailure =
+  | 'noSupport'
+  | 'badAlg'
+  | 'badMessageCheck'
+  | 'badRequest'
+  | 'unsupportedExt'
+  | 'badIdentity'
+  | 'popFailed'
+  | 'internalCAError'
+  | 'tryLater';
+
 /** What an error carries besides its code and sentence. */
 export interface EstErrorOptions {
   /** What led to it, for the log only. */
@@ -45,6 +57,8 @@ export interface EstErrorOptions {
   readonly retryAfter?: number;
   /** Response header fields that belong to the status: `Allow`, `Accept`, `WWW-Authenticate`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** What a CMC answer says of it, where the code alone does not tell. */
+  readonly cmcFailure?: CmcFailure;
 }
 
 /**
@@ -55,6 +69,7 @@ export class EstError extends Error {
   readonly code: EstErrorCode;
   readonly retryAfter: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly cmcFailure: CmcFailure | undefined;
 
   constructor(code: EstErrorCode, sentence: string, options: EstErrorOptions = {}) {
     super(sentence, { cause: options.cause });
@@ -62,6 +77,7 @@ export class EstError extends Error {
     this.code = code;
     this.retryAfter = options.retryAfter;
     this.headers = options.headers ?? {};
+    this.cmcFailure = options.cmcFailure;
   }
 
   /** The HTTP status of this refusal. */

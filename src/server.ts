@@ -5,11 +5,17 @@ import { createServer as createHttpServer, type Server } from 'node:http';
 import { createBasicAuthenticator } from './auth/basic.ts';
 import { createClientCertificateAuthenticator } from './auth/client-certificate.ts';
 import { createAuthentication } from './auth/index.ts';
+import { createOwnCertificateCheck, type OwnCertificateCheck } from './auth/own-certificate.ts';
 import { trustAnchors } from './auth/trust-anchors.ts';
 import type { CertificationAuthority } from './ca/ca.ts';
 import { certificationAuthorityDrivers } from './ca/index.ts';
-import type { AliasConfiguration, Configuration, DriverOptions } from './config/configuration.ts';
-import type { Alias } from './est/alias.ts';
+import type {
+  AliasConfiguration,
+  Configuration,
+  DriverOptions,
+  FullCmcConfiguration,
+} from './config/configuration.ts';
+import type { Alias, FullCmc } from './est/alias.ts';
 import { openCaCertificates } from './est/ca-certificates.ts';
 import { createEstListener } from './est/listener.ts';
 import { createPublicationHandler } from './est/publication.ts';
@@ -19,6 +25,8 @@ import type { Log } from './ops/log.ts';
 import { readSecret } from './ops/secret.ts';
 import { certificatesFromPem, certificateToPem, type Certificate } from './pkix/certificate.ts';
 import { createPolicy } from './policy/policy.ts';
+import { oids } from './pkix/oids.ts';
+import { createMessageSigner } from './pkix/signed-data.ts';
 import { createBlocklist } from './pkix/weak-keys.ts';
 import { stateStoreDrivers } from './store/index.ts';
 import type { StateStore } from './store/store.ts';
@@ -176,11 +184,16 @@ async function openAlias(
   if (implicit.roots.length === 0 && implicit.intermediates.length > 0) {
     throw new Error('implicitTrustAnchors holds no self-signed certificate; add the root of the vendor.');
   }
+  const isRevoked = async ({ serialNumber }: Certificate, signal: AbortSignal): Promise<boolean> =>
+    (await ca.certificateStatus?.(serialNumber, signal)) === 'revoked';
   const clientCertificate = createClientCertificateAuthenticator({
     explicit: async (signal) => (await caCertificates.current(signal)).anchors,
     implicit,
-    isRevoked: async ({ serialNumber }, signal) =>
-      (await ca.certificateStatus?.(serialNumber, signal)) === 'revoked',
+    isRevoked,
+  });
+  const checkSigner = createOwnCertificateCheck({
+    caCertificates: async (signal) => (await caCertificates.current(signal)).certificates,
+    isRevoked,
   });
   return {
     name,
@@ -196,8 +209,30 @@ async function openAlias(
     }),
     policy: createPolicy(options.policy),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),
+    fullCmc: options.fullCmc && (await openFullCmc(options.fullCmc, ca, checkSigner)),
     strict: options.strict,
     wrap: options.wrap,
+  };
+}
+
+async function openFullCmc(
+  { signer, passThrough }: FullCmcConfiguration,
+  ca: CertificationAuthority,
+  checkSigner: OwnCertificateCheck,
+): Promise<FullCmc> {
+  if (passThrough && ca.fullCmc === undefined) {
+    throw new Error('fullCmc.passThrough: the CA backend does not speak CMC; leave this out.');
+  }
+  const certificates = await readCertificates([signer.certificate]);
+  const privateKey = createPrivateKey(await readSecret(signer.privateKey));
+  const purposes = certificates[0]?.extendedKeyUsage ?? [];
+  if (!purposes.includes(oids.cmcRA) && !purposes.includes(oids.cmcCA)) {
+    throw new Error('fullCmc.signer: the certificate must have the purpose id-kp-cmcRA or id-kp-cmcCA.');
+  }
+  return {
+    signer: await withContext('fullCmc.signer', createMessageSigner(certificates, privateKey)),
+    passThrough,
+    checkSigner,
   };
 }
 

@@ -14,7 +14,7 @@ export interface EnrollmentRequest {
   /** The same for every repeat of the same enrolment: a backend that sees it again must not issue twice. */
   readonly idempotencyKey: string;
   readonly alias: string;
-  readonly operation: 'simpleenroll' | 'simplereenroll';
+  readonly operation: 'simpleenroll' | 'simplereenroll' | 'fullcmc';
   readonly identity: ClientIdentity;
   /** The PKCS#10 as received (`csr.der`) and decoded; its proof of possession was verified. */
   readonly csr: CertificationRequest;
@@ -34,6 +34,8 @@ export type EnrollmentResult =
       readonly status: 'issued';
       /** The certificate, DER. */
       readonly certificate: Buffer;
+      /** From `fullCmc` alone: the CA's own Full PKI Response, DER, which the client gets as it is. */
+      readonly fullPkiResponse?: Buffer;
     }
   | {
       readonly status: 'pending';
@@ -65,6 +67,16 @@ export interface CertificationAuthority {
 
   /** Issues a certificate, or accepts the request for later (RFC 7030, sections 4.2.1 to 4.2.3). */
   enroll(request: EnrollmentRequest, signal: AbortSignal): Promise<EnrollmentResult>;
+
+  /**
+   * As `enroll`, for a CA that speaks CMC itself: `fullPkiRequest` is the message around the PKCS#10 as received, DER
+   * (RFC 5272, section 3.2). Every signature in it was verified.
+   */
+  fullCmc?(
+    request: EnrollmentRequest,
+    fullPkiRequest: Buffer,
+    signal: AbortSignal,
+  ): Promise<EnrollmentResult>;
 
   /** Asks again for a pending request by its reference; `request` is the device's repeat. */
   resume?(reference: string, request: EnrollmentRequest, signal: AbortSignal): Promise<EnrollmentResult>;

@@ -17,7 +17,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { SchemaObject } from 'ajv';
 import { EstError } from '../errors.ts';
+import { readCertificate } from '../pkix/certificate.ts';
 import { randomSerialNumber, signCertificate } from '../pkix/certificate-write.ts';
+import { onlyBodyPart, readFullPkiRequest } from '../pkix/cmc-request.ts';
+import { pkiResponse } from '../pkix/cmc-response.ts';
 import {
   authorityKeyIdentifier,
   certificationAuthorityConstraints,
@@ -29,6 +32,7 @@ import {
 } from '../pkix/extensions-write.ts';
 import { nameFromAttributes } from '../pkix/names.ts';
 import { oids } from '../pkix/oids.ts';
+import { createMessageSigner } from '../pkix/signed-data.ts';
 import { createSigner, generateSigningKey } from '../pkix/signer.ts';
 import type {
   CertificationAuthority,
@@ -113,7 +117,7 @@ async function openMockCertificationAuthority(
   const answersLeft = new Map<string, number>();
 
   /** One line per call to the CA, at level debug; the gateway itself writes the line per request. */
-  function logCall(method: 'enroll' | 'resume', { requestId, profile }: EnrollmentRequest): void {
+  function logCall(method: 'enroll' | 'fullCmc' | 'resume', { requestId, profile }: EnrollmentRequest): void {
     log.debug('The mock CA is asked.', { requestId, method, script: scriptNamed(profile) });
   }
 
@@ -129,36 +133,47 @@ async function openMockCertificationAuthority(
     return { status: 'pending', reference, retryAfter: options.retryAfter };
   }
 
+  async function enroll(request: EnrollmentRequest, signal: AbortSignal): Promise<EnrollmentResult> {
+    switch (scriptNamed(request.profile)) {
+      case 'issue':
+        return await certify(request, request.csr.publicKey.spki);
+      case 'pending':
+      case 'denied':
+        answersLeft.set(request.idempotencyKey, options.pendingAnswers - 1);
+        return putOff(request.idempotencyKey);
+      case 'rejected':
+        throw new EstError('rejected_by_ca', 'The CA refuses this request, as its script says.');
+      case 'slow':
+        await pause(options.delay, signal);
+        return await certify(request, request.csr.publicKey.spki);
+      case 'down':
+        // `cause` is what the HTTP client or the database threw; `retryAfter` is for who knows it.
+        throw new EstError('ca_unavailable', 'The mock CA is down.', {
+          cause: new Error('as its script says'),
+          retryAfter: options.retryAfter,
+        });
+      case 'wrong-key':
+        return await certify(request, foreignKey.spki);
+      case 'garbage':
+        return { status: 'issued', certificate: Buffer.from('This is no certificate.') };
+    }
+  }
+
   return {
     // The whole chain up to the root; here the issuing CA is the root.
     caCertificates: async () => await Promise.resolve([ca.certificate]),
 
     enroll: async (request, signal) => {
-      const script = scriptNamed(request.profile);
       logCall('enroll', request);
-      switch (script) {
-        case 'issue':
-          return await certify(request, request.csr.publicKey.spki);
-        case 'pending':
-        case 'denied':
-          answersLeft.set(request.idempotencyKey, options.pendingAnswers - 1);
-          return putOff(request.idempotencyKey);
-        case 'rejected':
-          throw new EstError('rejected_by_ca', 'The CA refuses this request, as its script says.');
-        case 'slow':
-          await pause(options.delay, signal);
-          return await certify(request, request.csr.publicKey.spki);
-        case 'down':
-          // `cause` is what the HTTP client or the database threw; `retryAfter` is for who knows it.
-          throw new EstError('ca_unavailable', 'The mock CA is down.', {
-            cause: new Error('as its script says'),
-            retryAfter: options.retryAfter,
-          });
-        case 'wrong-key':
-          return await certify(request, foreignKey.spki);
-        case 'garbage':
-          return { status: 'issued', certificate: Buffer.from('This is no certificate.') };
-      }
+      return await enroll(request, signal);
+    },
+
+    // Only a CA that speaks CMC itself has this; an alias asks for it with `passThrough`.
+    fullCmc: async (request, fullPkiRequest, signal) => {
+      logCall('fullCmc', request);
+      const result = await enroll(request, signal);
+      if (result.status === 'pending' || scriptNamed(request.profile) === 'garbage') return result;
+      return { ...result, fullPkiResponse: await ca.answer(fullPkiRequest, result.certificate) };
     },
 
     // Only a CA that answers `pending` needs this.
@@ -211,6 +226,8 @@ interface ThrowawayCa {
   readonly certificate: Buffer;
   readonly serialNumbers: ReadonlySet<string>;
   issue(request: EnrollmentRequest, spki: Buffer): Promise<Buffer>;
+  /** A Full PKI Response (RFC 5272, section 4.2) that the CA signs. */
+  answer(fullPkiRequest: Buffer, issued: Buffer): Promise<Buffer>;
 }
 
 const day = 86_400_000;
@@ -244,6 +261,13 @@ async function createThrowawayCa(validityDays: number): Promise<ThrowawayCa> {
   return {
     certificate,
     serialNumbers,
+    answer: async (fullPkiRequest, issued) => {
+      const { pkiData } = readFullPkiRequest(fullPkiRequest);
+      const { bodyPartId } = onlyBodyPart(pkiData);
+      const content = pkiResponse({ status: 'success' }, bodyPartId, pkiData.conversation);
+      const messageSigner = await createMessageSigner([readCertificate(certificate)], privateKey);
+      return await messageSigner.sign(oids.pkiResponse, content, [issued]);
+    },
     issue: async ({ subject, subjectAltName: names }, spki) => {
       const serialNumber = randomSerialNumber();
       const extensions = [

@@ -117,6 +117,13 @@ aliases:
     #strict: false
     # Base64 of replies: '64' (lines of 64 characters), none (one line), or auto (as the client seems to need it).
     #wrap: auto
+    # Switches fullcmc on (RFC 7030, section 4.3).
+    #fullCmc:
+      # What signs the answers, never the key of the CA: PEM of a certificate with the extended key usage id-kp-cmcRA
+      # or id-kp-cmcCA and of its intermediates, and PEM of its key.
+      #signer: { certificate: cmc/signer.pem, privateKey: file:cmc/signer.key }
+      # true: the CA backend speaks CMC itself and gets each request as it came, after all checks.
+      #passThrough: false
     # What a client may ask for.
     policy:
       # Attribute types that are copied from the CSR's subject; a CSR with another one is refused.

@@ -118,6 +118,45 @@ const policySchema: SchemaObject = {
   additionalProperties: false,
 };
 
+const fullCmcSchema: SchemaObject = {
+  type: 'object',
+  title: 'Full CMC',
+  description: 'Switches the operation fullcmc on (RFC 7030, section 4.3). Left out: off.',
+  properties: {
+    signer: {
+      type: 'object',
+      title: 'Signer',
+      description: 'What signs the answers: never the key of the CA.',
+      properties: {
+        certificate: {
+          type: 'string',
+          format: 'file',
+          title: 'Certificate file',
+          description:
+            'PEM: a certificate with the extended key usage id-kp-cmcRA or id-kp-cmcCA, then its intermediates.',
+        },
+        privateKey: {
+          type: 'string',
+          format: 'secret',
+          title: 'Private key',
+          description: 'PEM of its key: RSA of 2048 to 8192 bits, P-256 or P-384.',
+        },
+      },
+      required: ['certificate', 'privateKey'],
+      additionalProperties: false,
+    },
+    passThrough: {
+      type: 'boolean',
+      default: false,
+      title: 'Pass through',
+      description:
+        'true: the CA backend speaks CMC itself and gets each request as it came, after all checks; its answer goes to the client.',
+    },
+  },
+  required: ['signer'],
+  additionalProperties: false,
+};
+
 /** JSON Schema of one alias. */
 export const aliasSchema: SchemaObject = {
   type: 'object',
@@ -174,6 +213,7 @@ export const aliasSchema: SchemaObject = {
       description:
         'Base64 in lines of 64 characters, in one line (none), or as the client seems to need it (auto).',
     },
+    fullCmc: fullCmcSchema,
     policy: policySchema,
   },
   required: ['backend', 'authentication'],

@@ -53,10 +53,24 @@ export interface AliasConfiguration {
   readonly implicitTrustAnchors: readonly string[];
   /** Paths of lists of keys whose private halves are public knowledge. */
   readonly knownKeys: readonly string[];
+  /** Undefined: fullcmc is off. */
+  readonly fullCmc?: FullCmcConfiguration;
   /** Accept nothing but base64 of DER. */
   readonly strict: boolean;
   readonly wrap: 'auto' | '64' | 'none';
   readonly policy: PolicyOptions;
+}
+
+/** What fullcmc needs. */
+export interface FullCmcConfiguration {
+  readonly signer: {
+    /** Path of a PEM file: the certificate, then its intermediates. */
+    readonly certificate: string;
+    /** Secret reference to the PEM private key. */
+    readonly privateKey: string;
+  };
+  /** The backend gets the requests as they came. */
+  readonly passThrough: boolean;
 }
 
 /** Bounds of the EST listener; times in seconds. */

@@ -1,13 +1,12 @@
 import { EstError } from '../errors.ts';
 import { decodeBase64 } from './base64.ts';
 
-const armour =
-  /^\s*-----BEGIN (NEW )?CERTIFICATE REQUEST-----([^-]*)-----END \1?CERTIFICATE REQUEST-----\s*$/;
+const armour = /^\s*-----BEGIN ((?:NEW )?CERTIFICATE REQUEST|CMS|PKCS7)-----([^-]*)-----END \1-----\s*$/;
 
 /**
  * The DER octets of an enrolment request's body. Always accepted: base64 of DER, whatever
  * Content-Transfer-Encoding says (RFC 8951, section 3). Unless `strict`, also what curl recipes and older
- * devices send: raw DER, and one PEM block of a certificate request. Throws `malformed_request`.
+ * devices send: raw DER, and one PEM block of a certificate request or a CMS message. Throws `malformed_request`.
  */
 export function decodeBody(body: Buffer, strict: boolean): Buffer {
   if (!strict && isRawDer(body)) return body;
@@ -15,10 +14,7 @@ export function decodeBody(body: Buffer, strict: boolean): Buffer {
   const base64 = strict ? text : withoutArmour(text);
   const der = decodeBase64(base64);
   if (der.length === 0) {
-    throw new EstError(
-      'malformed_request',
-      'The request body is empty; expected a PKCS#10 request in base64.',
-    );
+    throw new EstError('malformed_request', 'The request body is empty; expected a request in base64.');
   }
   return der;
 }
@@ -34,7 +30,7 @@ function withoutArmour(text: string): string {
   if (base64 === undefined) {
     throw new EstError(
       'malformed_request',
-      'The request body is PEM, but not exactly one CERTIFICATE REQUEST block.',
+      'The request body is PEM, but not exactly one CERTIFICATE REQUEST or CMS block.',
     );
   }
   return base64;

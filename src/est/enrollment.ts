@@ -7,7 +7,7 @@ import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { certsOnly } from '../pkix/cms.ts';
 import type { PermittedNames } from '../policy/policy.ts';
 import type { OpenedEnrollment, RepeatWindow } from '../store/store.ts';
-import { readIssuedCertificate } from './issued-certificate.ts';
+import { checkFullPkiResponse, readIssuedCertificate } from './issued-certificate.ts';
 import type { EstRequest, EstResponse } from './message.ts';
 
 /** A request that passed every check and may go to the CA. */
@@ -16,11 +16,18 @@ export interface PermittedEnrollment {
   readonly identity: ClientIdentity;
   readonly csr: CertificationRequest;
   readonly names: PermittedNames;
+  /** For a CA that speaks CMC itself: the message around the CSR, DER. */
+  readonly fullPkiRequest?: Buffer | undefined;
 }
 
 /** What becomes of it. */
 export type EnrollmentOutcome =
-  | { readonly status: 'issued'; readonly certificate: Buffer }
+  | {
+      readonly status: 'issued';
+      readonly certificate: Buffer;
+      /** The CA's own, when it speaks CMC itself. */
+      readonly fullPkiResponse?: Buffer | undefined;
+    }
   | { readonly status: 'pending'; readonly retryAfter: number };
 
 /** Seconds until asking again makes sense while the same request is being handled elsewhere. */
@@ -61,7 +68,7 @@ export async function enroll(
       throw new EstError('forbidden', 'This enrolment code has been used up; ask for a new one.');
     case 'opened':
     case 'pending':
-      return await askCa(request, opened, toCaRequest(request, permitted, opened.id));
+      return await askCa(request, opened, permitted);
   }
 }
 
@@ -71,21 +78,23 @@ type UnfinishedEnrollment = Extract<OpenedEnrollment, { readonly state: 'opened'
 async function askCa(
   request: EstRequest,
   opened: UnfinishedEnrollment,
-  caRequest: EnrollmentRequest,
+  permitted: PermittedEnrollment,
 ): Promise<EnrollmentOutcome> {
   const { journal } = request;
   try {
-    const result = await answerOfCa(request, opened, caRequest);
+    const result = await answerOfCa(request, opened, permitted);
     if (result.status === 'pending') {
       await journal.pending(opened.id, result.reference, new Date());
       return result;
     }
     const { certificates } = await request.alias.caCertificates.current(request.signal);
-    const issued = readIssuedCertificate(result.certificate, caRequest.csr, certificates, request.receivedAt);
+    const issued = readIssuedCertificate(result.certificate, permitted.csr, certificates, request.receivedAt);
+    const { fullPkiResponse } = result;
+    if (fullPkiResponse !== undefined) checkFullPkiResponse(fullPkiResponse, issued);
     const { der, serialNumber, notAfter } = issued;
     await journal.issued(opened.id, { certificate: der, serialNumber, notAfter }, new Date());
     request.annotate({ serialNumber });
-    return { status: 'issued', certificate: der };
+    return { status: 'issued', certificate: der, fullPkiResponse };
   } catch (thrown) {
     const error = toEstError(thrown);
     await (isFinal(error)
@@ -96,10 +105,16 @@ async function askCa(
 }
 
 async function answerOfCa(
-  { alias, signal }: EstRequest,
+  request: EstRequest,
   opened: UnfinishedEnrollment,
-  caRequest: EnrollmentRequest,
+  permitted: PermittedEnrollment,
 ): Promise<EnrollmentResult> {
+  const { alias, signal } = request;
+  const { fullPkiRequest } = permitted;
+  const caRequest = toCaRequest(request, permitted, opened.id);
+  if (opened.state === 'opened' && fullPkiRequest !== undefined && alias.ca.fullCmc !== undefined) {
+    return await alias.ca.fullCmc(caRequest, fullPkiRequest, signal);
+  }
   if (opened.state === 'opened') return await alias.ca.enroll(caRequest, signal);
   if (alias.ca.resume === undefined) {
     throw new EstError('ca_bad_answer', 'The request waits at a CA that cannot be asked about it any more.');

@@ -1,7 +1,9 @@
 import { EstError } from '../errors.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { namesEqual } from '../pkix/names.ts';
+import { oids } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import { readSignedData, type SignedData } from '../pkix/signed-data-read.ts';
 
 /**
  * Reads what a CA backend gave as the issued certificate, and believes it only when it holds the CSR's key, is
@@ -21,6 +23,22 @@ export function readIssuedCertificate(
     throw badAnswer('its issuer is not among the CA certificates of the alias');
   }
   return certificate;
+}
+
+/** Believes a CA's own Full PKI Response only when it is one and holds the certificate. Throws `ca_bad_answer`. */
+export function checkFullPkiResponse(der: Buffer, issued: Certificate): void {
+  const { contentType, certificates } = parseSignedData(der);
+  const isSound =
+    contentType === oids.pkiResponse && certificates.some(({ sha256 }) => sha256 === issued.sha256);
+  if (!isSound) throw badAnswer('its Full PKI Response does not hold it');
+}
+
+function parseSignedData(der: Buffer): SignedData {
+  try {
+    return readSignedData(der);
+  } catch (error) {
+    throw badAnswer('its Full PKI Response is malformed', error);
+  }
 }
 
 function parse(der: Buffer): Certificate {

@@ -1,4 +1,5 @@
 import type { Credentials } from '../auth/auth.ts';
+import type { EstError } from '../errors.ts';
 import type { TrustAnchorKind } from '../identity.ts';
 import type { EnrollmentJournal } from '../store/store.ts';
 import type { Alias } from './alias.ts';
@@ -20,8 +21,8 @@ export interface EstRequest {
   /** Aborts when the time for this request is over. */
   readonly signal: AbortSignal;
   /**
-   * Reads the body once, in the media type that the operation demands, and gives its DER octets. Throws
-   * `unsupported_media_type`, `payload_too_large` or `malformed_request`.
+   * Reads the body once, in the media type that the operation demands (with its parameters, if it names any), and
+   * gives its DER octets. Throws `unsupported_media_type`, `payload_too_large` or `malformed_request`.
    */
   readonly readBody: (mediaType: string) => Promise<Buffer>;
   /** Adds to the one log line of this request, whatever its end is. */
@@ -33,21 +34,27 @@ export interface RequestFacts {
   readonly identity?: string;
   /** Which kind of anchor the client certificate led to, when there was one. */
   readonly trustAnchor?: TrustAnchorKind | undefined;
+  /** Whose certificate signed the message, where messages are signed: RFC 4514 string. */
+  readonly signedBy?: string;
   readonly subject?: string;
   readonly serialNumber?: string;
   readonly repeated?: boolean;
 }
 
-/** What an operation answers. A refusal is thrown. */
+/** The body of an answer. */
+export interface Content {
+  readonly mediaType: string;
+  /** DER; base64 is the wire's business (RFC 8951, section 3). */
+  readonly body: Buffer;
+}
+
+/** What an operation answers. A refusal is thrown, unless the operation has a format of its own for it. */
 export type EstResponse =
-  | {
+  | (Content & {
       readonly status: 'ok';
-      readonly mediaType: string;
-      /** DER; base64 is the wire's business (RFC 8951, section 3). */
-      readonly body: Buffer;
       /** The connection ends with this answer. */
       readonly close?: boolean;
-    }
+    })
   | {
       /** There is nothing to say. */
       readonly status: 'empty';
@@ -56,4 +63,12 @@ export type EstResponse =
       readonly status: 'accepted';
       /** Whole seconds (RFC 7030, section 4.2.3). */
       readonly retryAfter: number;
+      /** Left out: a sentence for people. */
+      readonly content?: Content;
+    }
+  | {
+      /** Refused, in the operation's own format (RFC 7030, section 4.3.2). */
+      readonly status: 'refused';
+      readonly error: EstError;
+      readonly content: Content;
     };

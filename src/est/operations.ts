@@ -1,5 +1,7 @@
+import type { Alias } from './alias.ts';
 import { cacerts } from './cacerts.ts';
 import { csrattrs } from './csrattrs.ts';
+import { fullcmc } from './fullcmc.ts';
 import type { EstRequest, EstResponse } from './message.ts';
 import { simpleenroll } from './simpleenroll.ts';
 import { simplereenroll } from './simplereenroll.ts';
@@ -7,6 +9,8 @@ import { simplereenroll } from './simplereenroll.ts';
 /** One EST operation: its method, its request's media type, and what it does. */
 export interface Operation {
   readonly method: 'GET' | 'POST';
+  /** Whether the alias has it switched on; left out: every alias offers it. */
+  readonly isOffered?: (alias: Alias) => boolean;
   readonly handle: (request: EstRequest) => Promise<EstResponse>;
 }
 
@@ -16,4 +20,5 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['csrattrs', { method: 'GET', handle: csrattrs }],
   ['simpleenroll', { method: 'POST', handle: simpleenroll }],
   ['simplereenroll', { method: 'POST', handle: simplereenroll }],
+  ['fullcmc', { method: 'POST', isOffered: ({ fullCmc }) => fullCmc !== undefined, handle: fullcmc }],
 ]);

@@ -14,9 +14,9 @@ import {
   checkFraming,
   credentialsOf,
   errorReply,
+  operationReply,
   readBody,
   send,
-  successReply,
   type Reply,
 } from './wire.ts';
 
@@ -71,8 +71,9 @@ export function createEstHandler(service: EstService): RequestListener {
       const deadline = startDeadline(service.limits.requestTimeout);
       const estRequest = toEstRequest(service, alias, request, response, deadline.signal);
       const outcome = await operation.handle(estRequest).finally(deadline.clear);
-      const reply = successReply(request, alias, outcome);
-      finish(request, response, reply, outcome.status);
+      const reply = operationReply(request, alias, estRequest.id, outcome);
+      if (outcome.status === 'refused') finish(request, response, reply, outcome.error.code, outcome.error);
+      else finish(request, response, reply, outcome.status);
     },
   );
 
@@ -132,7 +133,7 @@ function route(aliases: ReadonlyMap<string, Alias>, request: Request, exchange: 
   }
   exchange.facts = { alias: alias.name };
   const operation = operations.get(String(segment));
-  if (operation === undefined) throw unknownOperation();
+  if (operation?.isOffered?.(alias) === false || operation === undefined) throw unknownOperation();
   exchange.facts = { alias: alias.name, operation: String(segment) };
   const allowed = operation.method === 'GET' ? ['GET', 'HEAD'] : ['POST'];
   if (!allowed.includes(request.method)) {

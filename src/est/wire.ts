@@ -5,7 +5,7 @@ import type { Credentials } from '../auth/auth.ts';
 import { channelBindingOf } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
 import { encodeBase64, type LineWrap } from './base64.ts';
-import type { EstResponse } from './message.ts';
+import type { Content, EstResponse } from './message.ts';
 import type { Alias } from './alias.ts';
 
 /** A reply as it goes out: always with Content-Length, header and body in one write. */
@@ -88,10 +88,11 @@ function expectsContinue(request: IncomingMessage): boolean {
   return request.headers.expect !== undefined && request.httpVersion !== '1.0';
 }
 
-/** The type is compared exactly, its parameters are ignored (`charset`, `name`). */
+/** The type is compared exactly; parameters are ignored (`charset`, `name`) unless the operation demands one. */
 function checkMediaType(request: IncomingMessage, mediaType: string): void {
-  const found = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-  if (found !== mediaType) {
+  const [found, ...parameters] = parametersOf(request.headers['content-type'] ?? '');
+  const [type, ...demanded] = parametersOf(mediaType);
+  if (found !== type || !demanded.every((parameter) => parameters.includes(parameter))) {
     throw new EstError('unsupported_media_type', `The Content-Type of this request must be ${mediaType}.`, {
       headers: { Accept: mediaType },
     });
@@ -102,6 +103,11 @@ function checkMediaType(request: IncomingMessage, mediaType: string): void {
       headers: { 'Accept-Encoding': 'identity' },
     });
   }
+}
+
+/** Type and parameters of a media type, in lower case, values without quotes. */
+function parametersOf(mediaType: string): readonly string[] {
+  return mediaType.split(';').map((part) => part.trim().toLowerCase().replace(/"/g, ''));
 }
 
 function declaredLength(request: IncomingMessage): number {
@@ -115,25 +121,59 @@ function tooLarge(limit: number): EstError {
   );
 }
 
-/** The reply to a request that was served (RFC 7030, section 4; RFC 8951, section 3). */
-export function successReply(request: Request, alias: Alias, outcome: EstResponse): Reply {
-  if (outcome.status === 'accepted') {
-    const body = 'The request was accepted and waits for the CA; repeat it after the time in Retry-After.\n';
-    const headers = { 'Content-Type': 'text/plain', 'Retry-After': String(outcome.retryAfter) };
-    return { status: 202, headers: { ...headers, 'Cache-Control': 'no-store' }, body, close: false };
+/** The reply to a request that an operation answered (RFC 7030, section 4; RFC 8951, section 3). */
+export function operationReply(
+  request: Request,
+  alias: Alias,
+  requestId: string,
+  outcome: EstResponse,
+): Reply {
+  switch (outcome.status) {
+    case 'ok':
+      return { status: 200, ...withContent(request, alias, outcome), close: outcome.close ?? false };
+    case 'empty':
+      return { status: 204, headers: cacheControlOf(request), body: '', close: false };
+    case 'accepted':
+      return acceptedReply(request, alias, outcome);
+    case 'refused': {
+      const { headers, ...plain } = errorReply(outcome.error, requestId);
+      const content = withContent(request, alias, outcome.content);
+      return { ...plain, ...content, headers: { ...headers, ...content.headers } };
+    }
   }
-  const cacheControl = { 'Cache-Control': request.method === 'POST' ? 'no-store' : 'no-cache' };
-  if (outcome.status === 'empty') return { status: 204, headers: cacheControl, body: '', close: false };
+}
+
+function acceptedReply(
+  request: Request,
+  alias: Alias,
+  { retryAfter, content }: Extract<EstResponse, { readonly status: 'accepted' }>,
+): Reply {
+  const sentence =
+    'The request was accepted and waits for the CA; repeat it after the time in Retry-After.\n';
+  const { headers, body } =
+    content === undefined
+      ? { headers: { 'Content-Type': 'text/plain', 'Cache-Control': 'no-store' }, body: sentence }
+      : withContent(request, alias, content);
+  return { status: 202, headers: { ...headers, 'Retry-After': String(retryAfter) }, body, close: false };
+}
+
+function withContent(
+  request: Request,
+  alias: Alias,
+  { mediaType, body }: Content,
+): Pick<Reply, 'headers' | 'body'> {
   return {
-    status: 200,
     headers: {
-      'Content-Type': outcome.mediaType,
+      'Content-Type': mediaType,
       'Content-Transfer-Encoding': 'base64',
-      ...cacheControl,
+      ...cacheControlOf(request),
     },
-    body: encodeBase64(outcome.body, lineWrap(request, alias.wrap)),
-    close: outcome.close ?? false,
+    body: encodeBase64(body, lineWrap(request, alias.wrap)),
   };
+}
+
+function cacheControlOf({ method }: Request): { readonly 'Cache-Control': string } {
+  return { 'Cache-Control': method === 'POST' ? 'no-store' : 'no-cache' };
 }
 
 /**

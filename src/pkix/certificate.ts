@@ -96,7 +96,8 @@ export function readSignedCertificate(der: Buffer): SignedCertificate {
   };
 }
 
-function readSerialNumber(node: DerNode): string {
+/** The serialNumber in the form of `Certificate.serialNumber`. Throws DerError. */
+export function readSerialNumber(node: DerNode): string {
   const value = readInteger(node);
   if (value < 0n) throw new DerError('The serialNumber is negative.');
   const hex = value.toString(16);

@@ -222,7 +222,10 @@ function bitLength(value: bigint): number {
 }
 
 function refusal(found: string, cause?: unknown): EstError {
-  return new EstError('bad_certification_request', `${found} Accepted keys: ${acceptedKeys}.`, { cause });
+  return new EstError('bad_certification_request', `${found} Accepted keys: ${acceptedKeys}.`, {
+    cause,
+    cmcFailure: 'badAlg',
+  });
 }
 
 function weak(reason: string): EstError {

@@ -134,11 +134,20 @@ export const oids = {
   // CMS content types: RFC 5652.
   data: '1.2.840.113549.1.7.1',
   signedData: '1.2.840.113549.1.7.2',
+  authenticatedData: '1.2.840.113549.1.9.16.1.2',
 
   // Signed attributes: RFC 5652, section 11.
   contentType: '1.2.840.113549.1.9.3',
   messageDigest: '1.2.840.113549.1.9.4',
   signingTime: '1.2.840.113549.1.9.5',
+
+  // CMC: RFC 5272, sections 3.2.1, 4.2 and 6.
+  pkiData: '1.3.6.1.5.5.7.12.2',
+  pkiResponse: '1.3.6.1.5.5.7.12.3',
+  transactionId: '1.3.6.1.5.5.7.7.5',
+  senderNonce: '1.3.6.1.5.5.7.7.6',
+  recipientNonce: '1.3.6.1.5.5.7.7.7',
+  statusInfoV2: '1.3.6.1.5.5.7.7.25',
 } as const;
 
 const nameByOid: ReadonlyMap<string, string> = new Map(

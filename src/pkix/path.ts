@@ -5,7 +5,7 @@ import { DerError, readBitString, readDer } from './der.ts';
 import { decodePublicKey, type PublicKey } from './keys.ts';
 import { objectionToNames } from './name-constraints.ts';
 import { namesEqual } from './names.ts';
-import { oids } from './oids.ts';
+import { nameOfOid, oids } from './oids.ts';
 import { verifySignature } from './signature.ts';
 
 /** No path leads from the certificate to a trust anchor. The message says of the certificate why: `it has expired`. */
@@ -19,6 +19,8 @@ export interface PathOptions {
   readonly intermediates: readonly Certificate[];
   readonly trustAnchors: readonly Certificate[];
   readonly at: Date;
+  /** Extended key usages of which the client's certificate must have one, if it has any; default: clientAuth. */
+  readonly purposes?: readonly string[];
 }
 
 const longestPath = 10;
@@ -42,7 +44,7 @@ const processedExtensions: ReadonlySet<string> = new Set([
  * basicConstraints, key usages, certificate policies and unknown critical extensions. Throws PathError.
  */
 export function validatePath(leaf: Certificate, options: PathOptions): readonly Certificate[] {
-  const objection = objectionToClient(leaf, options.at);
+  const objection = objectionToClient(leaf, options);
   if (objection !== undefined) throw new PathError(objection);
   const outcome = extendPath([leaf], leaf, options);
   if (typeof outcome === 'string') throw new PathError(outcome);
@@ -91,18 +93,19 @@ function keyIdentifiersAgree(ofIssuer: Buffer | undefined, named: Buffer | undef
   return ofIssuer === undefined || named === undefined || ofIssuer.equals(named);
 }
 
-function objectionToClient(certificate: Certificate, at: Date): string | undefined {
+function objectionToClient(
+  certificate: Certificate,
+  { at, purposes = [oids.clientAuth] }: PathOptions,
+): string | undefined {
   const { keyUsage, extendedKeyUsage } = certificate;
   if (at < certificate.notBefore) return 'it is not valid yet';
   if (at > certificate.notAfter) return 'it has expired';
   if (hasUnknownCriticalExtension(certificate)) return 'it has an unknown critical extension';
   if (keyUsage?.includes('digitalSignature') === false) return 'its keyUsage lacks digitalSignature';
-  if (extendedKeyUsage?.some(isForClients) === false) return 'its extendedKeyUsage lacks clientAuth';
+  const accepted = [...purposes, oids.anyExtendedKeyUsage];
+  if (extendedKeyUsage?.some((oid) => accepted.includes(oid)) === false)
+    return `its extendedKeyUsage lacks ${purposes.map(nameOfOid).join(' or ')}`;
   return undefined;
-}
-
-function isForClients(oid: string): boolean {
-  return oid === oids.clientAuth || oid === oids.anyExtendedKeyUsage;
 }
 
 function objectionToIssuer(

@@ -89,8 +89,10 @@ function decode(root: DerNode): CertificationRequest {
   const publicKey = readPublicKey(spki);
   refuseUnfitKeyUsage(publicKey, extensions.keyUsage ?? []);
   if (!verifySignature(signatureAlgorithm, publicKey, info.bytes, signature)) {
-    throw refusal(
+    throw new EstError(
+      'bad_certification_request',
       'The signature of the CSR is wrong; sign it with the private key that belongs to its public key.',
+      { cmcFailure: 'popFailed' },
     );
   }
   return {
@@ -223,7 +225,11 @@ function readRequestedExtensions(attributes: Attributes): RequestedExtensions {
 function checkRequestedExtension({ oid, critical, value }: Extension): void {
   readDer(value);
   if (critical && !isCertificateExtension(oid)) {
-    throw new DerError('A critical extension is requested that is not known here; leave it out.');
+    throw new EstError(
+      'bad_certification_request',
+      'A critical extension is requested that is not known here; leave it out.',
+      { cmcFailure: 'unsupportedExt' },
+    );
   }
 }
 

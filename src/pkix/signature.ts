@@ -124,13 +124,14 @@ const hashOids: ReadonlyMap<string, SignatureHash> = new Map([
 /** RFC 4055, section 3.1: a hash of SHA-2, MGF1 with the same hash, a salt of at most the hash's length. */
 function readPssParameters(node: DerNode | undefined): Scheme {
   const [hashField, maskField, saltField, ...rest] = node?.tag === tags.sequence ? node.children : [];
-  const hash = readHash(explicitChild(hashField, 0));
+  const hash = readHashAlgorithm(explicitChild(hashField, 0));
   const [mask, maskHash] = explicitChild(maskField, 1).children;
   // Without the salt field the length is 20; the trailer field has one value only, which DER leaves out.
   const saltLength = saltField === undefined ? 20n : readInteger(explicitChild(saltField, 2));
   const isMgf1 = mask !== undefined && maskHash !== undefined && readObjectIdentifier(mask) === oids.mgf1;
   const isSaneSalt = saltLength >= 0n && saltLength <= saltLengths[hash];
-  if (!isMgf1 || readHash(maskHash) !== hash || !isSaneSalt || rest.length > 0) throw badParameters();
+  if (!isMgf1 || readHashAlgorithm(maskHash) !== hash || !isSaneSalt || rest.length > 0)
+    throw badParameters();
   return { hash, pssSaltLength: Number(saltLength) };
 }
 
@@ -140,7 +141,8 @@ function explicitChild(node: DerNode | undefined, n: number): DerNode {
   return child;
 }
 
-function readHash({ children: [oid, parameters, ...rest] }: DerNode): SignatureHash {
+/** The hash function of an AlgorithmIdentifier. Throws `bad_certification_request` when it is not accepted. */
+export function readHashAlgorithm({ children: [oid, parameters, ...rest] }: DerNode): SignatureHash {
   const hash = oid === undefined ? undefined : hashOids.get(readObjectIdentifier(oid));
   const hasOddParameters = rest.length > 0 || (parameters !== undefined && !isNull(parameters));
   if (hash === undefined || hasOddParameters) throw badParameters();
@@ -161,5 +163,7 @@ function badParameters(): EstError {
 }
 
 function refusal(found: string): EstError {
-  return new EstError('bad_certification_request', `${found} Accepted: ${acceptedSignatures}.`);
+  return new EstError('bad_certification_request', `${found} Accepted: ${acceptedSignatures}.`, {
+    cmcFailure: 'badAlg',
+  });
 }

@@ -35,5 +35,7 @@ export function refuseForbiddenExtensions(csr: RequestedExtensions): void {
 }
 
 function forbidden(what: string): EstError {
-  return new EstError('forbidden', `The CSR asks ${what}, which is never granted.`);
+  return new EstError('forbidden', `The CSR asks ${what}, which is never granted.`, {
+    cmcFailure: 'unsupportedExt',
+  });
 }

@@ -19,6 +19,7 @@ export function refuseForeignNames(
   throw new EstError(
     'forbidden',
     'The CSR asks for a name that does not belong to the authenticated client.',
+    { cmcFailure: 'badIdentity' },
   );
 
   function isOwn(name: GeneralName): boolean {

@@ -1,0 +1,83 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { verifyMessageSigner } from '../../src/auth/message-signer.ts';
+import { EstError } from '../../src/errors.ts';
+import { onlyBodyPart, readFullPkiRequest } from '../../src/pkix/cmc-request.ts';
+import { readCertificationRequest } from '../../src/pkix/pkcs10.ts';
+import { control, pkiData, requestOf, senderNonce, transactionId, usualTcr } from '../support/cmc.ts';
+import { integer, sequence, set, tlv } from '../support/csr.ts';
+import { milliseconds, thrownBy } from '../support/thrown.ts';
+
+/** All that is done with a message before anybody is asked. */
+function read(der: Buffer): string {
+  const { signedData, pkiData: data } = readFullPkiRequest(der);
+  const part = onlyBodyPart(data);
+  if (part.kind === 'nested') return 'nested';
+  const { publicKey } = readCertificationRequest(part.certificationRequest);
+  verifyMessageSigner(signedData, { requestedKey: publicKey });
+  return 'signed by the requested key';
+}
+
+describe('a Full PKI Request with hostile input', () => {
+  let message: Buffer;
+
+  beforeAll(async () => {
+    const controls = [transactionId(1n), senderNonce(Buffer.from('nonce'))];
+    message = await requestOf(pkiData({ controls, requests: [await usualTcr()] }));
+  });
+
+  it('is read when it is as it should be', () => {
+    expect(read(message)).toBe('signed by the requested key');
+  });
+
+  it('is refused with an EstError and nothing else when any octet is another', () => {
+    const changed = fc.property(fc.nat(message.length - 1), fc.integer({ min: 1, max: 255 }), (at, by) => {
+      const other = Buffer.from(message);
+      other.writeUInt8(other.readUInt8(at) ^ by, at);
+      const thrown = thrownBy(() => read(other));
+      return thrown instanceof EstError || hasSameContent(other);
+    });
+    expect(fc.check(changed, { numRuns: 3000 })).toMatchObject({ failed: false });
+  });
+
+  /** Not signed, and not believed: by which name the signer goes, and the versions. */
+  function hasSameContent(other: Buffer): boolean {
+    const { signedData } = readFullPkiRequest(other);
+    return signedData.content.equals(readFullPkiRequest(message).signedData.content);
+  }
+
+  it('is refused with an EstError when it is cut off anywhere', () => {
+    const lengths = Array.from({ length: message.length }, (_, length) => length);
+    const thrown = lengths.map((length) => thrownBy(() => read(message.subarray(0, length))));
+    expect(thrown.every((error) => error instanceof EstError)).toBe(true);
+  });
+
+  it.each([
+    [
+      '4,000 requests',
+      () =>
+        pkiData({
+          requests: Array.from({ length: 4000 }, (_, n) => tlv(0xa0, integer(BigInt(n + 1)), sequence())),
+        }),
+    ],
+    [
+      '2,000 controls',
+      () =>
+        pkiData({ controls: Array.from({ length: 2000 }, (_, n) => control(BigInt(n + 1), 5, integer(1n))) }),
+    ],
+    [
+      'a transactionId of 1 MB',
+      () => pkiData({ controls: [control(1n, 5, tlv(0x02, Buffer.alloc(1_000_000, 1)))] }),
+    ],
+    ['30 levels of nothing', () => pkiData({ controls: [nest(28)] })],
+    ['a bodyPartID of 5 octets', () => pkiData({ controls: [sequence(integer(1n << 33n), set())] })],
+  ])('is refused with %s, within 100 ms', async (_what, content) => {
+    const bomb = await requestOf(content());
+    expect(milliseconds(() => thrownBy(() => read(bomb)))).toBeLessThan(100);
+    expect(thrownBy(() => read(bomb))).toBeInstanceOf(EstError);
+  });
+
+  function nest(levels: number): Buffer {
+    return levels === 0 ? sequence() : sequence(nest(levels - 1));
+  }
+});

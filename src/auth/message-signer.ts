@@ -1,0 +1,101 @@
+import { EstError } from '../errors.ts';
+import type { ClientIdentity } from '../identity.ts';
+import type { Certificate } from '../pkix/certificate.ts';
+import { DerError, readDer } from '../pkix/der.ts';
+import { generalNamesEqual } from '../pkix/general-names.ts';
+import { decodePublicKey, type PublicKey } from '../pkix/keys.ts';
+import { attributeValues, namesEqual } from '../pkix/names.ts';
+import { oids } from '../pkix/oids.ts';
+import { verifySignedData, type SignedData, type SignerIdentifier } from '../pkix/signed-data-read.ts';
+
+/** What may have signed a message besides the certificates that are in it. */
+export interface PossibleSigners {
+  /** The key for which a certificate is asked (RFC 5272, section 3.2). */
+  readonly requestedKey?: PublicKey;
+  /** The TLS client certificate. */
+  readonly shown?: Certificate | undefined;
+}
+
+/**
+ * Verifies the signature of a message and gives the certificate that made it, which is not believed yet; undefined
+ * when the requested key made it. Throws `bad_certification_request`.
+ */
+export function verifyMessageSigner(
+  signedData: SignedData,
+  { requestedKey, shown }: PossibleSigners,
+): Certificate | undefined {
+  const { signerIdentifier } = signedData.signerInfo;
+  const candidates = [...signedData.certificates, ...(shown === undefined ? [] : [shown])];
+  const certificate = candidates.find((candidate) => isNamedBy(signerIdentifier, candidate));
+  try {
+    // Who is named by no certificate can only be the requested key, which has none yet.
+    const key = certificate === undefined ? requestedKey : decodePublicKey(readDer(certificate.spki));
+    if (key === undefined) throw badSignature('no certificate of the signer is in it');
+    if (!verifySignedData(signedData, key)) throw badSignature('the signature or the digest is wrong');
+    return requestedKey?.spki.equals(key.spki) === true ? undefined : certificate;
+  } catch (error) {
+    if (error instanceof DerError) throw badSignature('it is malformed', error);
+    throw error;
+  }
+}
+
+function isNamedBy(signerIdentifier: SignerIdentifier, certificate: Certificate): boolean {
+  return signerIdentifier.kind === 'subjectKeyIdentifier'
+    ? certificate.subjectKeyIdentifier?.equals(signerIdentifier.keyIdentifier) === true
+    : certificate.issuer.der.equals(signerIdentifier.issuer) &&
+        certificate.serialNumber === signerIdentifier.serialNumber;
+}
+
+/**
+ * Refuses a signer that is somebody else than the authenticated client: the certificate must be the TLS client
+ * certificate, have the same names as one that the EST CA issued, or carry the user's name. Throws `forbidden`.
+ */
+export function refuseForeignSigner(identity: ClientIdentity, signer: Certificate): void {
+  const isOwn =
+    identity.certificate === undefined
+      ? identity.user !== undefined && carriesName(signer, identity.user.name)
+      : identity.certificate.certificate.sha256 === signer.sha256 ||
+        (identity.certificate.trustAnchor === 'explicit' &&
+          haveSameNames(identity.certificate.certificate, signer));
+  if (isOwn) return;
+  throw new EstError(
+    'forbidden',
+    'The request was signed by somebody else than the authenticated client; both must be the same.',
+    { cmcFailure: 'badIdentity' },
+  );
+}
+
+function haveSameNames(one: Certificate, other: Certificate): boolean {
+  return (
+    namesEqual(one.subject, other.subject) &&
+    generalNamesEqual(one.subjectAltName ?? [], other.subjectAltName ?? [])
+  );
+}
+
+function carriesName({ subject, subjectAltName = [] }: Certificate, name: string): boolean {
+  return (
+    attributeValues(subject, oids.commonName).includes(name) ||
+    subjectAltName.some(
+      (other) => other.type === 'dNSName' && other.value.toLowerCase() === name.toLowerCase(),
+    )
+  );
+}
+
+/** The signer, when it may send the requests of others (RFC 6402, section 2.10). Throws `forbidden`. */
+export function requireRegistrationAuthority(signer: Certificate | undefined): Certificate {
+  if (signer?.extendedKeyUsage?.includes(oids.cmcRA) === true) return signer;
+  throw new EstError(
+    'forbidden',
+    'Only a registration authority may send the request of somebody else: its certificate must have the ' +
+      'extended key usage id-kp-cmcRA.',
+    { cmcFailure: 'badIdentity' },
+  );
+}
+
+function badSignature(reason: string, cause?: unknown): EstError {
+  return new EstError(
+    'bad_certification_request',
+    `The signature of the Full PKI Request is refused: ${reason}.`,
+    { cause, cmcFailure: 'badMessageCheck' },
+  );
+}
