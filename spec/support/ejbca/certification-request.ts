@@ -1,0 +1,55 @@
+/** Reads PKCS#10 as EJBCA takes it: PEM, or base64 without the lines around it. */
+import { readCertificationRequest, type CertificationRequest } from '../../../src/pkix/pkcs10.ts';
+import type { KeyType } from '../../../src/pkix/keys.ts';
+import { altNameOf } from './alternative-names.ts';
+import type { CertificateProfile } from './database.ts';
+import { dnOf } from './distinguished-name.ts';
+
+/** What EJBCA takes from a CSR. */
+export interface RequestedCertificate {
+  readonly subjectDn: string;
+  readonly subjectAltName: string;
+  readonly spki: Buffer;
+  readonly keyHash: string;
+  readonly keyType: KeyType;
+  readonly keyBits: number;
+}
+
+/** The CSR, or undefined when there is none in the text or its signature is wrong. */
+export function readRequest(text: string): RequestedCertificate | undefined {
+  const base64 = text
+    .replaceAll(/-----(?:BEGIN|END) (?:NEW )?CERTIFICATE REQUEST-----/g, '')
+    .replaceAll(/\s/g, '');
+  if (base64 === '' || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return undefined;
+  const csr = decode(Buffer.from(base64, 'base64'));
+  if (csr === undefined) return undefined;
+  const { subject, subjectAltName = [], publicKey } = csr;
+  return {
+    subjectDn: dnOf(subject),
+    subjectAltName: altNameOf(subjectAltName),
+    spki: publicKey.spki,
+    keyHash: publicKey.sha256,
+    keyType: publicKey.type,
+    keyBits: publicKey.bits,
+  };
+}
+
+function decode(der: Buffer): CertificationRequest | undefined {
+  try {
+    return readCertificationRequest(der);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a certificate profile finds wrong with a key, or undefined. */
+export function unfitKey(
+  { keyType, keyBits }: RequestedCertificate,
+  profile: CertificateProfile,
+): string | undefined {
+  const isAllowed = keyType.startsWith('P-')
+    ? profile.keyAlgorithms.includes('ECDSA') && profile.curves.includes(keyType)
+    : profile.keyAlgorithms.some((algorithm) => algorithm === keyType);
+  const isLengthAllowed = keyType !== 'RSA' || profile.bitLengths.includes(keyBits);
+  return isAllowed && isLengthAllowed ? undefined : `${keyType}, ${keyBits} bits`;
+}

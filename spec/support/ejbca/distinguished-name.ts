@@ -1,0 +1,113 @@
+/** Names as EJBCA writes them in texts: `CN=device,OU=lab,O=Example,C=SE`, the most specific part first. */
+import { nameFromAttributes, type Name } from '../../../src/pkix/names.ts';
+import { oids } from '../../../src/pkix/oids.ts';
+
+/** One part of a name: EJBCA's symbol in upper case, and the text. */
+export interface NamePart {
+  readonly symbol: string;
+  readonly value: string;
+}
+
+/**
+ * EJBCA's symbols, in the order of its LDAP DN order, which is the default of every CA: whatever order a CSR
+ * has, this is the order of the end entity's DN and of the certificate's subject.
+ */
+const symbols: readonly (readonly [symbol: string, type: string])[] = [
+  ['DESCRIPTION', oids.description],
+  ['STREET', oids.streetAddress],
+  ['PSEUDONYM', oids.pseudonym],
+  ['TELEPHONENUMBER', oids.telephoneNumber],
+  ['POSTALADDRESS', oids.postalAddress],
+  ['BUSINESSCATEGORY', oids.businessCategory],
+  ['POSTALCODE', oids.postalCode],
+  ['UNSTRUCTUREDADDRESS', oids.unstructuredAddress],
+  ['UNSTRUCTUREDNAME', oids.unstructuredName],
+  ['E', oids.emailAddress],
+  ['DN', oids.dnQualifier],
+  ['UID', oids.userId],
+  ['CN', oids.commonName],
+  ['NAME', oids.name],
+  ['SN', oids.serialNumber],
+  ['GIVENNAME', oids.givenName],
+  ['INITIALS', oids.initials],
+  ['SURNAME', oids.surname],
+  ['T', oids.title],
+  ['OU', oids.organizationalUnitName],
+  ['ORGANIZATIONIDENTIFIER', oids.organizationIdentifier],
+  ['O', oids.organizationName],
+  ['L', oids.localityName],
+  ['ST', oids.stateOrProvinceName],
+  ['DC', oids.domainComponent],
+  ['C', oids.countryName],
+];
+
+const symbolOf = new Map(symbols.map(([symbol, type]) => [type, symbol]));
+const typeOf = new Map([
+  ...symbols,
+  ['SERIALNUMBER', oids.serialNumber] as const,
+  ['EMAILADDRESS', oids.emailAddress] as const,
+]);
+const rankOf = new Map(symbols.map(([symbol], rank) => [symbol, rank]));
+
+function rank(symbol: string): number {
+  return rankOf.get(symbol) ?? symbols.length;
+}
+
+/** The name of a CSR or certificate in EJBCA's order and writing. */
+export function dnOf(name: Name): string {
+  return dnFrom(name.rdns.flat().map(({ type, value }) => ({ symbol: symbolOf.get(type) ?? type, value })));
+}
+
+/** A DN that somebody wrote, in EJBCA's order and writing. */
+export function normalizedDn(dn: string): string {
+  return dnFrom(partsOf(dn));
+}
+
+function dnFrom(parts: readonly NamePart[]): string {
+  return inLdapOrder(parts)
+    .map(({ symbol, value }) => `${symbol}=${value.replaceAll(/[,+"\\<>;]/g, String.raw`\$&`)}`)
+    .join(',');
+}
+
+/** A name that begins with its country is taken as written from the other end. */
+function inLdapOrder(parts: readonly NamePart[]): readonly NamePart[] {
+  const [first, last] = [parts.at(0), parts.at(-1)];
+  const isReversed = first !== undefined && last !== undefined && rank(first.symbol) > rank(last.symbol);
+  const forward = isReversed ? parts.toReversed() : [...parts];
+  return forward.sort((a, b) => rank(a.symbol) - rank(b.symbol));
+}
+
+/** The parts of a DN in its own order. Throws a TypeError when it is none. */
+export function partsOf(dn: string): readonly NamePart[] {
+  return splitAtCommas(dn).map((part) => {
+    const [, symbol = '', value = ''] = /^\s*([A-Za-z0-9.]+)\s*=\s*(.*)$/s.exec(part) ?? [];
+    if (symbol === '') throw new TypeError(`This is no DN: ${dn}`);
+    const type = typeOf.get(symbol.toUpperCase());
+    return {
+      symbol: type === undefined ? symbol : (symbolOf.get(type) ?? symbol),
+      value: value.replaceAll(/\\(.)/gs, '$1'),
+    };
+  });
+}
+
+/** Splits a list at its commas, but not at those behind a backslash; blank members are left out. */
+export function splitAtCommas(text: string): readonly string[] {
+  return (text.match(/(?:\\.|[^,\\])+/gs) ?? []).filter((member) => member.trim() !== '');
+}
+
+/** The DN as it stands in a certificate: LDAP order as such, X.500 order from the other end. */
+export function nameFromDn(dn: string, order: 'ldap' | 'x500' = 'ldap'): Name {
+  const attributes = partsOf(normalizedDn(dn)).map(({ symbol, value }) => ({
+    type: typeOf.get(symbol) ?? symbol,
+    value,
+  }));
+  return nameFromAttributes(order === 'ldap' ? attributes : attributes.toReversed());
+}
+
+/** The number by which EJBCA knows a CA: Java's `hashCode` of its DN. */
+export function certificationAuthorityId(dn: string): number {
+  return Array.from({ length: dn.length }, (_, index) => dn.charCodeAt(index)).reduce(
+    (hash, unit) => (Math.imul(31, hash) + unit) | 0,
+    0,
+  );
+}

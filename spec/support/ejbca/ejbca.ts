@@ -1,0 +1,30 @@
+/** One installation of EJBCA, as its resources see it. */
+import type { Administrators } from './administrator.ts';
+import type { CertificationAuthority, Database } from './database.ts';
+import type { Release } from './version.ts';
+
+/** What an administrator switches on and off under System Configuration, Protocol Configuration. */
+export const protocols = [
+  'REST Certificate Management',
+  'REST Certificate Management V2',
+  'REST End Entity Management',
+  'REST End Entity Management V2',
+  'Web Service',
+] as const;
+export type Protocol = (typeof protocols)[number];
+
+/** The installation. */
+export interface Ejbca {
+  readonly release: Release;
+  readonly database: Database;
+  readonly administrators: Administrators;
+  readonly enabledProtocols: Set<Protocol>;
+}
+
+/** The CA of this subject, in whatever order and spelling of EJBCA the DN is written. */
+export function certificationAuthorityByDn(
+  { database }: Ejbca,
+  normalizedSubjectDn: string,
+): CertificationAuthority | undefined {
+  return [...database.certificationAuthorities.values()].find(({ dn }) => dn === normalizedSubjectDn);
+}

@@ -1,0 +1,91 @@
+/** `/v1/certificate/{issuer_dn}/{serial}`: revocation (section 1.2). */
+import { revocationReasons, type IssuedCertificate, type RevocationReason } from '../database.ts';
+import { normalizedDn } from '../distinguished-name.ts';
+import { certificationAuthorityByDn } from '../ejbca.ts';
+import { putUpForApproval } from '../enrollment.ts';
+import { refusals } from '../refusal.ts';
+import { json, type Call, type Reply, type Route } from './call.ts';
+import { nextCrl } from './certification-authority.ts';
+
+const certificatePath = '/v1/certificate/{issuer_dn}/{serial_number}';
+
+/** The routes. */
+export const revocationRoutes: readonly Route[] = [
+  { method: 'GET', path: `${certificatePath}/revocationstatus`, handle: revocationStatus },
+  { method: 'PUT', path: `${certificatePath}/revoke`, handle: revoke },
+];
+
+function revocationStatus(call: Call): Reply {
+  call.authenticate();
+  return statusOf(call, requireCertificate(call), undefined);
+}
+
+async function revoke(call: Call): Promise<Reply> {
+  const administrator = call.authenticate();
+  administrator.require('/ra_functionality/revoke_end_entity');
+  const certificate = requireCertificate(call);
+  const reason = reasonOf(call);
+  const at = dateOf(call);
+  if (certificate.revocation !== undefined && !mayChange(certificate.revocation.reason, reason)) {
+    throw refusals.alreadyRevoked(certificate.serialNumber, certificate.issuerDn);
+  }
+  const { database } = call.ejbca;
+  const ca = database.certificationAuthorities.get(certificate.certificationAuthority);
+  const execute = async (): Promise<void> => {
+    const isLifted = reason === 'REMOVE_FROM_CRL' || reason === 'NOT_REVOKED';
+    certificate.revocation = isLifted ? undefined : { reason, at };
+    if (ca !== undefined) ca.crl = await nextCrl(database, ca);
+  };
+  if (ca?.requiresApproval === true) throw putUpForApproval(call.ejbca, undefined, execute);
+  await execute();
+  return statusOf(call, certificate, 'Successfully revoked');
+}
+
+/** A hold can end, and any reason can become a compromised key. */
+function mayChange(before: RevocationReason, after: RevocationReason): boolean {
+  return before === 'CERTIFICATE_HOLD' || (after === 'KEY_COMPROMISE' && before !== after);
+}
+
+function requireCertificate({ ejbca, parameters }: Call): IssuedCertificate {
+  const { issuer_dn: issuerDn = '', serial_number: written = '' } = parameters;
+  const [, hex] = /^(?:0[xX])?([0-9a-fA-F]+)$/.exec(written) ?? [];
+  if (hex === undefined) throw refusals.invalidSerialNumber();
+  const ca = issuerDn.includes('=') ? certificationAuthorityByDn(ejbca, normalizedDn(issuerDn)) : undefined;
+  if (ca === undefined) throw refusals.unknownIssuer(issuerDn);
+  const serialNumber = BigInt(`0x${hex}`).toString(16).toUpperCase();
+  const found = ejbca.database.certificates.find(
+    (certificate) => certificate.issuerDn === ca.dn && certificate.serialNumber === serialNumber,
+  );
+  if (found === undefined) throw refusals.unknownCertificate(written, issuerDn);
+  return found;
+}
+
+function reasonOf({ url }: Call): RevocationReason {
+  const written = url.searchParams.get('reason');
+  const reason = Object.keys(revocationReasons).find((known) => known === written);
+  if (reason === undefined) throw refusals.invalidRevocationReason();
+  return reason as RevocationReason;
+}
+
+function dateOf({ url }: Call): Date {
+  const written = url.searchParams.get('date');
+  const date = written === null ? new Date() : new Date(written);
+  if (written !== null && date > new Date()) throw refusals.dateInTheFuture(written);
+  return date;
+}
+
+/** Issuer and serial number as the caller wrote them. */
+function statusOf(
+  { parameters }: Call,
+  { revocation }: IssuedCertificate,
+  message: string | undefined,
+): Reply {
+  return json(200, {
+    issuer_dn: parameters['issuer_dn'],
+    serial_number: parameters['serial_number'],
+    revoked: revocation !== undefined,
+    revocation_reason: revocation?.reason ?? 'NOT_REVOKED',
+    revocation_date: revocation?.at.toISOString(),
+    message,
+  });
+}

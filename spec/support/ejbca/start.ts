@@ -1,0 +1,286 @@
+/**
+ * A stand-in for EJBCA: an HTTPS server that answers as EJBCA's REST API and its web service do, with a CA that
+ * really issues. It was written from EJBCA's sources and documentation alone, not from what the gateway does.
+ */
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { certificateToPem, readCertificate } from '../../../src/pkix/certificate.ts';
+import { dNSName, iPAddress } from '../../../src/pkix/general-names.ts';
+import { oids } from '../../../src/pkix/oids.ts';
+import type { AccessRules } from './administrator.ts';
+import { createAuthority, issueCertificate } from './authority.ts';
+import {
+  certificateProfile,
+  createDatabase,
+  endEntityProfile,
+  type ApprovalRequest,
+  type CertificateProfile,
+  type CertificationAuthority,
+  type Database,
+  type EndEntity,
+  type EndEntityProfile,
+} from './database.ts';
+import { certificationAuthorityId, nameFromDn, normalizedDn } from './distinguished-name.ts';
+import { protocols, type Ejbca, type Protocol } from './ejbca.ts';
+import { createFaults, type Fault } from './fault.ts';
+import { startServer, type Traffic } from './server.ts';
+import type { Release } from './version.ts';
+
+/** How the installation differs from a Community 8.3 with everything switched on. */
+export interface EjbcaOptions {
+  /** Such as `8.2.0.1`. */
+  readonly version?: string;
+  readonly edition?: Release['edition'];
+  readonly enabledProtocols?: readonly Protocol[];
+  /** Default: a free one. */
+  readonly port?: number;
+}
+
+/** A client certificate for EJBCA, as files and as PEM. */
+export interface ClientCertificate {
+  readonly certificateFile: string;
+  readonly keyFile: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** What `addCertificationAuthority` takes beside the name. */
+interface NewCertificationAuthority {
+  /** Default: `CN=<name>,O=Example,C=SE`. */
+  readonly dn?: string;
+  /** The name of the CA that certifies it; default: itself. */
+  readonly signedBy?: string;
+  readonly keyType?: 'EC' | 'RSA';
+  readonly order?: 'ldap' | 'x500';
+  readonly enforceUniquePublicKeys?: boolean;
+  readonly enforceUniqueDistinguishedName?: boolean;
+}
+
+/** A running stand-in. */
+export interface StandIn {
+  /** `https://localhost:<port>/ejbca`. */
+  readonly url: string;
+  readonly port: number;
+  /** A folder that `stop` removes. */
+  readonly directory: string;
+  /** PEM of the CA that certifies EJBCA's server and its administrators. */
+  readonly trustAnchor: string;
+  readonly trustAnchorFile: string;
+  /** Of a role that may do everything. */
+  readonly clientCertificate: ClientCertificate;
+  readonly database: Database;
+  readonly enabledProtocols: Set<Protocol>;
+  /** What was asked, and how. */
+  readonly traffic: Traffic;
+  readonly requests: Traffic['requests'];
+  /** Registers a role with one member; without rules, EJBCA does not know the certificate. */
+  addClientCertificate(commonName: string, rules: AccessRules | undefined): Promise<ClientCertificate>;
+  /** Registers a role with one member, and gives its bearer token. */
+  addBearerToken(rules: AccessRules, isExpired?: boolean): string;
+  addCertificationAuthority(
+    name: string,
+    options?: NewCertificationAuthority,
+  ): Promise<CertificationAuthority>;
+  addCertificateProfile(name: string, changes?: Partial<CertificateProfile>): void;
+  addEndEntityProfile(name: string, changes?: Partial<EndEntityProfile>): void;
+  /** Registers an end entity of the CA `Device CA` and the profiles `Device`, with status NEW unless told otherwise. */
+  addEndEntity(endEntity: Partial<EndEntity> & Pick<EndEntity, 'username'>): EndEntity;
+  /** Decides about what waits for approval. */
+  decide(
+    requestId: number,
+    decision: Exclude<ApprovalRequest['state'], 'waiting' | 'finalized'>,
+  ): Promise<void>;
+  setFault(fault: Fault): void;
+  clearFaults(): void;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a stand-in with a CA `Management CA` for servers and administrators, and a `Device CA` below a `Root CA`
+ * with the profiles `Device`.
+ */
+export async function startEjbca(options: EjbcaOptions = {}): Promise<StandIn> {
+  const directory = await mkdtemp(join(tmpdir(), 'ejbca-'));
+  const database = createDatabase();
+  const ejbca: Ejbca = {
+    release: { version: options.version ?? '8.3.2', edition: options.edition ?? 'Community' },
+    database,
+    administrators: { certificates: new Map(), bearerTokens: new Map() },
+    enabledProtocols: new Set(options.enabledProtocols ?? protocols),
+  };
+  const managementCa = await addCertificationAuthority(database, 'Management CA');
+  await addCertificationAuthority(database, 'Root CA');
+  await addCertificationAuthority(database, 'Device CA', { signedBy: 'Root CA' });
+  addProfiles(database);
+  const trustAnchor = certificateToPem(managementCa.authority.certificate);
+  const files = createFiles(directory, ejbca, managementCa);
+  const trustAnchorFile = await files.write('management-ca.pem', trustAnchor);
+  const faults = createFaults();
+  const tls = await files.certify('localhost', oids.serverAuth);
+  const server = await startServer(
+    ejbca,
+    faults,
+    { key: tls.key, cert: tls.certificate, ca: [trustAnchor] },
+    options.port ?? 0,
+  );
+  return {
+    url: `https://localhost:${server.port}/ejbca`,
+    port: server.port,
+    directory,
+    trustAnchor,
+    trustAnchorFile,
+    clientCertificate: await files.addClientCertificate('Super Administrator', ['/']),
+    database,
+    enabledProtocols: ejbca.enabledProtocols,
+    traffic: server.traffic,
+    requests: server.traffic.requests,
+    addClientCertificate: async (commonName, rules) => await files.addClientCertificate(commonName, rules),
+    addBearerToken: (rules, isExpired = false) => {
+      const token = randomBytes(24).toString('base64url');
+      ejbca.administrators.bearerTokens.set(token, { rules, isExpired });
+      return token;
+    },
+    addCertificationAuthority: async (name, more) => await addCertificationAuthority(database, name, more),
+    addCertificateProfile: (name, changes) => {
+      const id = database.certificateProfiles.size + 1000;
+      database.certificateProfiles.set(name, certificateProfile({ name, id, ...changes }));
+    },
+    addEndEntityProfile: (name, changes) => {
+      const id = database.endEntityProfiles.size + 2000;
+      database.endEntityProfiles.set(name, endEntityProfile({ name, id, ...changes }));
+    },
+    addEndEntity: (endEntity) => addEndEntity(database, endEntity),
+    decide: async (requestId, decision) => {
+      const request = database.approvalRequests.get(requestId);
+      if (request === undefined) throw new Error(`There is no approval request ${requestId}.`);
+      if (decision === 'approved') await request.execute();
+      request.state = decision;
+    },
+    setFault: (fault) => {
+      faults.set(fault);
+    },
+    clearFaults: () => {
+      faults.clear();
+    },
+    stop: async () => {
+      await server.stop();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+function addProfiles({ certificateProfiles, endEntityProfiles }: Database): void {
+  const extendedKeyUsage = [oids.clientAuth, oids.serverAuth];
+  certificateProfiles.set(
+    'Device',
+    certificateProfile({ name: 'Device', id: 1000, validityDays: 365, extendedKeyUsage }),
+  );
+  endEntityProfiles.set('Device', endEntityProfile({ name: 'Device', id: 2000 }));
+}
+
+async function addCertificationAuthority(
+  database: Database,
+  name: string,
+  options: NewCertificationAuthority = {},
+): Promise<CertificationAuthority> {
+  const dn = normalizedDn(options.dn ?? `CN=${name},O=Example,C=SE`);
+  const order = options.order ?? 'ldap';
+  const issuer = options.signedBy === undefined ? undefined : required(database, options.signedBy);
+  const authority = await createAuthority(nameFromDn(dn, order), options.keyType ?? 'EC', issuer?.authority);
+  const ca: CertificationAuthority = {
+    name,
+    dn,
+    issuerDn: issuer?.dn ?? dn,
+    id: certificationAuthorityId(dn),
+    authority,
+    chain: [authority.certificate, ...(issuer?.chain ?? [])],
+    order,
+    status: 'active',
+    requiresApproval: false,
+    enforceUniquePublicKeys: options.enforceUniquePublicKeys ?? true,
+    enforceUniqueDistinguishedName: options.enforceUniqueDistinguishedName ?? true,
+    crl: undefined,
+  };
+  database.certificationAuthorities.set(name, ca);
+  return ca;
+}
+
+function required({ certificationAuthorities }: Database, name: string): CertificationAuthority {
+  const ca = certificationAuthorities.get(name);
+  if (ca === undefined) throw new Error(`There is no CA ${name}.`);
+  return ca;
+}
+
+function addEndEntity(
+  database: Database,
+  given: Partial<EndEntity> & Pick<EndEntity, 'username'>,
+): EndEntity {
+  const endEntity: EndEntity = {
+    password: 'foo123',
+    subjectAltName: '',
+    email: '',
+    status: 'NEW',
+    token: 'USERGENERATED',
+    certificationAuthority: 'Device CA',
+    certificateProfile: 'Device',
+    endEntityProfile: 'Device',
+    accountBindingId: undefined,
+    ...given,
+    subjectDn: normalizedDn(given.subjectDn ?? `CN=${given.username}`),
+  };
+  database.endEntities.set(endEntity.username, endEntity);
+  return endEntity;
+}
+
+interface Files {
+  /** Gives the path. */
+  write(name: string, text: string): Promise<string>;
+  /** A key and a certificate of the management CA. */
+  certify(
+    commonName: string,
+    purpose: string,
+  ): Promise<{ readonly key: string; readonly certificate: string }>;
+  addClientCertificate(commonName: string, rules: AccessRules | undefined): Promise<ClientCertificate>;
+}
+
+function createFiles(directory: string, ejbca: Ejbca, managementCa: CertificationAuthority): Files {
+  const write: Files['write'] = async (name, text) => {
+    const path = join(directory, name);
+    await writeFile(path, text, { mode: 0o600 });
+    return path;
+  };
+  const certify: Files['certify'] = async (commonName, purpose) => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const { der } = await issueCertificate(managementCa.authority, {
+      subject: nameFromDn(`CN=${commonName}`),
+      alternativeNames: purpose === oids.serverAuth ? [dNSName(commonName), iPAddress('127.0.0.1')] : [],
+      spki: publicKey.export({ type: 'spki', format: 'der' }),
+      notBefore: new Date(Date.now() - 60_000),
+      notAfter: new Date(Date.now() + 86_400_000),
+      extendedKeyUsage: [purpose],
+    });
+    return {
+      key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      certificate: certificateToPem(der),
+    };
+  };
+  const addClientCertificate: Files['addClientCertificate'] = async (commonName, rules) => {
+    const { key, certificate } = await certify(commonName, oids.clientAuth);
+    const { sha256, der } = readCertificate(derOf(certificate));
+    if (rules !== undefined) ejbca.administrators.certificates.set(sha256, rules);
+    const stem = `client-${sha256.slice(0, 12)}`;
+    return {
+      certificateFile: await write(`${stem}.pem`, certificateToPem(der)),
+      keyFile: await write(`${stem}.key`, key),
+      certificate,
+      key,
+    };
+  };
+  return { write, certify, addClientCertificate };
+}
+
+function derOf(pem: string): Buffer {
+  return Buffer.from(pem.replaceAll(/-----[A-Z ]+-----|\s/g, ''), 'base64');
+}
