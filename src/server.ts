@@ -26,7 +26,7 @@ import { readSecret } from './ops/secret.ts';
 import { certificatesFromPem, certificateToPem, type Certificate } from './pkix/certificate.ts';
 import { createPolicy } from './policy/policy.ts';
 import { oids } from './pkix/oids.ts';
-import { createMessageSigner } from './pkix/signed-data.ts';
+import { createMessageSigner, type MessageSigner } from './pkix/signed-data.ts';
 import { createBlocklist } from './pkix/weak-keys.ts';
 import { stateStoreDrivers } from './store/index.ts';
 import type { StateStore } from './store/store.ts';
@@ -223,17 +223,25 @@ async function openFullCmc(
   if (passThrough && ca.fullCmc === undefined) {
     throw new Error('fullCmc.passThrough: the CA backend does not speak CMC; leave this out.');
   }
-  const certificates = await readCertificates([signer.certificate]);
-  const privateKey = createPrivateKey(await readSecret(signer.privateKey));
-  const purposes = certificates[0]?.extendedKeyUsage ?? [];
-  if (!purposes.includes(oids.cmcRA) && !purposes.includes(oids.cmcCA)) {
-    throw new Error('fullCmc.signer: the certificate must have the purpose id-kp-cmcRA or id-kp-cmcCA.');
-  }
   return {
-    signer: await withContext('fullCmc.signer', createMessageSigner(certificates, privateKey)),
+    signer: await withContext('fullCmc.signer', openCmcSigner(signer)),
     passThrough,
     checkSigner,
   };
+}
+
+/** RFC 6402, section 2.10 has the purposes by which clients know who may answer. */
+async function openCmcSigner({
+  certificate,
+  privateKey,
+}: FullCmcConfiguration['signer']): Promise<MessageSigner> {
+  const certificates = await readCertificates([certificate]);
+  const [own] = certificates;
+  if (own?.extendedKeyUsage?.some((oid) => oid === oids.cmcRA || oid === oids.cmcCA) !== true) {
+    throw new Error('The certificate must have the extended key usage id-kp-cmcRA or id-kp-cmcCA.');
+  }
+  if (own.notAfter <= new Date()) throw new Error('The certificate has expired.');
+  return await createMessageSigner(certificates, createPrivateKey(await readSecret(privateKey)));
 }
 
 async function readCertificates(files: readonly string[]): Promise<readonly Certificate[]> {

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { X509Certificate } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { certificateToPem } from '../../src/pkix/certificate.ts';
+import { certificateDer } from '../support/certificate.ts';
 import { send } from '../support/client.ts';
 import {
   failInfo,
@@ -21,7 +23,7 @@ import {
   type Signatory,
   type TestSigner,
 } from '../support/cmc.ts';
-import { generateKeyPair } from '../support/csr.ts';
+import { extension, generateKeyPair, id, objectIdentifier, sequence } from '../support/csr.ts';
 import { enrolDevice, plainCsr, privatePem, type Device } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { openssl } from '../support/openssl.ts';
@@ -316,6 +318,17 @@ describe('an alias with fullCmc', () => {
     const files = 'otherKey' in fault ? { ...own.files, privateKey: signer.files.privateKey } : own.files;
     const fullCmc = { signer: files, ...('passThrough' in fault || 'signer' in fault ? fault : {}) };
     await expect(startTestGateway({ aliases: { cmc: { fullCmc } } })).rejects.toThrow(message);
+    await own.remove();
+  });
+
+  it('F-07 is refused at the start: a certificate that has expired', async () => {
+    const own = await openSigner();
+    const purpose = extension(id.extendedKeyUsage, sequence(objectIdentifier('1.3.6.1.5.5.7.3.28')));
+    const der = await certificateDer({ notAfter: '20210101000000Z', extensions: [purpose] });
+    await writeFile(own.files.certificate, certificateToPem(der));
+    await expect(startTestGateway({ aliases: { cmc: { fullCmc: { signer: own.files } } } })).rejects.toThrow(
+      'aliases.cmc: fullCmc.signer: The certificate has expired.',
+    );
     await own.remove();
   });
 });

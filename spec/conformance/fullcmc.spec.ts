@@ -138,6 +138,15 @@ describe('fullcmc (RFC 7030, section 4.3)', () => {
   });
 
   it.each([
+    ['what is no base64', '!', 400],
+    ['nothing', '', 400],
+    ['more than a request may have', 'A'.repeat(70_000), 413],
+  ])('D-01 refuses %s by a text, since there is no message to answer', async (_what, body, status) => {
+    const answer = await postFullCmc(gateway, body);
+    expect([answer.status, answer.headers['content-type']]).toEqual([status, 'text/plain']);
+  });
+
+  it.each([
     ['application/pkcs7-mime; smime-type=CMC-request', 200],
     ['application/pkcs7-mime; smime-type=cmc-request', 200],
     ['application/pkcs7-mime;smime-type="CMC-Request"; name=smime.p7m', 200],

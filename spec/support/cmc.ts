@@ -18,7 +18,7 @@ import {
 } from './csr.ts';
 import { basic, plainCsr, privatePem } from './device.ts';
 import type { TestGateway } from './gateway.ts';
-import { openssl } from './openssl.ts';
+import { openssl, type Files } from './openssl.ts';
 import { openWorkplace } from './programs.ts';
 
 const idCmc = '1.3.6.1.5.5.7.7';
@@ -64,12 +64,17 @@ export interface Signatory {
 }
 
 /** The DER of a CMS SignedData by `openssl cms -sign`; `words` are further options. */
-export async function signMessage(content: Buffer, { cert, key }: Signatory, words = ''): Promise<Buffer> {
+export async function signMessage(
+  content: Buffer,
+  { cert, key }: Signatory,
+  words = '',
+  files: Files = {},
+): Promise<Buffer> {
   const options = words === '' ? '' : ` ${words}`;
   const type = words.includes('-econtent_type') ? '' : ` -econtent_type ${idPkiData}`;
   const pem = await openssl(
     `cms -sign -binary -nodetach -nosmimecap -in content -signer cert.pem -inkey key.pem -outform PEM${type}${options}`,
-    { content, 'cert.pem': cert, 'key.pem': key },
+    { content, 'cert.pem': cert, 'key.pem': key, ...files },
   );
   return Buffer.from(pem.replaceAll(/-----.*-----/g, ''), 'base64');
 }

@@ -70,7 +70,8 @@ export interface CertificationAuthority {
 
   /**
    * As `enroll`, for a CA that speaks CMC itself: `fullPkiRequest` is the message around the PKCS#10 as received, DER
-   * (RFC 5272, section 3.2). Every signature in it was verified.
+   * (RFC 5272, section 3.2). Every signature in it was verified. After `pending`, `resume` is asked as it is after
+   * `enroll`.
    */
   fullCmc?(
     request: EnrollmentRequest,
