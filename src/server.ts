@@ -5,6 +5,7 @@ import { createServer as createHttpServer, type Server } from 'node:http';
 import { createBasicAuthenticator } from './auth/basic.ts';
 import { createClientCertificateAuthenticator } from './auth/client-certificate.ts';
 import { createAuthentication } from './auth/index.ts';
+import { createOtpVerifier } from './auth/otp-challenge.ts';
 import { createOwnCertificateCheck, type OwnCertificateCheck } from './auth/own-certificate.ts';
 import { trustAnchors } from './auth/trust-anchors.ts';
 import type { CertificationAuthority } from './ca/ca.ts';
@@ -207,6 +208,7 @@ async function openAlias(
       clientCertificate,
       user: createBasicAuthenticator(name, store.users),
     }),
+    verifyOtp: createOtpVerifier(name, store.users),
     policy: createPolicy(options.policy),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),
     fullCmc: options.fullCmc && (await openFullCmc(options.fullCmc, ca, checkSigner)),

@@ -83,8 +83,8 @@ describe('The scripts of the mock CA', () => {
     await opened.ca.resume?.(request.idempotencyKey, request, signal);
     const fields = opened.log.entries.map((entry) => entry.fields);
     expect(fields.filter((line) => line['requestId'] === requestId)).toEqual([
-      { requestId, method: 'enroll', script: 'pending' },
-      { requestId, method: 'resume', script: 'pending' },
+      { requestId, method: 'enroll', script: 'pending', linked: false },
+      { requestId, method: 'resume', script: 'pending', linked: false },
     ]);
   });
 

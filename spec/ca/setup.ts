@@ -180,6 +180,7 @@ export function newRequest(
       revocationChallenge: undefined,
       estIdentityLinking: undefined,
     },
+    linked: false,
     subject,
     subjectAltName,
     keyUsage: undefined,

@@ -5,8 +5,8 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { hashCode } from '../../src/auth/code.ts';
 import { addUser } from '../../src/cli/user.ts';
-import { exchangeRaw, openTls, readToEnd, send, type Answer } from '../support/client.ts';
-import { attribute, certificationRequest, generateKeyPair, id, name, utf8String } from '../support/csr.ts';
+import { exchangeRaw, send, type Answer } from '../support/client.ts';
+import { generateKeyPair } from '../support/csr.ts';
 import { basic, enrolDevice, enrolment, plainCsr, type Device } from '../support/device.ts';
 import { startTestGateway, user, type TestGateway } from '../support/gateway.ts';
 import { openssl } from '../support/openssl.ts';
@@ -236,58 +236,6 @@ describe('client certificates (RFC 7030, section 3.3.2)', () => {
     for (const field of names) {
       expect(await enrol('certificate', { headers: { [field]: pem } })).toMatchObject({ status: 403 });
     }
-  });
-});
-
-describe('linking of identity and proof of possession (RFC 7030, section 3.5)', () => {
-  async function enrolLinked(
-    version: 'TLSv1.2' | 'TLSv1.3',
-    value: (socket: Awaited<ReturnType<typeof openTls>>) => Buffer,
-  ) {
-    const socket = await openTls({
-      port: gateway.port,
-      ca: gateway.trustAnchor,
-      minVersion: version,
-      maxVersion: version,
-    });
-    const password = attribute(id.challengePassword, utf8String(value(socket).toString('base64')));
-    const csr = await certificationRequest({
-      key: await generateKeyPair('P-256'),
-      subject: name([id.commonName, utf8String('linked')]),
-      attributes: [password],
-    });
-    const body = csr.toString('base64');
-    const head = [
-      'POST /.well-known/est/simpleenroll HTTP/1.1',
-      'Host: localhost',
-      `Authorization: ${basic}`,
-    ];
-    const rest = ['Content-Type: application/pkcs10', `Content-Length: ${body.length}`, '', body];
-    socket.write([...head, ...rest].join('\r\n'));
-    return await readToEnd(socket);
-  }
-  const exporter = (socket: Awaited<ReturnType<typeof openTls>>): Buffer =>
-    socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
-
-  it('E-03 T-20 L-05 takes tls-unique of TLS 1.2, and then closes', async () => {
-    const answer = await enrolLinked('TLSv1.2', (socket) => socket.getFinished() ?? Buffer.alloc(0));
-    expect(answer).toMatch(/^HTTP\/1\.1 200 [^]*Connection: close/);
-  });
-
-  it('L-06 L-08 L-12 takes tls-exporter of TLS 1.3, and then closes', async () => {
-    expect(await enrolLinked('TLSv1.3', exporter)).toMatch(/^HTTP\/1\.1 200 [^]*Connection: close/);
-  });
-
-  it('L-06 refuses a Finished message of TLS 1.3', async () => {
-    expect(await enrolLinked('TLSv1.3', (socket) => socket.getFinished() ?? Buffer.alloc(0))).toMatch(
-      /^HTTP\/1\.1 400 /,
-    );
-  });
-
-  it('E-03 L-01 refuses the binding of another connection', async () => {
-    const other = await openTls({ port: gateway.port, ca: gateway.trustAnchor });
-    expect(await enrolLinked('TLSv1.3', () => exporter(other))).toMatch(/^HTTP\/1\.1 400 [^]*linking/);
-    other.destroy();
   });
 });
 

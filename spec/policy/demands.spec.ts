@@ -29,6 +29,8 @@ function policyOf(changes: Partial<PolicyOptions>): Policy {
     subjectAltName: ['dNSName', 'iPAddress', 'directoryName', 'rfc822Name'],
     names: 'any',
     keys: everyKey,
+    linking: 'optional',
+    otpChallenge: 'unused',
     required: nothing,
     renewWithSameKey: true,
     renewAfterPercent: 0,

@@ -1,7 +1,7 @@
 import { EstError } from '../errors.ts';
 import type { UserRegistry } from '../store/store.ts';
 import type { UserAuthenticator } from './auth.ts';
-import { dummyHash, verifyCode } from './code.ts';
+import { proveUser } from './user-code.ts';
 
 /**
  * HTTP Basic (RFC 7617) against the users of one alias. An unknown user costs the same time as a known one
@@ -12,10 +12,9 @@ export function createBasicAuthenticator(alias: string, users: UserRegistry): Us
     if (authorization === undefined) return undefined;
     const credentials = readBasicCredentials(authorization);
     if (credentials === undefined) throw wrongCredentials(alias);
-    const user = await users.find(alias, credentials.name);
-    const proved = await verifyCode(credentials.code, user?.codeHash ?? (await dummyHash()));
-    if (user === undefined || !proved) throw wrongCredentials(alias);
-    return { name: user.name, remainingUses: user.remainingUses };
+    const user = await proveUser(users, alias, credentials.name, credentials.code);
+    if (user === undefined) throw wrongCredentials(alias);
+    return user;
   };
 }
 

@@ -1,10 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { EstError } from '../errors.ts';
+import { contextTag, readDer, readInteger } from '../pkix/der.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 
 /**
- * The channel binding of a TLS session. TLS 1.2: tls-unique, the first
+ * The channel binding of a TLS session; undefined when it has none that can be trusted. TLS 1.2: tls-unique, the first
  * Finished message, which is the client's in a full handshake and ours in a resumed one (RFC 5929, section 3).
  * TLS 1.3: tls-exporter with the empty context (RFC 9266), used in EST as RFC 9148, section 3 does; Finished
  * octets are no binding there, although Node still returns some.
@@ -13,7 +14,19 @@ export function channelBindingOf(socket: TLSSocket): Buffer | undefined {
   if (socket.getProtocol() === 'TLSv1.3') {
     return socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
   }
-  return socket.isSessionReused() ? socket.getFinished() : socket.getPeerFinished();
+  if (!socket.isSessionReused()) return socket.getPeerFinished();
+  return hasExtendedMasterSecret(socket.getSession()) ? socket.getFinished() : undefined;
+}
+
+/**
+ * Whether the session was made with the extended master secret (RFC 7627). Without it one in the middle can give two
+ * resumed sessions the same tls-unique. Node does not tell, but OpenSSL notes it in the flags of its SSL_SESSION.
+ */
+function hasExtendedMasterSecret(session: Buffer | undefined): boolean {
+  if (session === undefined) return false;
+  const flags = readDer(session).children.find(({ tag }) => tag === contextTag(13, 'constructed'));
+  const [value] = flags?.children ?? [];
+  return value !== undefined && (readInteger(value) & 1n) === 1n;
 }
 
 /** True when the CSR carries linking data, in the attribute of RFC 7030, section 3.5 or of RFC 7894, section 3.3. */

@@ -18,6 +18,8 @@ export interface EnrollmentRequest {
   readonly identity: ClientIdentity;
   /** The PKCS#10 as received (`csr.der`) and decoded; its proof of possession was verified. */
   readonly csr: CertificationRequest;
+  /** Whether the CSR carried the channel binding of its TLS session, which was verified (RFC 7030, section 3.5). */
+  readonly linked: boolean;
   /** The names to certify, after policy; for a renewal in the old certificate's encoding. */
   readonly subject: Name;
   readonly subjectAltName: readonly GeneralName[];

@@ -117,8 +117,11 @@ async function openMockCertificationAuthority(
   const answersLeft = new Map<string, number>();
 
   /** One line per call to the CA, at level debug; the gateway itself writes the line per request. */
-  function logCall(method: 'enroll' | 'fullCmc' | 'resume', { requestId, profile }: EnrollmentRequest): void {
-    log.debug('The mock CA is asked.', { requestId, method, script: scriptNamed(profile) });
+  function logCall(
+    method: 'enroll' | 'fullCmc' | 'resume',
+    { requestId, profile, linked }: EnrollmentRequest,
+  ): void {
+    log.debug('The mock CA is asked.', { requestId, method, script: scriptNamed(profile), linked });
   }
 
   /** The same idempotency key is the same enrolment: it gets the certificate that it got before. */

@@ -144,6 +144,12 @@ aliases:
       #keys: [RSA, P-256, P-384, P-521, Ed25519, ML-DSA-44, ML-DSA-65, ML-DSA-87]
       # How a CSR may be signed; csrattrs asks for the first one that fits the key. Left out: any that fits.
       #signatureAlgorithms: [sha256WithRSAEncryption, ecdsaWithSHA256, Ed25519, ML-DSA-44, ML-DSA-65, ML-DSA-87]
+      # required: a CSR must carry the channel binding of its TLS session, tls-unique or tls-exporter, as
+      # challengePassword (RFC 7030, section 3.5). It is verified in either case.
+      #linking: optional
+      # required: the CSR for a first certificate must hold an enrolment code as otpChallenge (RFC 7894): that of the
+      # HTTP user, or of the user named by the commonName.
+      #otpChallenge: unused
       # What a CSR must hold: csrattrs says it, and a CSR without it is refused. Each key has its value, a list of all
       # its values, or nothing: a blank that the client fills in.
       #required:

@@ -99,6 +99,20 @@ const policySchema: SchemaObject = {
       description:
         'How a CSR may be signed; csrattrs asks for the first one that fits the key. Left out: any that fits.',
     },
+    linking: {
+      enum: ['optional', 'required'],
+      default: 'optional',
+      title: 'Linking of identity and proof of possession',
+      description:
+        'required: a CSR must carry the channel binding of its TLS session (RFC 7030, section 3.5). It is verified in either case.',
+    },
+    otpChallenge: {
+      enum: ['unused', 'required'],
+      default: 'unused',
+      title: 'One-time password in the CSR',
+      description:
+        'required: the CSR for a first certificate must hold an enrolment code as otpChallenge (RFC 7894): that of the HTTP user, or of the user named by the commonName.',
+    },
     required: requiredSchema(attributeTypes, nameTypes),
     renewWithSameKey: {
       type: 'boolean',

@@ -1,4 +1,5 @@
 import type { Authentication } from '../auth/index.ts';
+import type { OtpVerifier } from '../auth/otp-challenge.ts';
 import type { OwnCertificateCheck } from '../auth/own-certificate.ts';
 import type { TrustAnchors } from '../auth/trust-anchors.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
@@ -17,6 +18,7 @@ export interface Alias {
   /** The certificate profile to ask the CA for. */
   readonly profile: string | undefined;
   readonly authenticate: Authentication;
+  readonly verifyOtp: OtpVerifier;
   readonly policy: Policy;
   /** Keys whose private halves are public knowledge. */
   readonly knownKeys: Blocklist;

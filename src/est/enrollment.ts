@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import { isLinked } from '../auth/channel-binding.ts';
 import type { EnrollmentRequest, EnrollmentResult } from '../ca/ca.ts';
 import { EstError, toEstError } from '../errors.ts';
-import type { ClientIdentity } from '../identity.ts';
+import type { ClientIdentity, UserIdentity } from '../identity.ts';
 import { nameToString } from '../pkix/names.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { certsOnly } from '../pkix/cms.ts';
@@ -14,6 +15,8 @@ import type { EstRequest, EstResponse } from './message.ts';
 export interface PermittedEnrollment {
   readonly operation: EnrollmentRequest['operation'];
   readonly identity: ClientIdentity;
+  /** Whose code the CSR held as otpChallenge. */
+  readonly otpUser?: UserIdentity | undefined;
   readonly csr: CertificationRequest;
   readonly names: PermittedNames;
   /** For a CA that speaks CMC itself: the message around the CSR, DER. */
@@ -54,7 +57,7 @@ export async function enroll(
       identity: permitted.identity.key,
       subject,
       publicKey: permitted.csr.publicKey.sha256,
-      countedUser: countedUser(permitted.identity),
+      countedUser: countedUser(permitted),
     },
     repeatWindow(request),
   );
@@ -128,14 +131,12 @@ function isFinal(error: EstError): boolean {
 }
 
 /** The answer to an enrolment: only the issued certificate, not its chain (RFC 7030, section 4.2.3). */
-export function enrolled(outcome: EnrollmentOutcome, linked: boolean): EstResponse {
+export function enrolled(outcome: EnrollmentOutcome): EstResponse {
   if (outcome.status === 'pending') return { status: 'accepted', retryAfter: outcome.retryAfter };
   return {
     status: 'ok',
     mediaType: 'application/pkcs7-mime; smime-type=certs-only',
     body: certsOnly([outcome.certificate]),
-    // A channel binding authenticates once per connection (RFC 9266, section 4.1).
-    close: linked,
   };
 }
 
@@ -170,7 +171,8 @@ function fingerprintOf(alias: string, { operation, identity, csr, names }: Permi
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
-function countedUser({ user }: ClientIdentity): string | undefined {
+function countedUser({ otpUser, identity }: PermittedEnrollment): string | undefined {
+  const user = otpUser ?? identity.user;
   return user?.remainingUses === undefined ? undefined : user.name;
 }
 
@@ -192,6 +194,7 @@ function toCaRequest(
     operation,
     identity,
     csr,
+    linked: isLinked(csr),
     subject: names.subject,
     subjectAltName: names.subjectAltName,
     keyUsage: csr.keyUsage,

@@ -22,21 +22,20 @@ export async function answered(
   fullCmc: FullCmc,
   answerTo: AnswerTo,
   outcome: EnrollmentOutcome,
-  linked: boolean,
 ): Promise<EstResponse> {
   if (outcome.status === 'pending') {
     const content = await signed(fullCmc, answerTo, pending(request, outcome.retryAfter), []);
     return { status: 'accepted', retryAfter: outcome.retryAfter, content };
   }
   if (outcome.fullPkiResponse !== undefined) {
-    return { status: 'ok', mediaType, body: outcome.fullPkiResponse, close: linked };
+    return { status: 'ok', mediaType, body: outcome.fullPkiResponse };
   }
   const { certificates } = await request.alias.caCertificates.current(request.signal);
   // With what leads to a trust anchor, but not the anchor itself (RFC 5272, section 4.1).
   const intermediates = certificates.filter(({ issuer, subject }) => !namesEqual(issuer, subject));
   const all = [outcome.certificate, ...intermediates.map(({ der }) => der)];
   const content = await signed(fullCmc, answerTo, { status: 'success' }, all);
-  return { status: 'ok', ...content, close: linked };
+  return { status: 'ok', ...content };
 }
 
 /** The answer to a request that was refused, or that failed at the CA. */

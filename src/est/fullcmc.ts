@@ -1,4 +1,4 @@
-import { checkChannelBinding, isLinked } from '../auth/channel-binding.ts';
+import { checkChannelBinding } from '../auth/channel-binding.ts';
 import {
   refuseForeignSigner,
   requireRegistrationAuthority,
@@ -36,8 +36,10 @@ export async function fullcmc(request: EstRequest): Promise<EstResponse> {
     checkChannelBinding(csr, request.channelBinding);
     const names = permitEnrollment(alias.policy, identity, csr);
     const fullPkiRequest = fullCmc.passThrough ? message : undefined;
-    const outcome = await enroll(request, { operation: 'fullcmc', identity, csr, names, fullPkiRequest });
-    return await answered(request, fullCmc, answerTo, outcome, isLinked(csr));
+    const otpUser = await alias.verifyOtp(csr, identity);
+    const enrollment = { identity, otpUser, csr, names, fullPkiRequest };
+    const outcome = await enroll(request, { operation: 'fullcmc', ...enrollment });
+    return await answered(request, fullCmc, answerTo, outcome);
   } catch (thrown) {
     return await refused(request, fullCmc, answerTo, toEstError(thrown));
   }

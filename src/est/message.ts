@@ -50,11 +50,7 @@ export interface Content {
 
 /** What an operation answers. A refusal is thrown, unless the operation has a format of its own for it. */
 export type EstResponse =
-  | (Content & {
-      readonly status: 'ok';
-      /** The connection ends with this answer. */
-      readonly close?: boolean;
-    })
+  | (Content & { readonly status: 'ok' })
   | {
       /** There is nothing to say. */
       readonly status: 'empty';

@@ -1,4 +1,4 @@
-import { checkChannelBinding, isLinked } from '../auth/channel-binding.ts';
+import { checkChannelBinding } from '../auth/channel-binding.ts';
 import { readCertificationRequest } from '../pkix/pkcs10.ts';
 import { permitEnrollment } from '../policy/policy.ts';
 import { enroll, enrolled } from './enrollment.ts';
@@ -12,6 +12,7 @@ export async function simpleenroll(request: EstRequest): Promise<EstResponse> {
   const csr = readCertificationRequest(await request.readBody('application/pkcs10'));
   checkChannelBinding(csr, request.channelBinding);
   const names = permitEnrollment(alias.policy, identity, csr);
-  const result = await enroll(request, { operation: 'simpleenroll', identity, csr, names });
-  return enrolled(result, isLinked(csr));
+  const otpUser = await alias.verifyOtp(csr, identity);
+  const result = await enroll(request, { operation: 'simpleenroll', identity, otpUser, csr, names });
+  return enrolled(result);
 }

@@ -1,4 +1,4 @@
-import { checkChannelBinding, isLinked } from '../auth/channel-binding.ts';
+import { checkChannelBinding } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
@@ -19,8 +19,9 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
   const csr = readCertificationRequest(await request.readBody('application/pkcs10'));
   checkChannelBinding(csr, request.channelBinding);
   const names = permitRenewal(alias.policy, current, csr, request.receivedAt);
-  const result = await enroll(request, { operation: 'simplereenroll', identity, csr, names });
-  return enrolled(result, isLinked(csr));
+  const otpUser = await alias.verifyOtp(csr, identity);
+  const result = await enroll(request, { operation: 'simplereenroll', identity, otpUser, csr, names });
+  return enrolled(result);
 }
 
 /** Only the EST CA's own certificates are renewed, never a vendor's (RFC 7030, section 4.2.2). */

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Credentials } from '../auth/auth.ts';
 import { channelBindingOf } from '../auth/channel-binding.ts';
@@ -30,9 +31,19 @@ export function credentialsOf(request: IncomingMessage): Credentials {
   };
 }
 
-/** The channel binding of the request's TLS session; undefined without TLS. */
+/** The request that asked for the channel binding of its connection. */
+const boundRequests = new WeakMap<Socket, IncomingMessage>();
+
+/**
+ * The channel binding of the request's TLS session; undefined without TLS. It authenticates one request for each
+ * connection, which ends with the reply (RFC 9266, section 4.1).
+ */
 export function channelBinding(request: IncomingMessage): Buffer | undefined {
-  return request.socket instanceof TLSSocket ? channelBindingOf(request.socket) : undefined;
+  const { socket } = request;
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const bound = boundRequests.get(socket) ?? request;
+  boundRequests.set(socket, bound);
+  return bound === request ? channelBindingOf(socket) : undefined;
 }
 
 /**
@@ -130,7 +141,7 @@ export function operationReply(
 ): Reply {
   switch (outcome.status) {
     case 'ok':
-      return { status: 200, ...withContent(request, alias, outcome), close: outcome.close ?? false };
+      return { status: 200, ...withContent(request, alias, outcome), close: false };
     case 'empty':
       return { status: 204, headers: cacheControlOf(request), body: '', close: false };
     case 'accepted':
@@ -213,7 +224,8 @@ export function send(
 ): void {
   const drains = !request.complete && request.headers.expect === undefined;
   const isSmall = request.headers['transfer-encoding'] === undefined && declaredLength(request) <= limit;
-  const close = reply.close || (!request.complete && !(drains && isSmall));
+  const isBound = boundRequests.get(request.socket) === request;
+  const close = reply.close || isBound || (!request.complete && !(drains && isSmall));
   response.writeHead(reply.status, {
     ...reply.headers,
     // A 204 has none (RFC 9110, section 8.6).

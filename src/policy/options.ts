@@ -15,6 +15,10 @@ export interface PolicyOptions {
   readonly keys: readonly KeyKind[];
   /** The preferred one first; undefined: all that fit the key. */
   readonly signatureAlgorithms?: readonly SignatureAlgorithmName[];
+  /** Whether a CSR must carry the channel binding of its TLS session. It is verified wherever it is there. */
+  readonly linking: 'optional' | 'required';
+  /** Whether the CSR for a first certificate must hold an enrolment code (RFC 7894, section 3.1). */
+  readonly otpChallenge: 'unused' | 'required';
   readonly required: RequiredContents;
   /** Whether simplereenroll may keep the key of the old certificate. */
   readonly renewWithSameKey: boolean;

@@ -4,6 +4,7 @@ import type { Certificate } from '../pkix/certificate.ts';
 import { generalNamesEqual, type GeneralName } from '../pkix/general-names.ts';
 import { namesEqual, type Name } from '../pkix/names.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import { challengeDemands } from './challenge-demands.ts';
 import { refuseContradictions } from './contradictions.ts';
 import { csrAttributesFor, type Demand } from './demand.ts';
 import { attributeDemands, extensionDemands } from './extension-demands.ts';
@@ -25,6 +26,7 @@ export interface Policy extends PolicyOptions {
 /** Prepares a policy. Throws an Error with a sentence when it demands what it would then refuse. */
 export function createPolicy(options: PolicyOptions): Policy {
   const demands = [
+    ...challengeDemands(options),
     ...keyDemands(options),
     ...subjectDemands(options.required),
     ...subjectAltNameDemands(options.required),

@@ -1,0 +1,31 @@
+import { EstError } from '../errors.ts';
+import type { ClientIdentity, UserIdentity } from '../identity.ts';
+import { attributeValues } from '../pkix/names.ts';
+import { oids } from '../pkix/oids.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import type { UserRegistry } from '../store/store.ts';
+import { proveUser } from './user-code.ts';
+
+/** Gives the user whose code the CSR holds, undefined when it holds none. Throws `forbidden` when it is wrong. */
+export type OtpVerifier = (
+  csr: CertificationRequest,
+  identity: ClientIdentity,
+) => Promise<UserIdentity | undefined>;
+
+/**
+ * otpChallenge (RFC 7894, section 3.1): the enrolment code of the user that HTTP has authenticated, else of the user that
+ * is named as the commonName. It adds to the client's identity, which TLS and HTTP alone establish.
+ */
+export function createOtpVerifier(alias: string, users: UserRegistry): OtpVerifier {
+  return async function verifyOtp({ otpChallenge, subject }, { user }) {
+    if (otpChallenge === undefined) return undefined;
+    const [commonName = ''] = attributeValues(subject, oids.commonName);
+    const name = user?.name ?? commonName.normalize('NFC');
+    const proved = await proveUser(users, alias, name, otpChallenge.normalize('NFC'));
+    if (proved !== undefined) return proved;
+    throw new EstError(
+      'forbidden',
+      'The otpChallenge is not the enrolment code of the authenticated user, or of the user named as commonName.',
+    );
+  };
+}

@@ -1,0 +1,62 @@
+import { EstError } from '../errors.ts';
+import { oids } from '../pkix/oids.ts';
+import type { Demand } from './demand.ts';
+import type { PolicyOptions } from './options.ts';
+
+/**
+ * The attributes that prove something beside the signature. Here they are only asked for; `auth` verifies each one that
+ * is there, and each has to be right (RFC 7894, section 4).
+ */
+export function challengeDemands({ linking, otpChallenge }: PolicyOptions): readonly Demand[] {
+  return [
+    ...(linking === 'required' ? [linkingDemand] : []),
+    otpChallenge === 'required' ? requiredOtp : unusedOtp,
+    unusedRevocationChallenge,
+  ];
+}
+
+/** RFC 7030, section 3.5; either attribute will do. */
+const linkingDemand: Demand = {
+  wanted: { what: 'identifiers', oids: [oids.challengePassword, oids.estIdentityLinking] },
+  check: ({ challengePassword, estIdentityLinking }) => {
+    if (challengePassword !== undefined || estIdentityLinking !== undefined) return;
+    throw new EstError(
+      'channel_binding_mismatch',
+      'This alias requires the linking of identity and proof of possession: put the base64 of tls-unique (TLS 1.2) or ' +
+        'tls-exporter (TLS 1.3) into the challengePassword of the CSR.',
+    );
+  },
+  onlyForFirst: false,
+};
+
+/** RFC 7894, section 3.1. */
+const requiredOtp: Demand = {
+  wanted: { what: 'identifiers', oids: [oids.otpChallenge] },
+  check: ({ otpChallenge }) => {
+    if (otpChallenge !== undefined) return;
+    throw new EstError('forbidden', 'The CSR must hold the enrolment code of the device as otpChallenge.');
+  },
+  onlyForFirst: true,
+};
+
+/** What nobody would verify is not passed over: each challenge that is there must succeed. */
+const unusedOtp: Demand = {
+  wanted: undefined,
+  check: ({ otpChallenge }) => {
+    if (otpChallenge !== undefined) throw unused('otpChallenge');
+  },
+  onlyForFirst: false,
+};
+
+/** RFC 7894, section 3.2. The device would believe that it can revoke by it. */
+const unusedRevocationChallenge: Demand = {
+  wanted: undefined,
+  check: ({ revocationChallenge }) => {
+    if (revocationChallenge !== undefined) throw unused('revocationChallenge');
+  },
+  onlyForFirst: false,
+};
+
+function unused(attribute: string): EstError {
+  return new EstError('forbidden', `The attribute ${attribute} is not used here; leave it out of the CSR.`);
+}
