@@ -11,7 +11,9 @@ import { dnOf } from './distinguished-name.ts';
 import type { Ejbca } from './ejbca.ts';
 import type { Fault, Faults } from './fault.ts';
 import type { Reply } from './rest/call.ts';
-import { answerRest, restBase } from './rest/router.ts';
+import { answerRest, disabled, restBase } from './rest/router.ts';
+import { answerWebService, webServicePath } from './soap/web-service.ts';
+import { wsdl } from './soap/wsdl.ts';
 
 /** A call as it came in. */
 interface RecordedRequest {
@@ -180,6 +182,12 @@ async function answer(ejbca: Ejbca, request: IncomingMessage, recorded: Recorded
   if (url.pathname === '/ejbca/publicweb/healthcheck/ejbcahealth') return healthy;
   if (url.pathname.startsWith(`${restBase}/`)) {
     return await answerRest(ejbca, { method, url, headers, body }, administrator);
+  }
+  if (url.pathname === webServicePath) {
+    if (!ejbca.enabledProtocols.has('Web Service')) return disabled;
+    if (method === 'GET')
+      return { status: 200, contentType: 'text/xml', body: wsdl(url.origin + url.pathname) };
+    return await answerWebService(ejbca, body, administrator);
   }
   return { status: 404, contentType: 'text/html', body: '<html><body>404 - Not Found</body></html>' };
 }

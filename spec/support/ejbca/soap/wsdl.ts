@@ -1,0 +1,178 @@
+/** The description of EJBCA's web service `ejbcaws`, with the operations that the stand-in has. */
+
+/** The namespace of everything that the service defines. Parameters and members have none. */
+export const ejbcaNamespace = 'http://ws.protocol.core.ejbca.org/';
+
+type Member = readonly [name: string, type: string, occurs?: 'optional' | 'list'];
+
+/** Complex types with their members in EJBCA's order. */
+export const complexTypes = {
+  userMatch: [
+    ['matchtype', 'int'],
+    ['matchvalue', 'string', 'optional'],
+    ['matchwith', 'int'],
+  ],
+  extendedInformationWS: [
+    ['name', 'string', 'optional'],
+    ['value', 'string', 'optional'],
+  ],
+  userDataVOWS: [
+    ['caName', 'string', 'optional'],
+    ['cardNumber', 'string', 'optional'],
+    ['certificateProfileName', 'string', 'optional'],
+    ['certificateSerialNumber', 'integer', 'optional'],
+    ['clearPwd', 'boolean'],
+    ['email', 'string', 'optional'],
+    ['endEntityProfileName', 'string', 'optional'],
+    ['endTime', 'string', 'optional'],
+    ['extendedInformation', 'tns:extendedInformationWS', 'list'],
+    ['keyRecoverable', 'boolean'],
+    ['password', 'string', 'optional'],
+    ['sendNotification', 'boolean'],
+    ['startTime', 'string', 'optional'],
+    ['status', 'int'],
+    ['subjectAltName', 'string', 'optional'],
+    ['subjectDN', 'string', 'optional'],
+    ['tokenType', 'string', 'optional'],
+    ['username', 'string', 'optional'],
+  ],
+} as const satisfies Readonly<Record<string, readonly Member[]>>;
+
+/** What a fault's detail holds beside its message. */
+const faults = {
+  ApprovalException: [],
+  AuthorizationDeniedException: [],
+  CADoesntExistsException: [],
+  EjbcaException: [],
+  IllegalQueryException: [],
+  UserDoesntFullfillEndEntityProfile: [],
+  WaitingForApprovalException: [
+    ['approvalId', 'int'],
+    ['requestId', 'int', 'optional'],
+  ],
+} as const satisfies Readonly<Record<string, readonly Member[]>>;
+
+/** The faults that the service declares. */
+export type FaultName = keyof typeof faults;
+
+interface Operation {
+  readonly parameters: readonly Member[];
+  readonly result: readonly Member[];
+  readonly faults: readonly FaultName[];
+}
+
+const operations = {
+  getEjbcaVersion: { parameters: [], result: [['return', 'string', 'optional']], faults: [] },
+  isAuthorized: {
+    parameters: [['arg0', 'string', 'optional']],
+    result: [['return', 'boolean']],
+    faults: ['EjbcaException'],
+  },
+  findUser: {
+    parameters: [['arg0', 'tns:userMatch', 'optional']],
+    result: [['return', 'tns:userDataVOWS', 'list']],
+    faults: ['AuthorizationDeniedException', 'EjbcaException', 'IllegalQueryException'],
+  },
+  editUser: {
+    parameters: [['arg0', 'tns:userDataVOWS', 'optional']],
+    result: [],
+    faults: [
+      'ApprovalException',
+      'AuthorizationDeniedException',
+      'CADoesntExistsException',
+      'EjbcaException',
+      'UserDoesntFullfillEndEntityProfile',
+      'WaitingForApprovalException',
+    ],
+  },
+} as const satisfies Readonly<Record<string, Operation>>;
+
+/** The operations of the stand-in. */
+export type OperationName = keyof typeof operations;
+
+/** Whether the service has an operation of this name. */
+export function isOperation(name: string): name is OperationName {
+  return Object.hasOwn(operations, name);
+}
+
+/** The WSDL, for a service at this URL. */
+export function wsdl(url: string): string {
+  const names = Object.entries<Operation>(operations);
+  return `<?xml version='1.0' encoding='UTF-8'?>
+<wsdl:definitions xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/"
+ xmlns:tns="${ejbcaNamespace}" xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/"
+ name="EjbcaWSService" targetNamespace="${ejbcaNamespace}">
+<wsdl:types>
+<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" elementFormDefault="unqualified" targetNamespace="${ejbcaNamespace}" version="1.0">
+${names.map(([name]) => elements(name)).join('\n')}
+${Object.keys(faults)
+  .map((name) => `<xs:element name="${name}" type="tns:${name}"/>`)
+  .join('\n')}
+${names.map(([name, { parameters, result }]) => complexType(name, parameters) + complexType(`${name}Response`, result)).join('\n')}
+${Object.entries<readonly Member[]>(complexTypes)
+  .map(([name, members]) => complexType(name, members))
+  .join('\n')}
+${Object.entries<readonly Member[]>(faults)
+  .map(([name, members]) => complexType(name, [...members, ['message', 'string', 'optional']]))
+  .join('\n')}
+</xs:schema>
+</wsdl:types>
+${names.map(([name]) => message(name, 'parameters') + message(`${name}Response`, 'parameters')).join('\n')}
+${Object.keys(faults)
+  .map((name) => message(name, name))
+  .join('\n')}
+<wsdl:portType name="EjbcaWS">
+${names.map(([name, operation]) => abstractOperation(name, operation)).join('\n')}
+</wsdl:portType>
+<wsdl:binding name="EjbcaWSServiceSoapBinding" type="tns:EjbcaWS">
+<soap:binding style="document" transport="http://schemas.xmlsoap.org/soap/http"/>
+${names.map(([name, operation]) => boundOperation(name, operation)).join('\n')}
+</wsdl:binding>
+<wsdl:service name="EjbcaWSService">
+<wsdl:port binding="tns:EjbcaWSServiceSoapBinding" name="EjbcaWSPort"><soap:address location="${url}"/></wsdl:port>
+</wsdl:service>
+</wsdl:definitions>
+`;
+}
+
+function elements(name: string): string {
+  return [name, `${name}Response`].map((each) => `<xs:element name="${each}" type="tns:${each}"/>`).join('');
+}
+
+function complexType(name: string, members: readonly Member[]): string {
+  return `<xs:complexType name="${name}"><xs:sequence>${members.map(element).join('')}</xs:sequence></xs:complexType>`;
+}
+
+function element([name, type, occurs]: Member): string {
+  const qualified = type.includes(':') ? type : `xs:${type}`;
+  const optional = occurs === undefined ? '' : ' minOccurs="0"';
+  const list = occurs === 'list' ? ' maxOccurs="unbounded" nillable="true"' : '';
+  return `<xs:element${optional}${list} name="${name}" type="${qualified}"/>`;
+}
+
+function message(name: string, part: string): string {
+  return `<wsdl:message name="${name}"><wsdl:part element="tns:${name}" name="${part}"/></wsdl:message>`;
+}
+
+function abstractOperation(name: string, { faults: declared }: Operation): string {
+  return [
+    `<wsdl:operation name="${name}">`,
+    `<wsdl:input message="tns:${name}" name="${name}"/>`,
+    `<wsdl:output message="tns:${name}Response" name="${name}Response"/>`,
+    ...declared.map((fault) => `<wsdl:fault message="tns:${fault}" name="${fault}"/>`),
+    '</wsdl:operation>',
+  ].join('');
+}
+
+function boundOperation(name: string, { faults: declared }: Operation): string {
+  return [
+    `<wsdl:operation name="${name}">`,
+    `<soap:operation soapAction="${ejbcaNamespace}${name}" style="document"/>`,
+    `<wsdl:input name="${name}"><soap:body use="literal"/></wsdl:input>`,
+    `<wsdl:output name="${name}Response"><soap:body use="literal"/></wsdl:output>`,
+    ...declared.map(
+      (fault) => `<wsdl:fault name="${fault}"><soap:fault name="${fault}" use="literal"/></wsdl:fault>`,
+    ),
+    '</wsdl:operation>',
+  ].join('');
+}
