@@ -9,9 +9,10 @@ import {
   objectIdentifier,
   opensslCsr,
   sequence,
+  tlv,
   utf8String,
 } from '../support/csr.ts';
-import { basic, enrolDevice, enrolment, plainCsr } from '../support/device.ts';
+import { basic, certificateOf, enrolDevice, enrolment, plainCsr } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { openssl } from '../support/openssl.ts';
 
@@ -25,6 +26,15 @@ const filledIn = {
   },
 };
 
+/** A subjectAltName with the AcpNodeName of RFC 8994, section 6.2.2. */
+const acpNode = sequence(
+  tlv(
+    0xa0,
+    objectIdentifier('1.3.6.1.5.5.7.8.10'),
+    tlv(0xa0, tlv(0x16, Buffer.from('rfc8994+fd739fc23c3440112233445500000000+@acp.example.com'))),
+  ),
+);
+
 let gateway: TestGateway;
 beforeAll(async () => {
   gateway = await startTestGateway({
@@ -32,6 +42,12 @@ beforeAll(async () => {
       curve: { policy: { keys: ['P-384'] } },
       size: { policy: { keys: ['RSA-3072'], signatureAlgorithms: ['sha384WithRSAEncryption'] } },
       template: { policy: filledIn },
+      acp: {
+        policy: {
+          subjectAltName: ['otherName'],
+          required: { extensions: { subjectAltName: acpNode.toString('base64') } },
+        },
+      },
       named: { policy: { required: { subjectAltName: { dNSName: null } } } },
       certificate: { authentication: 'clientCertificate', policy: { keys: ['P-384'] } },
     },
@@ -134,6 +150,20 @@ describe('a CSR made from csrattrs', () => {
     expect(answer.body).toContain('The subjectAltName must hold a name of the type dNSName.');
     const wishes = wishesOf(derOf(await csrattrs('named')), false);
     expect(await enrol('named', await csrOf({ ...wishes, subject: [] }))).toMatchObject({ status: 200 });
+  });
+
+  it('O-13 gives an otherName, which a device of the ACP copies', async () => {
+    const wishes = wishesOf(derOf(await csrattrs('acp')), false);
+    expect(wishes.extensions).toEqual([[id.subjectAltName, acpNode]]);
+    const answer = await enrol('acp', await csrOf(wishes));
+    expect(answer).toMatchObject({ status: 200 });
+    const files = { 'certificate.pem': await certificateOf(answer) };
+    expect(await openssl('x509 -in certificate.pem -noout -ext subjectAltName', files)).toContain(
+      'othername',
+    );
+    const other = acpNode.toString('latin1').replace('fd73', 'fd74');
+    const changed = { ...wishes, extensions: [[id.subjectAltName, Buffer.from(other, 'latin1')] as const] };
+    expect(await enrol('acp', await csrOf(changed))).toMatchObject({ status: 403 });
   });
 
   it('Q-06 Q-08 passes when openssl makes it', async () => {

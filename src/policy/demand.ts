@@ -16,7 +16,7 @@ import type { CertificationRequest } from '../pkix/pkcs10.ts';
 
 /** Something that a CSR must hold: what csrattrs says of it, and the check, made from the same settings. */
 export interface Demand {
-  /** Undefined: nothing, since no accepted CSR could be wrong. */
+  /** Undefined: there is nothing to say, since it is demanded everywhere, or is the absence of something. */
   readonly wanted: Wanted | undefined;
   /** Throws EstError when the CSR does not meet the demand. */
   readonly check: (csr: CertificationRequest) => void;

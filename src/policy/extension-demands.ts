@@ -2,7 +2,7 @@ import { EstError } from '../errors.ts';
 import { DerError, readDer } from '../pkix/der.ts';
 import { extendedKeyUsage, keyUsage } from '../pkix/extensions-write.ts';
 import type { Extension } from '../pkix/extensions.ts';
-import { nameOfOid, oidOf } from '../pkix/oids.ts';
+import { nameOfOid, oidOf, oids } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import type { Demand, Wanted } from './demand.ts';
 import { valuesOf, type RequiredContents } from './options.ts';
@@ -78,7 +78,12 @@ function demand(wanted: Wanted, isMet: (csr: CertificationRequest) => boolean, s
   const check = (csr: CertificationRequest): void => {
     if (!isMet(csr)) throw new EstError('forbidden', sentence);
   };
-  return { wanted, check, onlyForFirst: false };
+  return { wanted, check, onlyForFirst: isSubjectAltName(wanted) };
+}
+
+function isSubjectAltName(wanted: Wanted): boolean {
+  const isExtension = wanted.what === 'extension' || wanted.what === 'openExtension';
+  return isExtension && wanted.extension.oid === oids.subjectAltName;
 }
 
 function derOf(name: string, base64: string): Buffer {
