@@ -1,6 +1,7 @@
 /** Reads PKCS#10 as EJBCA takes it: PEM, or base64 without the lines around it. */
 import { readCertificationRequest, type CertificationRequest } from '../../../src/pkix/pkcs10.ts';
-import type { KeyType } from '../../../src/pkix/keys.ts';
+import { readDer } from '../../../src/pkix/der.ts';
+import { readPublicKey, type KeyType, type PublicKey } from '../../../src/pkix/keys.ts';
 import { altNameOf } from './alternative-names.ts';
 import type { CertificateProfile } from './database.ts';
 import { dnOf } from './distinguished-name.ts';
@@ -24,14 +25,21 @@ export function readRequest(text: string): RequestedCertificate | undefined {
   const csr = decode(Buffer.from(base64, 'base64'));
   if (csr === undefined) return undefined;
   const { subject, subjectAltName = [], publicKey } = csr;
-  return {
-    subjectDn: dnOf(subject),
-    subjectAltName: altNameOf(subjectAltName),
-    spki: publicKey.spki,
-    keyHash: publicKey.sha256,
-    keyType: publicKey.type,
-    keyBits: publicKey.bits,
-  };
+  return { subjectDn: dnOf(subject), subjectAltName: altNameOf(subjectAltName), ...keyIn(publicKey) };
+}
+
+/** What stands for a CSR where EJBCA has generated the key itself. */
+export function requestForKey(spki: Buffer): RequestedCertificate {
+  return { subjectDn: '', subjectAltName: '', ...keyIn(readPublicKey(readDer(spki))) };
+}
+
+function keyIn({
+  spki,
+  sha256,
+  type,
+  bits,
+}: PublicKey): Omit<RequestedCertificate, 'subjectDn' | 'subjectAltName'> {
+  return { spki, keyHash: sha256, keyType: type, keyBits: bits };
 }
 
 function decode(der: Buffer): CertificationRequest | undefined {

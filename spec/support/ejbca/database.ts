@@ -50,6 +50,8 @@ export interface EndEntity {
   readonly certificateProfile: string;
   readonly endEntityProfile: string;
   readonly accountBindingId: string | undefined;
+  /** The CSR of an enrolment in the RA web that waited for approval, PEM. */
+  readonly certificateRequest?: string;
 }
 
 /** What certificates are like. */
@@ -127,11 +129,11 @@ export interface IssuedCertificate {
 /** What waits for the approval of an administrator. */
 export interface ApprovalRequest {
   readonly id: number;
-  state: 'waiting' | 'approved' | 'rejected' | 'expired' | 'failed' | 'finalized';
+  state: 'waiting' | 'approved' | 'rejected' | 'expired' | 'failed';
   /** What happens on approval. */
   readonly execute: () => void | Promise<void>;
-  /** The end entity that an approved enrolment is for. */
-  readonly username: string | undefined;
+  /** The end entity that it is about. */
+  readonly username: string;
 }
 
 /** All of it. */

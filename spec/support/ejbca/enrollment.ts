@@ -18,8 +18,8 @@ import { refusals } from './refusal.ts';
 export class WaitingForApproval extends Error {
   readonly requestId: number;
 
-  constructor(requestId: number) {
-    super('The request is waiting for approval.');
+  constructor(requestId: number, message = 'The request is waiting for approval.') {
+    super(message);
     this.requestId = requestId;
   }
 }
@@ -182,7 +182,7 @@ export function authenticateEndEntity(ejbca: Ejbca, username: string, password: 
 /** Keeps what shall happen until an administrator decides. */
 export function putUpForApproval(
   { database }: Ejbca,
-  username: string | undefined,
+  username: string,
   execute: () => void | Promise<void>,
 ): WaitingForApproval {
   const id = 1_000_000 + database.approvalRequests.size + 1;

@@ -105,6 +105,12 @@ export const refusals = {
   finalizedRequest: refusal(400, (id: number) => `Enrollment with Id '${id}' has already been finalized`),
   invalidResponseFormat: refusal(400, () => 'Invalid parameter: response_format'),
 
+  noKeyStoreForCsr: refusal(
+    400,
+    () => 'Invalid response format. Cannot create keystore for certificate request  with user generated keys',
+  ),
+  noSuchKeyStore: refusal(400, () => `Invalid response format. Must be 'JKS', 'P12', 'BCFKS', or 'PEM'`),
+
   // 1.2 revocation
   invalidSerialNumber: refusal(
     400,
@@ -164,6 +170,7 @@ export const refusals = {
 
   // 1.4
   endEntityExists: refusal(400, (user: string) => `End entity '${user}' already exists.`),
+  unknownStatus: refusal(400, (status: string) => `Invalid end entity status, unknown '${status}'.`),
   general: refusal(500, () => 'General failure.'),
   certificationAuthorityNotActive: refusal(503, (dn: string) => `Signing CA ${dn} is not active.`),
   deviceUnavailable: refusal(503, () => 'Device was unavailable.'),

@@ -202,7 +202,8 @@ function changed(reply: Reply, fault: Fault): Reply {
 
 async function send(reply: Reply, hits: readonly Fault[], response: ServerResponse): Promise<void> {
   const body = Buffer.from(reply.body);
-  response.writeHead(reply.status, { 'Content-Type': reply.contentType, 'Content-Length': body.length });
+  if (reply.contentType !== undefined) response.setHeader('Content-Type', reply.contentType);
+  response.writeHead(reply.status, { 'Content-Length': body.length });
   for (const fault of hits) {
     if (fault.kind === 'truncation') {
       response.write(body.subarray(0, body.length / 2), () => response.socket?.destroy());

@@ -88,10 +88,7 @@ export interface StandIn {
   /** Registers an end entity of the CA `Device CA` and the profiles `Device`, with status NEW unless told otherwise. */
   addEndEntity(endEntity: Partial<EndEntity> & Pick<EndEntity, 'username'>): EndEntity;
   /** Decides about what waits for approval. */
-  decide(
-    requestId: number,
-    decision: Exclude<ApprovalRequest['state'], 'waiting' | 'finalized'>,
-  ): Promise<void>;
+  decide(requestId: number, decision: Exclude<ApprovalRequest['state'], 'waiting'>): Promise<void>;
   setFault(fault: Fault): void;
   clearFaults(): void;
   stop(): Promise<void>;

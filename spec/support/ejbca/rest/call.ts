@@ -18,7 +18,8 @@ export interface Call {
 /** An answer. */
 export interface Reply {
   readonly status: number;
-  readonly contentType: string;
+  /** Undefined: there is no body. */
+  readonly contentType: string | undefined;
   readonly body: string | Buffer;
 }
 

@@ -36,7 +36,7 @@ async function revoke(call: Call): Promise<Reply> {
     certificate.revocation = isLifted ? undefined : { reason, at };
     if (ca !== undefined) ca.crl = await nextCrl(database, ca);
   };
-  if (ca?.requiresApproval === true) throw putUpForApproval(call.ejbca, undefined, execute);
+  if (ca?.requiresApproval === true) throw putUpForApproval(call.ejbca, certificate.username, execute);
   await execute();
   return statusOf(call, certificate, 'Successfully revoked');
 }

@@ -7,6 +7,8 @@ import { isAtLeast } from '../version.ts';
 import { json, type Call, type Reply, type Route } from './call.ts';
 import { certificateRoutes } from './certificate.ts';
 import { certificationAuthorityRoutes } from './certification-authority.ts';
+import { endEntityRoutes } from './end-entity.ts';
+import { keyStoreRoutes } from './key-store.ts';
 import { revocationRoutes } from './revocation.ts';
 import { searchRoutes } from './search.ts';
 
@@ -15,9 +17,11 @@ export const restBase = '/ejbca/ejbca-rest-api';
 
 const routes: readonly Route[] = [
   ...certificateRoutes,
+  ...keyStoreRoutes,
   ...searchRoutes,
   ...revocationRoutes,
   ...certificationAuthorityRoutes,
+  ...endEntityRoutes,
 ];
 
 /** Which switch of the protocol configuration a path depends on. */
