@@ -23,6 +23,7 @@ const statusByCode = {
   unknown_method: 501,
   ca_bad_answer: 502,
   ca_unavailable: 503,
+  overloaded: 503,
   ca_timeout: 504,
 } as const;
 
@@ -32,6 +33,7 @@ const fixedSentences: Partial<Record<EstErrorCode, string>> = {
   ca_bad_answer: 'The CA behind the gateway gave an answer that makes no sense.',
   ca_unavailable: 'The CA behind the gateway cannot be reached at the moment; try again later.',
   ca_timeout: 'The CA behind the gateway did not answer in time; try again later.',
+  overloaded: 'The gateway has as much to do as it may take on; try again later.',
 };
 
 /** What went wrong, as a stable word; log lines and specs quote it. */

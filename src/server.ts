@@ -104,13 +104,13 @@ export async function openState({ store }: Configuration): Promise<StateStore> {
 
 /** Opens every CA backend of the configuration; the keys are their names. */
 export async function openCertificationAuthorities(
-  { backends }: Configuration,
-  store: StateStore,
+  { backends, limits: { pendingExpiry } }: Configuration,
+  { certificates, heldRequests }: StateStore,
   log: Log,
 ): Promise<Backends> {
   const opened = new Map<string, CertificationAuthority>();
   for (const [name, backend] of Object.entries(backends)) {
-    const services = { name, certificates: store.certificates, log };
+    const services = { name, certificates, heldRequests, pendingExpiry, log };
     opened.set(
       name,
       await withContext(

@@ -16,6 +16,7 @@ const client: Profile = {
   validityDays: 90,
   keyUsage: ['digitalSignature', 'keyEncipherment'],
   extendedKeyUsage: ['clientAuth'],
+  approval: 'none',
 };
 
 const profiles = {

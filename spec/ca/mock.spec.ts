@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { EnrollmentResult } from '../../src/ca/ca.ts';
 import { mockDriver, type MockOptions } from '../../src/ca/mock.ts';
 import { readCertificate } from '../../src/pkix/certificate.ts';
 import { recordLog } from '../support/log.ts';
@@ -8,13 +9,18 @@ import { issue, newRequest, openRegistry, signal, type OpenedCa } from './setup.
 const defaults: MockOptions = { validityDays: 7, pendingAnswers: 2, retryAfter: 1, delay: 5 };
 
 async function openMock(changes: Partial<MockOptions> = {}): Promise<OpenedCa> {
-  const { certificates, close } = await openRegistry();
+  const { close, ...registries } = await openRegistry();
   const log = recordLog();
-  const services = { name: 'mock', certificates, log };
-  return { ca: await mockDriver.open({ ...defaults, ...changes }, services), certificates, log, close };
+  const services = { name: 'mock', ...registries, pendingExpiry: 60, log };
+  return { ca: await mockDriver.open({ ...defaults, ...changes }, services), ...registries, log, close };
 }
 
 certificationAuthorityContract('mock', openMock);
+
+function referenceOf(result: EnrollmentResult | undefined): string {
+  if (result?.status !== 'pending') throw new Error('The CA did not put the request off.');
+  return result.reference;
+}
 
 describe('The scripts of the mock CA', () => {
   let opened: OpenedCa;
@@ -38,21 +44,26 @@ describe('The scripts of the mock CA', () => {
     const request = newRequest({ profile: 'pending' });
     const first = await opened.ca.enroll(request, signal);
     expect(first).toEqual({ status: 'pending', reference: expect.any(String), retryAfter: 1 });
-    const reference = first.status === 'pending' ? first.reference : '';
-    expect(await opened.ca.resume?.(reference, request, signal)).toMatchObject({
-      status: 'pending',
-      reference,
+    const second = await opened.ca.resume?.(referenceOf(first), request, signal);
+    expect(second).toMatchObject({ status: 'pending', retryAfter: 1 });
+    expect(await opened.ca.resume?.(referenceOf(second), request, signal)).toMatchObject({
+      status: 'issued',
     });
+  });
+
+  it('P-04 pending: another mock, as after a restart, goes on where the first one was', async () => {
+    const request = newRequest({ profile: 'pending' });
+    const another = await openMock({ pendingAnswers: 1 });
+    const reference = referenceOf(await another.ca.enroll(request, signal));
+    await another.close();
     expect(await opened.ca.resume?.(reference, request, signal)).toMatchObject({ status: 'issued' });
   });
 
   it('denied: puts off twice, then refuses', async () => {
     const request = newRequest({ profile: 'denied' });
-    expect(await opened.ca.enroll(request, signal)).toMatchObject({ status: 'pending' });
-    expect(await opened.ca.resume?.(request.idempotencyKey, request, signal)).toMatchObject({
-      status: 'pending',
-    });
-    await expect(opened.ca.resume?.(request.idempotencyKey, request, signal)).rejects.toMatchObject({
+    const first = await opened.ca.enroll(request, signal);
+    const second = await opened.ca.resume?.(referenceOf(first), request, signal);
+    await expect(opened.ca.resume?.(referenceOf(second), request, signal)).rejects.toMatchObject({
       code: 'rejected_by_ca',
     });
   });
@@ -79,8 +90,8 @@ describe('The scripts of the mock CA', () => {
   it('writes one log line for each time that the CA is asked', async () => {
     const request = newRequest({ profile: 'pending' });
     const { requestId } = request;
-    await opened.ca.enroll(request, signal);
-    await opened.ca.resume?.(request.idempotencyKey, request, signal);
+    const reference = referenceOf(await opened.ca.enroll(request, signal));
+    await opened.ca.resume?.(reference, request, signal);
     const fields = opened.log.entries.map((entry) => entry.fields);
     expect(fields.filter((line) => line['requestId'] === requestId)).toEqual([
       { requestId, method: 'enroll', script: 'pending', linked: false },

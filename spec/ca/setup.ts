@@ -12,7 +12,7 @@ import { readPublicKey, type KeyType, type PublicKey } from '../../src/pkix/keys
 import { nameFromAttributes } from '../../src/pkix/names.ts';
 import { oids } from '../../src/pkix/oids.ts';
 import { stateStoreDrivers } from '../../src/store/index.ts';
-import type { CertificateRegistry } from '../../src/store/store.ts';
+import type { CertificateRegistry, HeldRequestRegistry } from '../../src/store/store.ts';
 import { recordLog, type RecordedLog } from '../support/log.ts';
 
 /** The texts of a CA, PEM. */
@@ -24,10 +24,15 @@ export interface CaTexts {
   readonly rolloverCertificates?: readonly string[];
 }
 
-/** A backend with a store of its own. */
-export interface OpenedCa {
-  readonly ca: CertificationAuthority;
+/** What a backend keeps its state in. */
+interface Registries {
   readonly certificates: CertificateRegistry;
+  readonly heldRequests: HeldRequestRegistry;
+}
+
+/** A backend with a store of its own. */
+export interface OpenedCa extends Registries {
+  readonly ca: CertificationAuthority;
   /** What the backend has logged. */
   readonly log: RecordedLog;
   close(): Promise<void>;
@@ -46,16 +51,14 @@ export async function newCaTexts(name = 'Spec', now = new Date()): Promise<CaTex
 }
 
 /** A store in a folder of its own. */
-export async function openRegistry(): Promise<{
-  readonly certificates: CertificateRegistry;
-  readonly close: () => Promise<void>;
-}> {
+export async function openRegistry(): Promise<Registries & { readonly close: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'est-gateway-'));
   const [driver] = stateStoreDrivers;
   if (driver === undefined) throw new Error('There is no store driver.');
   const store = await driver.open({ file: join(folder, 'state.sqlite') });
   return {
     certificates: store.certificates,
+    heldRequests: store.heldRequests,
     close: async () => {
       await store.close();
       await rm(folder, { recursive: true });
@@ -66,11 +69,11 @@ export async function openRegistry(): Promise<{
 const crlUrl = 'http://gateway.example/crl/local.crl';
 const issuerUrl = 'http://gateway.example/ca/local.cer';
 
-/** Opens the local driver over files, as the gateway does; options have no defaults here. */
+/** Opens the local driver over files, as the gateway does; options have no defaults here. It uses the `lent` registries. */
 export async function openLocal(
   texts: CaTexts,
   changes: Partial<LocalOptions> = {},
-  registry?: CertificateRegistry,
+  lent: Partial<Registries> = {},
 ): Promise<OpenedCa> {
   const folder = await mkdtemp(join(tmpdir(), 'est-gateway-'));
   const write = async (name: string, text: string): Promise<string> => {
@@ -79,12 +82,11 @@ export async function openLocal(
   };
   const writeAll = async (name: string, all: readonly string[]): Promise<readonly string[]> =>
     await Promise.all(all.map(async (text, index) => await write(`${name}-${index}.pem`, text)));
-  const opened = registry === undefined ? await openRegistry() : undefined;
-  const certificates = registry ?? opened?.certificates;
-  if (certificates === undefined) throw new Error('There is no registry.');
+  const opened = await openRegistry();
+  const { certificates = opened.certificates, heldRequests = opened.heldRequests } = lent;
   const log = recordLog();
   const close = async (): Promise<void> => {
-    await opened?.close();
+    await opened.close();
     await rm(folder, { recursive: true });
   };
   try {
@@ -98,6 +100,7 @@ export async function openLocal(
         chain: await writeAll('chain', texts.chain),
         rolloverCertificates: await writeAll('rollover', texts.rolloverCertificates ?? []),
         backdate: 60,
+        retryAfter: 30,
         crl: { validityHours: 24, urls: [crlUrl] },
         caIssuersUrls: [issuerUrl],
         profiles: {
@@ -105,13 +108,14 @@ export async function openLocal(
             validityDays: 90,
             keyUsage: ['digitalSignature', 'keyEncipherment'],
             extendedKeyUsage: ['clientAuth'],
+            approval: 'none',
           },
         },
         ...changes,
       },
-      { name: 'local', certificates, log },
+      { name: 'local', certificates, heldRequests, pendingExpiry: 60, log },
     );
-    return { ca, certificates, log, close };
+    return { ca, certificates, heldRequests, log, close };
   } catch (error) {
     await close();
     throw error;

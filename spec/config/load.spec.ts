@@ -44,6 +44,9 @@ describe('loadConfiguration', () => {
       handshakeTimeout: 10,
       connections: 10000,
       repeatWindow: 3600,
+      pendingPerIdentity: 100,
+      pendingPerAlias: 10_000,
+      pendingExpiry: 604_800,
     });
     expect(logging).toEqual({ level: 'info', format: 'auto' });
   });

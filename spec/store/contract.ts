@@ -1,14 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { NewEnrollment, RepeatWindow, StateStore, User } from '../../src/store/store.ts';
+import type {
+  HeldRequest,
+  NewEnrollment,
+  NewHeldRequest,
+  RepeatWindow,
+  StateStore,
+  User,
+} from '../../src/store/store.ts';
 
 const start = new Date('2026-05-01T12:00:00.000Z');
 const later = (seconds: number): Date => new Date(start.getTime() + seconds * 1000);
 
-/** A repeat within 600 seconds gets the same answer; a record open for 30 seconds is abandoned. */
+/** A repeat within 600 seconds gets the same answer; a record is abandoned after 30, and lapses after 1000. */
 const at = (seconds: number): RepeatWindow => ({
   now: later(seconds),
   issuedSince: later(seconds - 600),
   openedSince: later(seconds - 30),
+  pendingSince: later(seconds - 1000),
 });
 
 const enrollment = (changes: Partial<NewEnrollment> = {}): NewEnrollment => ({
@@ -88,12 +96,65 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         expect(await store.enrollments.open(enrollment(), at(60))).toEqual({ state: 'in_progress' });
       });
 
-      it('P-05 finds a pending request by its fingerprint, whatever its age', async () => {
+      it('P-05 P-08 finds a pending request by its fingerprint, and opens it again when nobody asked for long', async () => {
+        const id = await openOne(store);
+        await store.enrollments.pending(id, 'first', later(1));
+        const found = { state: 'pending', id, reference: 'first' };
+        expect(await store.enrollments.open(enrollment({ requestId: 'r2' }), at(2))).toEqual(found);
+        await store.enrollments.pending(id, 'second', later(900));
+        expect(await store.enrollments.open(enrollment(), at(1900))).toEqual({
+          ...found,
+          reference: 'second',
+        });
+        expect(await store.enrollments.open(enrollment(), at(1901))).toEqual({ state: 'opened', id });
+      });
+
+      it('P-04 keeps a pending request pending when the CA fails, and a closed one closed', async () => {
         const id = await openOne(store);
         await store.enrollments.pending(id, 'reference', later(1));
-        const found = { state: 'pending', id, reference: 'reference' };
-        expect(await store.enrollments.open(enrollment({ requestId: 'r2' }), at(2))).toEqual(found);
-        expect(await store.enrollments.open(enrollment(), at(1_000_000))).toEqual(found);
+        await store.enrollments.failed(id, 'ca_timeout', later(2));
+        expect(await store.enrollments.open(enrollment(), at(3))).toMatchObject({ state: 'pending' });
+        await store.enrollments.issued(id, certificate, later(4));
+        await store.enrollments.pending(id, 'late', later(5));
+        await store.enrollments.failed(id, 'ca_timeout', later(5));
+        expect(await store.enrollments.open(enrollment(), at(6))).toMatchObject({ state: 'issued' });
+      });
+
+      it('P-10 limits the pending requests of an identity and of an alias, and takes no use beyond', async () => {
+        await store.users.add(user());
+        const limits = { perIdentity: 2, perAlias: 3 };
+        const put = async (fingerprint: string, identity: string, alias = 'est'): Promise<string> => {
+          const one = enrollment({ fingerprint, identity, alias });
+          const opened = await store.enrollments.open(one, at(0), limits);
+          if (opened.state !== 'opened') return 'of' in opened ? opened.of : opened.state;
+          await store.enrollments.pending(opened.id, 'reference', later(0));
+          return opened.state;
+        };
+        expect([await put('a1', 'user:a'), await put('a2', 'user:a'), await put('a3', 'user:a')]).toEqual([
+          'opened',
+          'opened',
+          'identity',
+        ]);
+        expect([await put('b1', 'user:b'), await put('c1', 'user:c')]).toEqual(['opened', 'alias']);
+        expect(await put('c1', 'user:a', 'other')).toBe('opened');
+        expect(await put('a1', 'user:a')).toBe('pending');
+        const counted = enrollment({ fingerprint: 'd1', identity: 'user:once', countedUser: 'once' });
+        expect(await store.enrollments.open(counted, at(0), limits)).toEqual({
+          state: 'too_many_pending',
+          of: 'alias',
+        });
+        expect(await store.users.find('est', 'once')).toMatchObject({ remainingUses: 1 });
+        expect(await store.enrollments.open(counted, at(1001), limits)).toMatchObject({ state: 'opened' });
+      });
+
+      it('P-10 limits what is opened again after a failure, too', async () => {
+        const limits = { perIdentity: 1, perAlias: 1 };
+        await store.enrollments.failed(await openOne(store, { fingerprint: 'f1' }), 'ca_timeout', later(0));
+        await store.enrollments.pending(await openOne(store, { fingerprint: 'f2' }), 'reference', later(0));
+        expect(await store.enrollments.open(enrollment({ fingerprint: 'f1' }), at(1), limits)).toEqual({
+          state: 'too_many_pending',
+          of: 'identity',
+        });
       });
 
       it('opens a failed record again under its id', async () => {
@@ -261,6 +322,71 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         );
         expect(numbers.sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         expect(await store.certificates.nextCrlNumber('other')).toBe(1);
+      });
+    });
+
+    describe('the held requests', () => {
+      const held = (changes: Partial<NewHeldRequest> = {}): NewHeldRequest => ({
+        backend: 'local',
+        idempotencyKey: 'i1',
+        alias: 'est',
+        operation: 'simpleenroll',
+        identity: 'device',
+        subject: 'CN=device-1',
+        subjectAltName: ['dNSName=a.example', 'iPAddress=192.0.2.1'],
+        keyType: 'P-256',
+        publicKey: 'k1',
+        ...changes,
+      });
+      /** One that nobody asks for lapses after 100 seconds. */
+      const hold = async (seconds: number, changes: Partial<NewHeldRequest> = {}): Promise<HeldRequest> =>
+        await store.heldRequests.hold(held(changes), later(seconds), later(seconds - 100));
+
+      it('P-05 are found again by their idempotency key, as they were', async () => {
+        const first = await hold(0);
+        expect(first).toEqual({
+          ...held(),
+          reference: expect.stringMatching(/^[0-9a-f]{10}$/),
+          heldAt: start,
+          decision: undefined,
+        });
+        expect(await hold(5, { subject: 'CN=other' })).toEqual(first);
+        expect((await hold(5, { idempotencyKey: 'i2' })).reference).not.toBe(first.reference);
+        expect((await hold(5, { backend: 'other' })).reference).not.toBe(first.reference);
+      });
+
+      it('are listed until they are decided, the oldest first', async () => {
+        const second = await hold(2, { idempotencyKey: 'i2' });
+        const first = await hold(1);
+        await hold(0, { backend: 'other' });
+        expect(await store.heldRequests.undecided('local', start)).toEqual([first, second]);
+        await store.heldRequests.decide('local', first.reference, { state: 'approved' }, start);
+        expect(await store.heldRequests.undecided('local', start)).toEqual([second]);
+      });
+
+      it('P-08 are decided once', async () => {
+        const { reference } = await hold(0);
+        const denied = { state: 'denied', reason: 'No.' } as const;
+        expect(await store.heldRequests.decide('other', reference, denied, start)).toBe('unknown');
+        expect(await store.heldRequests.decide('local', reference, denied, start)).toBe('decided');
+        expect(await store.heldRequests.decide('local', reference, { state: 'approved' }, start)).toBe(
+          'already',
+        );
+        expect(await hold(1)).toMatchObject({ reference, decision: denied });
+      });
+
+      it('P-08 lapse, approved or not, when nobody asks for them', async () => {
+        const { reference } = await hold(0);
+        await hold(90);
+        expect(await store.heldRequests.undecided('local', later(90))).toHaveLength(1);
+        expect(await store.heldRequests.undecided('local', later(91))).toEqual([]);
+        expect(await store.heldRequests.decide('local', reference, { state: 'approved' }, later(91))).toBe(
+          'unknown',
+        );
+        await store.heldRequests.decide('local', reference, { state: 'approved' }, later(90));
+        const again = await hold(191);
+        expect(again.reference).not.toBe(reference);
+        expect(again).toMatchObject({ heldAt: later(191), decision: undefined });
       });
     });
   });

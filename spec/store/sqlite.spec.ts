@@ -55,7 +55,7 @@ describe('sqlite', () => {
       const opened = await store.enrollments.open({
         fingerprint: String(process.pid), requestId: 'r', alias: 'est', operation: 'simpleenroll',
         identity: 'user:once', subject: 'CN=a', publicKey: 'k', countedUser: 'once',
-      }, { now, issuedSince: now, openedSince: now });
+      }, { now, issuedSince: now, openedSince: now, pendingSince: now });
       console.log(opened.state);
       await store.close();`;
     const run = promisify(execFile);

@@ -24,6 +24,8 @@ export interface TestGateway {
   readonly log: RecordedLog;
   /** A second connection to the store of the running gateway. */
   readonly store: StateStore;
+  /** Stops the gateway and starts another one on the same files, at another port. */
+  restart(): Promise<void>;
   /** Stops, and removes the folder. */
   stop(): Promise<void>;
 }
@@ -118,14 +120,19 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const configurationFile = join(directory, 'est-gateway.yaml');
   const loaded = await loadConfiguration(configurationFile);
   const log = recordLog();
-  const gateway = await startGateway(loaded, log);
+  let gateway = await startGateway(loaded, log);
   const store = await openState(loaded);
   await addUsers(store, Object.keys(loaded.aliases));
-  const port = Number(new URL(gateway.estUrl).port);
   return {
-    port,
-    url: `https://localhost:${port}/.well-known/est`,
-    httpUrl: gateway.httpUrl ?? '',
+    get port() {
+      return Number(new URL(gateway.estUrl).port);
+    },
+    get url() {
+      return `${gateway.estUrl}/.well-known/est`;
+    },
+    get httpUrl() {
+      return gateway.httpUrl ?? '';
+    },
     directory,
     configurationFile,
     trustAnchor: ca.rootCertificate,
@@ -134,6 +141,10 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     passphrase,
     log,
     store,
+    restart: async () => {
+      await gateway.stop();
+      gateway = await startGateway(loaded, log);
+    },
     stop: async () => {
       await stopAll(gateway, store, directory);
     },

@@ -5,7 +5,7 @@ import type { GeneralName } from '../pkix/general-names.ts';
 import type { KeyUsage } from '../pkix/extensions.ts';
 import type { Name } from '../pkix/names.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
-import type { CertificateRegistry } from '../store/store.ts';
+import type { CertificateRegistry, HeldRequestRegistry } from '../store/store.ts';
 
 /** What the gateway asks a CA backend to certify. Every check has passed; immutable. */
 export interface EnrollmentRequest {
@@ -41,7 +41,7 @@ export type EnrollmentResult =
     }
   | {
       readonly status: 'pending';
-      /** By which `resume` finds the request again. */
+      /** By which `resume` finds the request again; each answer may give another one. */
       readonly reference: string;
       /** Whole seconds until asking again makes sense. */
       readonly retryAfter: number;
@@ -109,6 +109,10 @@ export interface CertificationAuthorityServices {
   readonly name: string;
   /** Where a backend that issues by itself records its certificates and revocations. */
   readonly certificates: CertificateRegistry;
+  /** Where a backend that issues by itself keeps what waits for a person's decision. */
+  readonly heldRequests: HeldRequestRegistry;
+  /** Seconds after which a pending request that its client does not repeat has lapsed. */
+  readonly pendingExpiry: number;
   readonly log: Log;
 }
 

@@ -114,7 +114,6 @@ async function openMockCertificationAuthority(
   const ca = await createThrowawayCa(options.validityDays);
   const foreignKey = await generateSigningKey();
   const issuedByKey = new Map<string, Promise<Buffer>>();
-  const answersLeft = new Map<string, number>();
 
   /** One line per call to the CA, at level debug; the gateway itself writes the line per request. */
   function logCall(
@@ -131,9 +130,9 @@ async function openMockCertificationAuthority(
     return { status: 'issued', certificate: await certificate };
   }
 
-  /** The reference must be enough to find the request again, also for another process. */
-  function putOff(reference: string): EnrollmentResult {
-    return { status: 'pending', reference, retryAfter: options.retryAfter };
+  /** The reference must be enough to find the request again, also after a restart; here it counts down. */
+  function putOff(answersLeft: number): EnrollmentResult {
+    return { status: 'pending', reference: String(answersLeft), retryAfter: options.retryAfter };
   }
 
   async function enroll(request: EnrollmentRequest, signal: AbortSignal): Promise<EnrollmentResult> {
@@ -142,8 +141,7 @@ async function openMockCertificationAuthority(
         return await certify(request, request.csr.publicKey.spki);
       case 'pending':
       case 'denied':
-        answersLeft.set(request.idempotencyKey, options.pendingAnswers - 1);
-        return putOff(request.idempotencyKey);
+        return putOff(options.pendingAnswers - 1);
       case 'rejected':
         throw new EstError('rejected_by_ca', 'The CA refuses this request, as its script says.');
       case 'slow':
@@ -182,13 +180,11 @@ async function openMockCertificationAuthority(
     // Only a CA that answers `pending` needs this.
     resume: async (reference, request) => {
       logCall('resume', request);
-      const left = answersLeft.get(reference);
-      if (left === undefined) {
+      if (!/^\d+$/.test(reference)) {
         throw new EstError('rejected_by_ca', 'The CA does not know this request any more; enrol again.');
       }
-      answersLeft.set(reference, left - 1);
-      if (left > 0) return putOff(reference);
-      answersLeft.delete(reference);
+      const answersLeft = Number(reference);
+      if (answersLeft > 0) return putOff(answersLeft - 1);
       if (scriptNamed(request.profile) === 'denied') {
         throw new EstError('rejected_by_ca', 'The CA has decided against this request, as its script says.');
       }

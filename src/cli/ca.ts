@@ -14,14 +14,18 @@ import {
   type RevocationReason,
   type StateStore,
 } from '../store/store.ts';
+import { addApprovalCommands } from './ca-approval.ts';
+import { backendOption, localBackend, type BackendOption } from './local-backend.ts';
 import { createFiles } from './new-files.ts';
 import { configurationOption, parseSerialNumber, type ConfigurationOption } from './options.ts';
 import { withState } from './state.ts';
 import { table, timeText } from './table.ts';
 
-/** `est-gateway ca list | revoke | crl | import` */
+/** `est-gateway ca list | revoke | crl | pending | approve | deny | import` */
 export function addCaCommands(program: Command): void {
-  const ca = program.command('ca').description('Certificates and revocations of a local CA, and its import.');
+  const ca = program
+    .command('ca')
+    .description('Certificates, revocations and approvals of a local CA, and its import.');
   ca.command('list')
     .description('List the certificates that the CA issued, newest first.')
     .option('--json', 'print JSON')
@@ -48,6 +52,7 @@ export function addCaCommands(program: Command): void {
     .addOption(configurationOption())
     .addHelpText('after', '\nExample:\n  est-gateway ca crl --out /var/www/local.crl')
     .action(writeCrl);
+  addApprovalCommands(ca);
   ca.command('import')
     .description(
       'Take over an existing CA: writes ca-NAME/ beside the configuration, prints what to paste into it.',
@@ -67,14 +72,6 @@ export function addCaCommands(program: Command): void {
     .action(importCa);
 }
 
-interface BackendOption extends ConfigurationOption {
-  readonly backend?: string;
-}
-
-function backendOption(): Option {
-  return new Option('-b, --backend <name>', 'name of the local CA; needed when there are several');
-}
-
 interface ListOptions extends BackendOption {
   readonly json?: true;
 }
@@ -84,15 +81,6 @@ async function list({ config, backend, json }: ListOptions): Promise<void> {
   const name = localBackend(configuration, backend);
   const certificates = await withState(configuration, async (store) => await store.certificates.list(name));
   process.stdout.write(json === true ? certificatesAsJson(certificates) : certificatesAsTable(certificates));
-}
-
-/** The local CA of this name, or the only one. */
-function localBackend({ backends }: Configuration, chosen: string | undefined): string {
-  const names = Object.keys(backends).filter((name) => backends[name]?.driver === 'local');
-  const [name, ...others] = chosen === undefined ? names : names.filter((known) => known === chosen);
-  if (name !== undefined && others.length === 0) return name;
-  if (names.length === 0) throw new Error('The configuration has no backend with the driver local.');
-  throw new Error(`Which local CA? Add --backend with one of: ${names.join(', ')}.`);
 }
 
 function certificatesAsJson(certificates: readonly RegisteredCertificate[]): string {

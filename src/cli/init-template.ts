@@ -59,6 +59,8 @@ backends:
     #rolloverCertificates: []
     # Seconds ago that a new certificate became valid, for relying parties whose clock is behind.
     #backdate: 60
+    # Seconds after which a client whose request waits for approval shall ask again.
+    #retryAfter: 300
     # The certificate revocation list.
     crl:
       # A new one is made when a third of this time has passed, and at once after a revocation.
@@ -78,6 +80,8 @@ backends:
         # The most that is granted; a CSR may ask for less. Also serverAuth, emailProtection, ipsecIKE, eapOverLAN,
         # smartcardLogon, secureShellClient, secureShellServer, or object identifiers. []: no such extension.
         extendedKeyUsage: [clientAuth]
+        # Which requests wait for "est-gateway ca approve": none; newNames: all but renewals under the same names; all.
+        #approval: none
         # Instead of the URLs above, for this profile.
         #crlUrls: ['http://${httpAuthority}/crl/local.crl']
         #caIssuersUrls: ['http://${httpAuthority}/ca/local.cer']
@@ -181,6 +185,12 @@ limits:
   connections: 10000
   # Seconds in which a repeat of the same request gets the same certificate, so that a lost reply costs nothing.
   #repeatWindow: 3600
+  # Requests of one user or client certificate that may wait for the CA at one alias; for more: 429.
+  #pendingPerIdentity: 100
+  # Requests that may wait for the CA at one alias; for more: 503.
+  #pendingPerAlias: 10000
+  # Seconds after which a waiting request that its client does not repeat has lapsed, approved or not.
+  #pendingExpiry: 604800
 
 # One line per request, on standard output.
 logging:

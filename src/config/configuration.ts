@@ -84,4 +84,9 @@ interface Limits {
   readonly connections: number;
   /** Time in which a repeat of the same request gets the same certificate. */
   readonly repeatWindow: number;
+  /** Requests that may wait for the CA at one alias. */
+  readonly pendingPerIdentity: number;
+  readonly pendingPerAlias: number;
+  /** Time after which a waiting request that nobody asks for has lapsed. */
+  readonly pendingExpiry: number;
 }

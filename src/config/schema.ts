@@ -210,6 +210,21 @@ const limitsSchema: SchemaObject = {
       'Seconds in which a repeat of the same request gets the same certificate, so that a lost reply costs nothing.',
       { min: 0, max: 31_536_000, default: 3600 },
     ),
+    pendingPerIdentity: wholeNumber(
+      'Pending requests of one client',
+      'Requests of one user or client certificate that may wait for the CA at one alias; for more: 429.',
+      { min: 1, max: 1_000_000, default: 100 },
+    ),
+    pendingPerAlias: wholeNumber(
+      'Pending requests',
+      'Requests that may wait for the CA at one alias; for more: 503.',
+      { min: 1, max: 1_000_000, default: 10_000 },
+    ),
+    pendingExpiry: wholeNumber(
+      'Expiry of pending requests',
+      'Seconds after which a waiting request that its client does not repeat has lapsed, approved or not.',
+      { min: 1, max: 31_536_000, default: 604_800 },
+    ),
   },
   additionalProperties: false,
 };

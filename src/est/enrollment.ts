@@ -60,6 +60,8 @@ export async function enroll(
       countedUser: countedUser(permitted),
     },
     repeatWindow(request),
+    // Only a CA that can be asked again lets requests wait.
+    request.alias.ca.resume === undefined ? undefined : request.pending,
   );
   switch (opened.state) {
     case 'issued':
@@ -69,6 +71,8 @@ export async function enroll(
       return { status: 'pending', retryAfter: retryWhileInProgress };
     case 'exhausted':
       throw new EstError('forbidden', 'This enrolment code has been used up; ask for a new one.');
+    case 'too_many_pending':
+      throw tooManyPending(opened.of);
     case 'opened':
     case 'pending':
       return await askCa(request, opened, permitted);
@@ -107,22 +111,36 @@ async function askCa(
   }
 }
 
+/** A CA that has lost `resume`, since it was configured anew, is asked as at first; the idempotency key is the same. */
 async function answerOfCa(
   request: EstRequest,
   opened: UnfinishedEnrollment,
   permitted: PermittedEnrollment,
 ): Promise<EnrollmentResult> {
-  const { alias, signal } = request;
+  const { ca } = request.alias;
   const { fullPkiRequest } = permitted;
   const caRequest = toCaRequest(request, permitted, opened.id);
-  if (opened.state === 'opened' && fullPkiRequest !== undefined && alias.ca.fullCmc !== undefined) {
-    return await alias.ca.fullCmc(caRequest, fullPkiRequest, signal);
+  if (opened.state === 'pending' && ca.resume !== undefined) {
+    return await ca.resume(opened.reference, caRequest, request.signal);
   }
-  if (opened.state === 'opened') return await alias.ca.enroll(caRequest, signal);
-  if (alias.ca.resume === undefined) {
-    throw new EstError('ca_bad_answer', 'The request waits at a CA that cannot be asked about it any more.');
+  if (fullPkiRequest !== undefined && ca.fullCmc !== undefined) {
+    return await ca.fullCmc(caRequest, fullPkiRequest, request.signal);
   }
-  return await alias.ca.resume(opened.reference, caRequest, signal);
+  return await ca.enroll(caRequest, request.signal);
+}
+
+/** Seconds until some requests that wait may have been decided. */
+const retryWhileFull = 300;
+
+/** The client's own fault, or nobody's. */
+function tooManyPending(of: 'identity' | 'alias'): EstError {
+  const options = { retryAfter: retryWhileFull };
+  if (of === 'alias') return new EstError('overloaded', 'Too many requests wait for the CA.', options);
+  return new EstError(
+    'too_many_requests',
+    'Too many requests of this client wait for the CA already; repeat those until they are decided.',
+    options,
+  );
 }
 
 /** A refusal by the CA; after any other failure nobody knows whether the CA issued. */
@@ -177,9 +195,14 @@ function countedUser({ otpUser, identity }: PermittedEnrollment): string | undef
 }
 
 /** A record left open for longer than a request may take was abandoned by a crash. */
-function repeatWindow({ receivedAt, repeatWindow: seconds, deadline }: EstRequest): RepeatWindow {
-  const ago = (milliseconds: number): Date => new Date(receivedAt.getTime() - milliseconds);
-  return { now: receivedAt, issuedSince: ago(seconds * 1000), openedSince: ago(deadline * 1000) };
+function repeatWindow({ receivedAt, repeatWindow: seconds, deadline, pending }: EstRequest): RepeatWindow {
+  const ago = (period: number): Date => new Date(receivedAt.getTime() - period * 1000);
+  return {
+    now: receivedAt,
+    issuedSince: ago(seconds),
+    openedSince: ago(deadline),
+    pendingSince: ago(pending.expiry),
+  };
 }
 
 function toCaRequest(

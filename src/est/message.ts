@@ -1,7 +1,7 @@
 import type { Credentials } from '../auth/auth.ts';
 import type { EstError } from '../errors.ts';
 import type { TrustAnchorKind } from '../identity.ts';
-import type { EnrollmentJournal } from '../store/store.ts';
+import type { EnrollmentJournal, PendingLimits } from '../store/store.ts';
 import type { Alias } from './alias.ts';
 
 /** What an operation sees of a request; `est/wire.ts` makes it, and no operation sees HTTP. */
@@ -13,6 +13,8 @@ export interface EstRequest {
   readonly journal: EnrollmentJournal;
   /** How long, in seconds, a repeat of the same request gets the same certificate. */
   readonly repeatWindow: number;
+  /** How many requests may wait for the CA, and for how many seconds one that nobody asks for. */
+  readonly pending: PendingLimits & { readonly expiry: number };
   /** How long, in seconds, a request may take in all. */
   readonly deadline: number;
   readonly credentials: Credentials;

@@ -32,6 +32,11 @@ export interface EstService {
     readonly requestTimeout: number;
     /** Seconds in which a repeat of the same request gets the same certificate. */
     readonly repeatWindow: number;
+    /** Requests that may wait for the CA at one alias, of one identity and in all. */
+    readonly pendingPerIdentity: number;
+    readonly pendingPerAlias: number;
+    /** Seconds after which one that nobody asks for has lapsed. */
+    readonly pendingExpiry: number;
   };
 }
 
@@ -156,13 +161,18 @@ function toEstRequest(
   signal: AbortSignal,
 ): EstRequest {
   const { exchange } = response.locals;
-  const { bodyBytes, requestTimeout, repeatWindow } = service.limits;
+  const { bodyBytes, requestTimeout, repeatWindow, ...limits } = service.limits;
   return {
     id: exchange.id,
     receivedAt: new Date(),
     alias,
     journal: service.journal,
     repeatWindow,
+    pending: {
+      perIdentity: limits.pendingPerIdentity,
+      perAlias: limits.pendingPerAlias,
+      expiry: limits.pendingExpiry,
+    },
     deadline: requestTimeout,
     credentials: credentialsOf(request),
     channelBinding: () => channelBinding(request),

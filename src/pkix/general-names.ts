@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer';
 import { contextTag, DerError, expectTag, readDer, readObjectIdentifier, tags, type DerNode } from './der.ts';
 import { embed, primitive, sequence, toDer } from './der-write.ts';
-import { comparableName, readName, type Name } from './names.ts';
+import { comparableName, nameToString, readName, type Name } from './names.ts';
 
 /** One name of a subjectAltName or the like (RFC 5280, section 4.2.1.6). `der` is the whole GeneralName. */
 export type GeneralName = { readonly der: Buffer } & (
@@ -131,6 +131,24 @@ export function iPAddress(text: string): GeneralName {
 export function uniformResourceIdentifier(value: string): GeneralName {
   const der = toDer(primitive(nameTags.uniformResourceIdentifier, Buffer.from(value, 'latin1')));
   return { type: 'uniformResourceIdentifier', value, der };
+}
+
+/** For people: the type and the value; in hexadecimal where it is no text. */
+export function generalNameText(name: GeneralName): string {
+  switch (name.type) {
+    case 'directoryName':
+      return `${name.type}=${nameToString(name.name)}`;
+    case 'otherName':
+    case 'x400Address':
+    case 'ediPartyName':
+      return `${name.type}=${name.der.toString('hex')}`;
+    case 'rfc822Name':
+    case 'dNSName':
+    case 'uniformResourceIdentifier':
+    case 'iPAddress':
+    case 'registeredID':
+      return `${name.type}=${name.value}`;
+  }
 }
 
 /** The DER of a GeneralNames. */

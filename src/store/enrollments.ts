@@ -5,7 +5,6 @@ import {
   type Kysely,
   type Selectable,
   type Transaction,
-  type Updateable,
   type UpdateResult,
 } from 'kysely';
 import { prepared } from './prepared.ts';
@@ -15,6 +14,7 @@ import type {
   KeyHolder,
   NewEnrollment,
   OpenedEnrollment,
+  PendingLimits,
   RepeatWindow,
 } from './store.ts';
 import type { Tables } from './tables.ts';
@@ -24,10 +24,15 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
   const queries = prepareQueries(database);
 
   return {
-    async open(enrollment, window) {
+    async open(enrollment, window, limits) {
       return await database.transaction().execute(async (transaction) => {
-        const earlier = await answerOfEarlier(transaction, queries, enrollment, window);
-        return earlier ?? (await openNew(transaction, queries, enrollment, window.now));
+        const earlier = await findEarlier(transaction, queries, enrollment, window);
+        if (earlier !== undefined && earlier.state !== 'abandoned') return earlier;
+        const full = limits && (await reachedLimit(transaction, enrollment, window, limits));
+        if (full !== undefined) return { state: 'too_many_pending', of: full };
+        return earlier === undefined
+          ? await openNew(transaction, queries, enrollment, window.now)
+          : await openAgain(transaction, earlier.id, enrollment, window.now);
       });
     },
 
@@ -38,7 +43,12 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
     },
 
     async pending(id, reference, now) {
-      await update(database, id, { state: 'pending', reference, closed_at: now.getTime() });
+      await database
+        .updateTable('enrollments')
+        .set({ state: 'pending', reference, closed_at: now.getTime() })
+        .where('id', '=', id)
+        .where(isUnfinished)
+        .execute();
     },
 
     async refused(id, code, now) {
@@ -57,7 +67,12 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
     },
 
     async failed(id, code, now) {
-      await update(database, id, { state: 'failed', code, closed_at: now.getTime() });
+      await database
+        .updateTable('enrollments')
+        .set({ state: 'failed', code, closed_at: now.getTime() })
+        .where('id', '=', id)
+        .where('state', '=', 'open')
+        .execute();
     },
 
     async holdersOfKey(publicKey, now) {
@@ -79,6 +94,7 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
 /** In the letters of the partial indexes, since with bound values the planner could not use them. */
 const isUnfinished = sql<boolean>`state in ('open', 'pending', 'failed')`;
 const isIssued = sql<boolean>`state = 'issued'`;
+const isPending = sql<boolean>`state = 'pending'`;
 
 type Row = Selectable<Tables['enrollments']>;
 type Queries = ReturnType<typeof prepareQueries>;
@@ -86,13 +102,15 @@ type Queries = ReturnType<typeof prepareQueries>;
 /** What every enrolment asks of the database. */
 function prepareQueries(database: Kysely<Tables>) {
   return {
-    unfinished: prepared<Pick<Row, 'fingerprint'>, Pick<Row, 'id' | 'state' | 'reference' | 'opened_at'>>(
-      (place) =>
-        database
-          .selectFrom('enrollments')
-          .select(['id', 'state', 'reference', 'opened_at'])
-          .where('fingerprint', '=', place('fingerprint'))
-          .where(isUnfinished),
+    unfinished: prepared<
+      Pick<Row, 'fingerprint'>,
+      Pick<Row, 'id' | 'state' | 'reference' | 'opened_at' | 'closed_at'>
+    >((place) =>
+      database
+        .selectFrom('enrollments')
+        .select(['id', 'state', 'reference', 'opened_at', 'closed_at'])
+        .where('fingerprint', '=', place('fingerprint'))
+        .where(isUnfinished),
     ),
     issued: prepared<{ fingerprint: string; since: number }, Pick<Row, 'certificate'>>((place) =>
       database
@@ -155,21 +173,19 @@ interface IssuedRow {
   readonly closed_at: number;
 }
 
-async function update(
-  database: Kysely<Tables>,
-  id: string,
-  change: Updateable<Tables['enrollments']>,
-): Promise<void> {
-  await database.updateTable('enrollments').set(change).where('id', '=', id).execute();
+/** An unfinished record that nobody handles any more. */
+interface AbandonedEnrollment {
+  readonly state: 'abandoned';
+  readonly id: string;
 }
 
 /** What an earlier enrolment with the same fingerprint means for this one; undefined: there is none that counts. */
-async function answerOfEarlier(
+async function findEarlier(
   transaction: Transaction<Tables>,
   queries: Queries,
-  { fingerprint, requestId }: NewEnrollment,
+  { fingerprint }: NewEnrollment,
   window: RepeatWindow,
-): Promise<OpenedEnrollment | undefined> {
+): Promise<OpenedEnrollment | AbandonedEnrollment | undefined> {
   const [unfinished] = (await queries.unfinished(transaction, { fingerprint })).rows;
   if (unfinished === undefined) {
     const [issued] = (await queries.issued(transaction, { fingerprint, since: window.issuedSince.getTime() }))
@@ -177,11 +193,47 @@ async function answerOfEarlier(
     if (issued === undefined || issued.certificate === null) return undefined;
     return { state: 'issued', certificate: Buffer.from(issued.certificate) };
   }
-  const { id, state, reference, opened_at: openedAt } = unfinished;
-  if (state === 'pending' && reference !== null) return { state, id, reference };
+  const { id, state, reference, opened_at: openedAt, closed_at: askedAt } = unfinished;
+  if (state === 'pending' && reference !== null && (askedAt ?? 0) >= window.pendingSince.getTime()) {
+    return { state, id, reference };
+  }
   if (state === 'open' && openedAt >= window.openedSince.getTime()) return { state: 'in_progress' };
-  await update(transaction, id, { state: 'open', request_id: requestId, opened_at: window.now.getTime() });
+  return { state: 'abandoned', id };
+}
+
+async function openAgain(
+  transaction: Transaction<Tables>,
+  id: string,
+  { requestId }: NewEnrollment,
+  now: Date,
+): Promise<OpenedEnrollment> {
+  await transaction
+    .updateTable('enrollments')
+    .set({ state: 'open', request_id: requestId, opened_at: now.getTime() })
+    .where('id', '=', id)
+    .execute();
   return { state: 'opened', id };
+}
+
+/** Whose limit of pending requests is reached; undefined: one more may wait. */
+async function reachedLimit(
+  transaction: Transaction<Tables>,
+  { alias, identity }: NewEnrollment,
+  { pendingSince }: RepeatWindow,
+  { perIdentity, perAlias }: PendingLimits,
+): Promise<'identity' | 'alias' | undefined> {
+  const pending = await transaction
+    .selectFrom('enrollments')
+    .select(({ fn }) => [
+      fn.countAll().as('all'),
+      fn.countAll().filterWhere('identity', '=', identity).as('own'),
+    ])
+    .where('alias', '=', alias)
+    .where('closed_at', '>=', pendingSince.getTime())
+    .where(isPending)
+    .executeTakeFirstOrThrow();
+  if (Number(pending.own) >= perIdentity) return 'identity';
+  return Number(pending.all) >= perAlias ? 'alias' : undefined;
 }
 
 async function openNew(

@@ -44,6 +44,12 @@ const migrations: Readonly<Record<string, Migration>> = {
         .columns(['public_key', 'not_after'])
         .execute();
       await database.schema
+        .createIndex('enrollments_pending')
+        .on('enrollments')
+        .columns(['alias', 'closed_at', 'identity'])
+        .where(sql.ref('state'), '=', 'pending')
+        .execute();
+      await database.schema
         .createTable('users')
         .addColumn('alias', 'text', (column) => column.notNull())
         .addColumn('name', 'text', (column) => column.notNull())
@@ -76,6 +82,30 @@ const migrations: Readonly<Record<string, Migration>> = {
         .createTable('crl_numbers')
         .addColumn('backend', 'text', (column) => column.primaryKey())
         .addColumn('number', 'bigint', (column) => column.notNull())
+        .execute();
+      await database.schema
+        .createTable('held_requests')
+        .addColumn('backend', 'text', (column) => column.notNull())
+        .addColumn('reference', 'text', (column) => column.notNull())
+        .addColumn('idempotency_key', 'text', (column) => column.notNull())
+        .addColumn('alias', 'text', (column) => column.notNull())
+        .addColumn('operation', 'text', (column) => column.notNull())
+        .addColumn('identity', 'text', (column) => column.notNull())
+        .addColumn('subject', 'text', (column) => column.notNull())
+        .addColumn('subject_alt_name', 'text', (column) => column.notNull())
+        .addColumn('key_type', 'text', (column) => column.notNull())
+        .addColumn('public_key', 'text', (column) => column.notNull())
+        .addColumn('held_at', 'bigint', (column) => column.notNull())
+        .addColumn('asked_at', 'bigint', (column) => column.notNull())
+        .addColumn('decision', 'text')
+        .addColumn('reason', 'text')
+        .addPrimaryKeyConstraint('held_requests_key', ['backend', 'reference'])
+        .addUniqueConstraint('held_requests_idempotency', ['backend', 'idempotency_key'])
+        .execute();
+      await database.schema
+        .createIndex('held_requests_asked')
+        .on('held_requests')
+        .columns(['backend', 'asked_at'])
         .execute();
     },
   },

@@ -3,6 +3,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, SqliteDialect, type SqliteDatabase } from 'kysely';
 import { createCertificateRegistry } from './certificates.ts';
 import { createEnrollmentJournal } from './enrollments.ts';
+import { createHeldRequestRegistry } from './held-requests.ts';
 import { migrate } from './migrations.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 import type { StateStore, StateStoreDriver } from './store.ts';
@@ -50,6 +51,7 @@ async function openSqlite({ file }: SqliteOptions): Promise<StateStore> {
     enrollments: createEnrollmentJournal(database),
     users: createUserRegistry(database),
     certificates: createCertificateRegistry(database),
+    heldRequests: createHeldRequestRegistry(database),
     close: async () => {
       await database.destroy();
     },

@@ -1,8 +1,8 @@
 import type { SchemaObject } from 'ajv';
 
 /**
- * The state that must outlive the process: the journal of enrolments, the users, and the certificates and
- * revocations of CA backends that issue by themselves. Several gateways may share one store. Every method is
+ * The state that must outlive the process: the journal of enrolments, the users, and the certificates,
+ * revocations and held requests of CA backends that issue by themselves. Several gateways may share one store. Every method is
  * atomic and durable when its promise resolves, and may run many times at once; dates have a precision of
  * milliseconds. Failures of the database are thrown as they come.
  */
@@ -10,6 +10,7 @@ export interface StateStore {
   readonly enrollments: EnrollmentJournal;
   readonly users: UserRegistry;
   readonly certificates: CertificateRegistry;
+  readonly heldRequests: HeldRequestRegistry;
   /** Closes the database; nothing may be called afterwards. */
   close(): Promise<void>;
 }
@@ -42,7 +43,15 @@ export type OpenedEnrollment =
   /** The same request is being handled at this moment, here or by another gateway. */
   | { readonly state: 'in_progress' }
   /** The counted user has no use left, or is gone. */
-  | { readonly state: 'exhausted' };
+  | { readonly state: 'exhausted' }
+  /** As many requests as may wait for the CA do so, of this identity or of all at the alias. */
+  | { readonly state: 'too_many_pending'; readonly of: 'identity' | 'alias' };
+
+/** How many requests may wait for the CA at once, at one alias. */
+export interface PendingLimits {
+  readonly perIdentity: number;
+  readonly perAlias: number;
+}
 
 /** A certificate as the journal keeps it. */
 export interface IssuedCertificate {
@@ -61,6 +70,8 @@ export interface RepeatWindow {
   readonly issuedSince: Date;
   /** A record opened before this and never closed was left by a crash: it is opened again. */
   readonly openedSince: Date;
+  /** A pending request that nobody has asked for since then has lapsed: it is opened again, and counts no more. */
+  readonly pendingSince: Date;
 }
 
 /** One row of the journal, for people and for checks. */
@@ -92,22 +103,31 @@ export interface KeyHolder {
 export interface EnrollmentJournal {
   /**
    * Finds an earlier enrolment with the same fingerprint, else records a new one and takes one use of the
-   * counted user, all in one transaction. A failed record (outcome unknown) or an abandoned open one is
-   * opened again under its id, without a second use being taken. Of several calls at once for one
+   * counted user, all in one transaction. A failed record (outcome unknown), a lapsed pending or an abandoned
+   * open one is opened again under its id, without a second use being taken. Of several calls at once for one
    * fingerprint exactly one gets `opened`; of several for a user with one use left, too.
+   *
+   * With `limits`, nothing is opened, new or again, while as many requests are pending; those that the CA is being
+   * asked about are not counted.
    */
-  open(enrollment: NewEnrollment, window: RepeatWindow): Promise<OpenedEnrollment>;
+  open(enrollment: NewEnrollment, window: RepeatWindow, limits?: PendingLimits): Promise<OpenedEnrollment>;
 
   /** The CA issued: closes the record. Afterwards `open` answers `issued` within the window. */
   issued(id: string, certificate: IssuedCertificate, now: Date): Promise<void>;
 
-  /** The CA accepted the request for later: `open` answers `pending` from now on. */
+  /**
+   * The CA accepted the request for later, or says so again: `open` answers `pending` from now on. A record that
+   * was closed meanwhile stays closed.
+   */
   pending(id: string, reference: string, now: Date): Promise<void>;
 
   /** The request was refused for good: closes the record and gives a taken use back. `code` is an EstErrorCode. */
   refused(id: string, code: string, now: Date): Promise<void>;
 
-  /** Nobody knows whether the CA issued: the record stays unfinished and keeps its use, for the repeat. */
+  /**
+   * Nobody knows whether the CA issued: the record stays unfinished and keeps its use, for the repeat. A pending
+   * record stays pending.
+   */
   failed(id: string, code: string, now: Date): Promise<void>;
 
   /**
@@ -207,6 +227,58 @@ export interface CertificateRegistry {
   revoked(backend: string, notExpiredAt: Date): Promise<readonly RevokedCertificate[]>;
   /** A number that grows with every call (RFC 5280, section 5.2.3); the first is 1. */
   nextCrlNumber(backend: string): Promise<number>;
+}
+
+/** A request that a CA backend keeps until a person has decided. */
+export interface NewHeldRequest {
+  /** The backend's name in the configuration. */
+  readonly backend: string;
+  /** By which a repeat is recognised; unique within a backend. */
+  readonly idempotencyKey: string;
+  readonly alias: string;
+  readonly operation: string;
+  /** Who asks, for people. */
+  readonly identity: string;
+  /** RFC 4514 string. */
+  readonly subject: string;
+  /** The names, each with its type, for people. */
+  readonly subjectAltName: readonly string[];
+  /** Such as `P-256`. */
+  readonly keyType: string;
+  /** SHA-256 of the subjectPublicKeyInfo, hex. */
+  readonly publicKey: string;
+}
+
+/** What a person has decided about a held request. */
+export type Decision =
+  | { readonly state: 'approved' }
+  /** The reason is told to the client. */
+  | { readonly state: 'denied'; readonly reason: string };
+
+/** A held request and what became of it. */
+export interface HeldRequest extends NewHeldRequest {
+  /** By which people name it: hexadecimal digits, unique within a backend. */
+  readonly reference: string;
+  readonly heldAt: Date;
+  readonly decision: Decision | undefined;
+}
+
+/**
+ * Requests that wait for a person's decision at CA backends that issue by themselves. One that its client has not
+ * asked for since `askedSince` has lapsed, decided or not: it is treated as if it had never been.
+ */
+export interface HeldRequestRegistry {
+  /** Keeps a request, or finds it again by backend and idempotency key; notes that its client has asked now. */
+  hold(request: NewHeldRequest, now: Date, askedSince: Date): Promise<HeldRequest>;
+  /** Those without a decision, the oldest first. */
+  undecided(backend: string, askedSince: Date): Promise<readonly HeldRequest[]>;
+  /** Decides once and for all; `already` when it was decided before, which stays as it is. */
+  decide(
+    backend: string,
+    reference: string,
+    decision: Decision,
+    askedSince: Date,
+  ): Promise<'decided' | 'already' | 'unknown'>;
 }
 
 /** A kind of store: one object in the table of `store/index.ts`. */

@@ -1,4 +1,4 @@
-import type { JournalEntry, RevocationReason } from './store.ts';
+import type { Decision, JournalEntry, RevocationReason } from './store.ts';
 
 /** The tables, as `migrations.ts` makes them. Times are milliseconds since 1970. */
 export interface Tables {
@@ -6,6 +6,7 @@ export interface Tables {
   readonly users: UsersTable;
   readonly certificates: CertificatesTable;
   readonly crl_numbers: CrlNumbersTable;
+  readonly held_requests: HeldRequestsTable;
 }
 
 interface EnrollmentsTable {
@@ -26,6 +27,7 @@ interface EnrollmentsTable {
   serial_number: string | null;
   not_after: number | null;
   opened_at: number;
+  /** While it is pending: when the CA was last asked. */
   closed_at: number | null;
 }
 
@@ -52,4 +54,22 @@ interface CertificatesTable {
 interface CrlNumbersTable {
   backend: string;
   number: number;
+}
+
+interface HeldRequestsTable {
+  backend: string;
+  reference: string;
+  idempotency_key: string;
+  alias: string;
+  operation: string;
+  identity: string;
+  subject: string;
+  /** A JSON list of strings. */
+  subject_alt_name: string;
+  key_type: string;
+  public_key: string;
+  held_at: number;
+  asked_at: number;
+  decision: Decision['state'] | null;
+  reason: string | null;
 }

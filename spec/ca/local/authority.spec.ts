@@ -13,6 +13,8 @@ import { openssl } from '../../support/openssl.ts';
 import { issue, newCaTexts, newRequest, openLocal, signal, type CaTexts } from '../setup.ts';
 import { newKey, opensslCertificate, pkcs8, type OpensslCa } from './openssl-ca.ts';
 
+const newProfile = { validityDays: 1, keyUsage: ['digitalSignature'], approval: 'none' } as const;
+
 function open(texts: Partial<AuthorityTexts>, now = new Date()): Authority {
   return readAuthority(
     {
@@ -198,7 +200,7 @@ describe('Opening a local CA', () => {
 
   it('does not issue once the CA has expired', async () => {
     const issueWith = createIssuance(open(texts), 60);
-    const options = { validityDays: 1, keyUsage: ['digitalSignature'] as const, extendedKeyUsage: [] };
+    const options = { ...newProfile, extendedKeyUsage: [] };
     const profile = createProfile('device', options, { crl: [], caIssuers: [] });
     const issued = issueWith(newRequest(), profile, new Date('2050-01-01T00:00:00Z'));
     await expect(issued).rejects.toMatchObject({ code: 'ca_unavailable' });
@@ -248,11 +250,7 @@ describe('Opening a local CA', () => {
   it.each(['anyExtendedKeyUsage', 'cmcRA', 'OCSPSigning', 'codeSigning'])(
     'refuses a profile that grants %s',
     async (purpose) => {
-      const profile = {
-        validityDays: 1,
-        keyUsage: ['digitalSignature'] as const,
-        extendedKeyUsage: [purpose],
-      };
+      const profile = { ...newProfile, extendedKeyUsage: [purpose] };
       await expect(openLocal(good, { profiles: { device: profile } })).rejects.toThrow(
         `profiles.device.extendedKeyUsage: ${purpose} is never given to a device.`,
       );

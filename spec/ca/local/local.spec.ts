@@ -34,6 +34,7 @@ const profile = (changes: Partial<LocalOptions['profiles'][string]>): LocalOptio
   validityDays: 90,
   keyUsage: ['digitalSignature', 'keyEncipherment'],
   extendedKeyUsage: ['clientAuth', 'serverAuth'],
+  approval: 'none',
   ...changes,
 });
 
@@ -183,7 +184,7 @@ describe('What the local CA issues', () => {
       ...certificates,
       add: async () => await Promise.reject(new Error('The disk is full.')),
     };
-    const local = await openLocal(await newCaTexts(), {}, failing);
+    const local = await openLocal(await newCaTexts(), {}, { certificates: failing });
     await expect(issue(local.ca, newRequest())).rejects.toThrow('The disk is full.');
     await local.close();
     await close();

@@ -26,6 +26,7 @@ describe('The options of the local CA', () => {
       chain: [],
       rolloverCertificates: [],
       backdate: 60,
+      retryAfter: 300,
       crl: { validityHours: 168, urls: [] },
       caIssuersUrls: [],
       profiles: {
@@ -33,6 +34,7 @@ describe('The options of the local CA', () => {
           validityDays: 365,
           keyUsage: ['digitalSignature', 'keyEncipherment'],
           extendedKeyUsage: ['clientAuth'],
+          approval: 'none',
         },
       },
     });

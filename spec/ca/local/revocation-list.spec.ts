@@ -108,7 +108,7 @@ describe('The CRL of the local CA', () => {
 
   it('shows a revocation by another process at once', async () => {
     const before = await crl();
-    const other = await openLocal(texts, {}, opened.certificates);
+    const other = await openLocal(texts, {}, opened);
     const serialNumber = await revoke();
     const shown = await text(await crl());
     expect(await text(before)).toContain('No Revoked Certificates.');

@@ -7,7 +7,9 @@ import type {
   CertificationAuthorityDriver,
   CertificationAuthorityServices,
   EnrollmentRequest,
+  EnrollmentResult,
 } from '../ca.ts';
+import { createApproval } from './approval.ts';
 import { readAuthority, requireUsable, type Authority } from './authority.ts';
 import { createIssuance } from './issuance.ts';
 import { localOptionsSchema, type LocalOptions } from './options.ts';
@@ -34,6 +36,7 @@ async function openLocalCertificationAuthority(
   const { certificate: issuer, chain, rolloverCertificates } = authority;
   const profiles = openProfiles(options);
   const issue = createIssuance(authority, options.backdate);
+  const askForApproval = createApproval(options.retryAfter, services);
   const bag = [...chain, ...rolloverCertificates].map(({ der }) => der);
 
   async function earlierCertificate({ idempotencyKey }: EnrollmentRequest): Promise<Buffer | undefined> {
@@ -54,14 +57,24 @@ async function openLocalCertificationAuthority(
     }
   }
 
+  async function issueOrHold(request: EnrollmentRequest): Promise<EnrollmentResult> {
+    const certificate = await earlierCertificate(request);
+    if (certificate !== undefined) return { status: 'issued', certificate };
+    const waiting = await askForApproval(request, profileNamed(profiles, request.profile));
+    return waiting ?? { status: 'issued', certificate: await issueAndRegister(request) };
+  }
+
   return {
     caCertificates: async () => await Promise.resolve(bag),
 
     enroll: async (request, signal) => {
       if (signal.aborted) throw new EstError('ca_timeout', 'The request was given up before the CA began.');
-      const certificate = (await earlierCertificate(request)) ?? (await issueAndRegister(request));
-      return { status: 'issued', certificate };
+      return await issueOrHold(request);
     },
+
+    ...([...profiles.values()].some(({ approval }) => approval !== 'none') && {
+      resume: async (_reference: string, request: EnrollmentRequest) => await issueOrHold(request),
+    }),
 
     certificateStatus: async (serialNumber) => {
       const certificate = await certificates.find(name, serialNumber);

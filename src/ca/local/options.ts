@@ -7,6 +7,9 @@ export interface PublicationUrls {
   readonly caIssuers: readonly string[];
 }
 
+/** Which requests wait for a person's approval. */
+export type Approval = 'none' | 'newNames' | 'all';
+
 /** One certificate profile, as the configuration has it. */
 export interface ProfileOptions {
   readonly validityDays: number;
@@ -14,6 +17,7 @@ export interface ProfileOptions {
   readonly extendedKeyUsage: readonly string[];
   readonly crlUrls?: readonly string[];
   readonly caIssuersUrls?: readonly string[];
+  readonly approval: Approval;
 }
 
 /** The options of the local CA; every default is in the schema. */
@@ -24,6 +28,7 @@ export interface LocalOptions {
   readonly chain: readonly string[];
   readonly rolloverCertificates: readonly string[];
   readonly backdate: number;
+  readonly retryAfter: number;
   readonly crl: { readonly validityHours: number; readonly urls: readonly string[] };
   readonly caIssuersUrls: readonly string[];
   readonly profiles: Readonly<Record<string, ProfileOptions>>;
@@ -92,6 +97,13 @@ const profileSchema: SchemaObject = {
       title: 'Extended key usage',
       description: `The most that is granted: ${purposes.join(', ')}, or object identifiers. A CSR may ask for less. Empty: the certificate says nothing of it.`,
     },
+    approval: {
+      enum: ['none', 'newNames', 'all'],
+      default: 'none',
+      title: 'Approval',
+      description:
+        'Which requests wait for "est-gateway ca approve": none; newNames: all but renewals under the same names; all.',
+    },
     crlUrls: {
       ...urls,
       title: 'CRL URLs',
@@ -150,6 +162,14 @@ export const localOptionsSchema: SchemaObject = {
       default: 60,
       title: 'Backdate in seconds',
       description: 'How long ago a new certificate became valid, for relying parties whose clock is behind.',
+    },
+    retryAfter: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 86400,
+      default: 300,
+      title: 'Retry-After in seconds',
+      description: 'When a client whose request waits for approval shall ask again.',
     },
     crl: {
       type: 'object',

@@ -9,12 +9,13 @@ import type { Extension, KeyUsage } from '../../pkix/extensions.ts';
 import type { KeyType } from '../../pkix/keys.ts';
 import { nameOfOid, oidOf, privilegedPurposes } from '../../pkix/oids.ts';
 import type { EnrollmentRequest } from '../ca.ts';
-import type { ProfileOptions, PublicationUrls } from './options.ts';
+import type { Approval, ProfileOptions, PublicationUrls } from './options.ts';
 
 /** What certificates are issued with. */
 export interface Profile {
   /** Milliseconds. */
   readonly validity: number;
+  readonly approval: Approval;
   /**
    * keyUsage, extendedKeyUsage and where CRL and issuer are found. What the CSR asks narrows what the profile
    * grants; nothing else is granted instead (RFC 5272, section 3.1). Throws `rejected_by_ca` when nothing is left.
@@ -51,6 +52,7 @@ export function createProfile(name: string, options: ProfileOptions, urls: Publi
 
   return {
     validity: options.validityDays * day,
+    approval: options.approval,
     extensionsFor: (keyType, request) => {
       const usages = options.keyUsage.filter((usage) => possibleKeyUsages[keyType].includes(usage));
       const granted = narrow(usages, request.keyUsage, `key usages for ${keyType} keys`);

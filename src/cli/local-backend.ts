@@ -1,0 +1,22 @@
+import { Option } from 'commander';
+import type { Configuration } from '../config/configuration.ts';
+import type { ConfigurationOption } from './options.ts';
+
+/** What every command about a local CA is given. */
+export interface BackendOption extends ConfigurationOption {
+  readonly backend?: string;
+}
+
+/** `--backend NAME` */
+export function backendOption(): Option {
+  return new Option('-b, --backend <name>', 'name of the local CA; needed when there are several');
+}
+
+/** The local CA of this name, or the only one. */
+export function localBackend({ backends }: Configuration, chosen: string | undefined): string {
+  const names = Object.keys(backends).filter((name) => backends[name]?.driver === 'local');
+  const [name, ...others] = chosen === undefined ? names : names.filter((known) => known === chosen);
+  if (name !== undefined && others.length === 0) return name;
+  if (names.length === 0) throw new Error('The configuration has no backend with the driver local.');
+  throw new Error(`Which local CA? Add --backend with one of: ${names.join(', ')}.`);
+}

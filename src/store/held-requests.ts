@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto';
+import type { Kysely, Selectable } from 'kysely';
+import type { Decision, HeldRequest, HeldRequestRegistry } from './store.ts';
+import type { Tables } from './tables.ts';
+
+/** Octets of a reference: short enough to type, long enough for no two to be the same. */
+const referenceLength = 5;
+
+/** Held requests over any database that kysely speaks to. */
+export function createHeldRequestRegistry(database: Kysely<Tables>): HeldRequestRegistry {
+  return {
+    async hold(request, now, askedSince) {
+      return await database.transaction().execute(async (transaction) => {
+        await transaction
+          .deleteFrom('held_requests')
+          .where('backend', '=', request.backend)
+          .where('asked_at', '<', askedSince.getTime())
+          .execute();
+        const row = await transaction
+          .insertInto('held_requests')
+          .values({
+            backend: request.backend,
+            reference: randomBytes(referenceLength).toString('hex'),
+            idempotency_key: request.idempotencyKey,
+            alias: request.alias,
+            operation: request.operation,
+            identity: request.identity,
+            subject: request.subject,
+            subject_alt_name: JSON.stringify(request.subjectAltName),
+            key_type: request.keyType,
+            public_key: request.publicKey,
+            held_at: now.getTime(),
+            asked_at: now.getTime(),
+          })
+          .onConflict((conflict) =>
+            conflict.columns(['backend', 'idempotency_key']).doUpdateSet({ asked_at: now.getTime() }),
+          )
+          .returningAll()
+          .executeTakeFirstOrThrow();
+        return toHeldRequest(row);
+      });
+    },
+
+    async undecided(backend, askedSince) {
+      const rows = await database
+        .selectFrom('held_requests')
+        .selectAll()
+        .where('backend', '=', backend)
+        .where('asked_at', '>=', askedSince.getTime())
+        .where('decision', 'is', null)
+        .orderBy('held_at')
+        .execute();
+      return rows.map(toHeldRequest);
+    },
+
+    async decide(backend, reference, decision, askedSince) {
+      const reason = decision.state === 'denied' ? decision.reason : null;
+      const { numUpdatedRows } = await database
+        .updateTable('held_requests')
+        .set({ decision: decision.state, reason })
+        .where('backend', '=', backend)
+        .where('reference', '=', reference)
+        .where('asked_at', '>=', askedSince.getTime())
+        .where('decision', 'is', null)
+        .executeTakeFirst();
+      if (numUpdatedRows === 1n) return 'decided';
+      const row = await database
+        .selectFrom('held_requests')
+        .select('decision')
+        .where('backend', '=', backend)
+        .where('reference', '=', reference)
+        .where('asked_at', '>=', askedSince.getTime())
+        .executeTakeFirst();
+      return row === undefined ? 'unknown' : 'already';
+    },
+  };
+}
+
+type Row = Selectable<Tables['held_requests']>;
+
+function toHeldRequest(row: Row): HeldRequest {
+  return {
+    backend: row.backend,
+    reference: row.reference,
+    idempotencyKey: row.idempotency_key,
+    alias: row.alias,
+    operation: row.operation,
+    identity: row.identity,
+    subject: row.subject,
+    subjectAltName: JSON.parse(row.subject_alt_name) as string[],
+    keyType: row.key_type,
+    publicKey: row.public_key,
+    heldAt: new Date(row.held_at),
+    decision: toDecision(row),
+  };
+}
+
+function toDecision({ decision, reason }: Pick<Row, 'decision' | 'reason'>): Decision | undefined {
+  switch (decision) {
+    case null:
+      return undefined;
+    case 'approved':
+      return { state: decision };
+    case 'denied':
+      return { state: decision, reason: reason ?? '' };
+  }
+}
