@@ -38,11 +38,8 @@ const rsa = (modulusBits: number | undefined): KeyTemplate => ({
   curve: undefined,
   modulusBits,
 });
-const acpName = Buffer.from(
-  '3049a04706082b0601050507080aa03b163972666338393934' +
-    '2b666437333966633233633334343031313232333334343535303030303030302b406163702e6578616d706c652e636f6d',
-  'hex',
-);
+const acpNode = tlv(0x16, Buffer.from('rfc8994+fd739fc23c3440112233445500000000+@acp.example.com'));
+const acpName = sequence(tlv(0xa0, objectIdentifier('1.3.6.1.5.5.7.8.10'), tlv(0xa0, acpNode)));
 
 /** From the examples of RFC 9908. */
 const golden: readonly (readonly [meaning: string, base64: string, elements: readonly AttrOrOid[]])[] = [
