@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { send, type Answer } from '../support/client.ts';
 import { opensslCsr } from '../support/csr.ts';
 import { startEjbca, type EjbcaOptions, type StandIn } from '../support/ejbca/start.ts';
 import { openssl } from '../support/openssl.ts';
@@ -94,6 +95,32 @@ describe('Who may call (1.3)', () => {
     expect(await rest(ejbca, 'GET', '/v1/ca', { client: undefined, headers })).toMatchObject(
       refusal(403, 'Authentication failed using OAuth Bearer Token. JWT token has expired.'),
     );
+  });
+});
+
+describe('The identity provider that EJBCA trusts (RFC 6749, section 4.4)', () => {
+  async function askForToken(tokenUrl: string, form: object): Promise<Answer> {
+    const body = new URLSearchParams({ grant_type: 'client_credentials', ...form }).toString();
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' };
+    return await send(tokenUrl, { method: 'POST', ca: ejbca.trustAnchor, headers, body });
+  }
+
+  it.each([
+    [300, 200],
+    [0, 403],
+  ])('gives a token that is good for %d seconds', async (seconds, status) => {
+    const { tokenUrl, clientId, clientSecret } = ejbca.addOAuthClient(['/'], seconds);
+    const answer = await askForToken(tokenUrl, { client_id: clientId, client_secret: clientSecret });
+    const token = JSON.parse(answer.body) as Readonly<Record<string, unknown>>;
+    expect(token).toEqual({ access_token: expect.any(String), token_type: 'Bearer', expires_in: seconds });
+    const headers = { Authorization: `Bearer ${String(token['access_token'])}` };
+    expect((await rest(ejbca, 'GET', '/v1/ca', { client: undefined, headers })).status).toBe(status);
+  });
+
+  it('refuses a wrong secret', async () => {
+    const { tokenUrl, clientId } = ejbca.addOAuthClient(['/']);
+    const answer = await askForToken(tokenUrl, { client_id: clientId, client_secret: 'guess' });
+    expect(answer).toMatchObject({ status: 401, body: '{"error":"invalid_client"}' });
   });
 });
 
@@ -366,9 +393,17 @@ describe('Faults on demand', () => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(55);
   });
 
+  it('show how many calls were under way at once', async () => {
+    ejbca.setFault({ kind: 'latency', milliseconds: 50 });
+    await Promise.all([1, 2, 3].map(async () => await rest(ejbca, 'GET', path)));
+    expect(ejbca.traffic.mostInFlight).toBeGreaterThanOrEqual(3);
+  });
+
   it('record what was asked, by whom, and what was answered', async () => {
     const before = ejbca.requests.length;
+    const { connections } = ejbca.traffic;
     await rest(ejbca, 'GET', `${path}?x=1`);
+    expect(ejbca.traffic).toMatchObject({ connections: connections + 1 });
     expect(ejbca.requests.slice(before)).toMatchObject([
       {
         method: 'GET',

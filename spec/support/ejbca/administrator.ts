@@ -37,7 +37,8 @@ export function registrationAuthorityRules(ca: string, endEntityProfile: string)
 export interface Administrators {
   /** By SHA-256 of the certificate, hex. A certificate that is not here is unknown or revoked. */
   readonly certificates: Map<string, AccessRules>;
-  readonly bearerTokens: Map<string, { readonly rules: AccessRules; readonly isExpired: boolean }>;
+  /** `expiresAt` in milliseconds since 1970. */
+  readonly bearerTokens: Map<string, { readonly rules: AccessRules; readonly expiresAt: number }>;
 }
 
 /**
@@ -55,7 +56,7 @@ export function authenticate(
   if (token === undefined) throw refusals.noCredentials();
   const known = administrators.bearerTokens.get(token);
   if (known === undefined) throw refusals.unknownToken();
-  if (known.isExpired) throw refusals.expiredToken();
+  if (known.expiresAt <= Date.now()) throw refusals.expiredToken();
   return administratorWith('OAuth', known.rules);
 }
 

@@ -1,6 +1,7 @@
 /** One installation of EJBCA, as its resources see it. */
 import type { Administrators } from './administrator.ts';
 import type { CertificationAuthority, Database } from './database.ts';
+import type { OAuthClient } from './identity-provider.ts';
 import type { Release } from './version.ts';
 
 /** What an administrator switches on and off under System Configuration, Protocol Configuration. */
@@ -18,6 +19,7 @@ export interface Ejbca {
   readonly release: Release;
   readonly database: Database;
   readonly administrators: Administrators;
+  readonly oAuthClients: OAuthClient[];
   readonly enabledProtocols: Set<Protocol>;
 }
 

@@ -10,6 +10,7 @@ import { authenticate, type Administrator } from './administrator.ts';
 import { dnOf } from './distinguished-name.ts';
 import type { Ejbca } from './ejbca.ts';
 import type { Fault, Faults } from './fault.ts';
+import { answerTokenRequest, tokenPath } from './identity-provider.ts';
 import type { Reply } from './rest/call.ts';
 import { answerRest, disabled, restBase } from './rest/router.ts';
 import { answerWebService, webServicePath } from './soap/web-service.ts';
@@ -180,6 +181,9 @@ async function answer(ejbca: Ejbca, request: IncomingMessage, recorded: Recorded
     authenticate(ejbca.administrators, tlsSocketOf(request), request.headers.authorization);
   const { method, headers, body } = recorded;
   if (url.pathname === '/ejbca/publicweb/healthcheck/ejbcahealth') return healthy;
+  if (url.pathname === tokenPath) {
+    return answerTokenRequest(ejbca.administrators, ejbca.oAuthClients, headers.authorization, body);
+  }
   if (url.pathname.startsWith(`${restBase}/`)) {
     return await answerRest(ejbca, { method, url, headers, body }, administrator);
   }

@@ -25,6 +25,7 @@ import {
 import { certificationAuthorityId, nameFromDn, normalizedDn } from './distinguished-name.ts';
 import { protocols, type Ejbca, type Protocol } from './ejbca.ts';
 import { createFaults, type Fault } from './fault.ts';
+import { tokenPath, type OAuthClient } from './identity-provider.ts';
 import { startServer, type Traffic } from './server.ts';
 import type { Release } from './version.ts';
 
@@ -79,6 +80,8 @@ export interface StandIn {
   addClientCertificate(commonName: string, rules: AccessRules | undefined): Promise<ClientCertificate>;
   /** Registers a role with one member, and gives its bearer token. */
   addBearerToken(rules: AccessRules, isExpired?: boolean): string;
+  /** Registers a role whose members get their tokens from the identity provider at `tokenUrl`. */
+  addOAuthClient(rules: AccessRules, seconds?: number): OAuthClient & { readonly tokenUrl: string };
   addCertificationAuthority(
     name: string,
     options?: NewCertificationAuthority,
@@ -105,6 +108,7 @@ export async function startEjbca(options: EjbcaOptions = {}): Promise<StandIn> {
     release: { version: options.version ?? '8.3.2', edition: options.edition ?? 'Community' },
     database,
     administrators: { certificates: new Map(), bearerTokens: new Map() },
+    oAuthClients: [],
     enabledProtocols: new Set(options.enabledProtocols ?? protocols),
   };
   const managementCa = await addCertificationAuthority(database, 'Management CA');
@@ -136,8 +140,18 @@ export async function startEjbca(options: EjbcaOptions = {}): Promise<StandIn> {
     addClientCertificate: async (commonName, rules) => await files.addClientCertificate(commonName, rules),
     addBearerToken: (rules, isExpired = false) => {
       const token = randomBytes(24).toString('base64url');
-      ejbca.administrators.bearerTokens.set(token, { rules, isExpired });
+      ejbca.administrators.bearerTokens.set(token, { rules, expiresAt: isExpired ? 0 : Infinity });
       return token;
+    },
+    addOAuthClient: (rules, seconds = 300) => {
+      const client = {
+        clientId: `client-${ejbca.oAuthClients.length}`,
+        clientSecret: 'hush',
+        rules,
+        seconds,
+      };
+      ejbca.oAuthClients.push(client);
+      return { ...client, tokenUrl: `https://localhost:${server.port}${tokenPath}` };
     },
     addCertificationAuthority: async (name, more) => await addCertificationAuthority(database, name, more),
     addCertificateProfile: (name, changes) => {
