@@ -131,6 +131,16 @@ describe('POST /v1/certificate/enrollkeystore (1.2)', () => {
 });
 
 describe('/v1/endentity of Enterprise (1.2)', () => {
+  it('tells by 404 and 422 what pkcs10enroll answers with 400', async () => {
+    ejbca.addEndEntityProfile('Strict', { subject: ['CN'] });
+    expect(await addEndEntity('no-ca', { ca_name: 'None' })).toMatchObject(
+      refusal(404, 'CA with name "None" doesn\'t exist'),
+    );
+    expect(await addEndEntity('too-much', { end_entity_profile_name: 'Strict' })).toMatchObject(
+      refusal(422, 'Wrong number of C fields in Subject DN.'),
+    );
+  });
+
   it('registers, finds, resets, revokes and deletes', async () => {
     const query = {
       max_number_of_results: 5,

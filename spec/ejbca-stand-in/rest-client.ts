@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
-import type { ClientCertificate, StandIn } from '../support/ejbca/start.ts';
+import type { ClientCertificate } from '../support/ejbca/credentials.ts';
+import type { StandIn } from '../support/ejbca/start.ts';
 import { send } from '../support/client.ts';
 
 /** An answer of the REST API; `json` is undefined for what is no JSON. */

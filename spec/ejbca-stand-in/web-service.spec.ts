@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ClientSSLSecurity, createClientAsync, type Client } from 'soap';
 import { send, type Answer } from '../support/client.ts';
 import { registrationAuthorityRules } from '../support/ejbca/administrator.ts';
-import { startEjbca, type ClientCertificate, type StandIn } from '../support/ejbca/start.ts';
+import type { ClientCertificate } from '../support/ejbca/credentials.ts';
+import { startEjbca, type StandIn } from '../support/ejbca/start.ts';
 
 let ejbca: StandIn;
 let client: Client;

@@ -20,11 +20,11 @@ const refusal =
     new Refusal(status, text(...words));
 
 export const refusals = {
-  // 1.1 pkcs10enroll: nearly every failure is 400, whatever 1.4 says of its exception.
+  // 1.1 pkcs10enroll. Its resource answers 400 to whatever is refused with a status other than 403.
   invalidCertificateRequest: refusal(400, () => 'Invalid certificate request'),
-  unknownCertificationAuthority: refusal(400, (name: string) => `CA with name "${name}" doesn't exist`),
+  unknownCertificationAuthority: refusal(404, (name: string) => `CA with name "${name}" doesn't exist`),
   unknownCertificateProfile: refusal(
-    400,
+    404,
     (name: string) => `Certificate profile with name "${name}" doesn't exist`,
   ),
   approvalsEnabled: refusal(
@@ -35,23 +35,23 @@ export const refusals = {
   wrongResponseFormat: refusal(400, () => 'Invalid input. Response format can only be DER or PKCS7'),
   // Inferred, from the checks of end entity profiles and of CAs.
   unknownEndEntityProfile: refusal(
-    400,
+    404,
     (name: string) => `End entity profile with name "${name}" doesn't exist`,
   ),
   wrongNumberOfSubjectFields: refusal(
-    400,
+    422,
     (field: string) => `Wrong number of ${field} fields in Subject DN.`,
   ),
   wrongNumberOfAlternativeNames: refusal(
-    400,
+    422,
     (field: string) => `Wrong number of ${field} fields in Subject Alternative Name.`,
   ),
   certificateProfileNotAllowed: refusal(
-    400,
+    422,
     (name: string) => `Couldn't find certificate profile '${name}' among available certificate profiles.`,
   ),
   certificationAuthorityNotAllowed: refusal(
-    400,
+    422,
     (name: string) => `Couldn't find CA (${name}) in End Entity Profiles available CAs.`,
   ),
   keyOfAnotherUser: refusal(

@@ -2,15 +2,14 @@
  * A stand-in for EJBCA: an HTTPS server that answers as EJBCA's REST API and its web service do, with a CA that
  * really issues. It was written from EJBCA's sources and documentation alone, not from what the gateway does.
  */
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { certificateToPem, readCertificate } from '../../../src/pkix/certificate.ts';
-import { dNSName, iPAddress } from '../../../src/pkix/general-names.ts';
+import { certificateToPem } from '../../../src/pkix/certificate.ts';
 import { oids } from '../../../src/pkix/oids.ts';
 import type { AccessRules } from './administrator.ts';
-import { createAuthority, issueCertificate } from './authority.ts';
+import { createCredentials, type ClientCertificate } from './credentials.ts';
 import {
   certificateProfile,
   createDatabase,
@@ -22,10 +21,15 @@ import {
   type EndEntity,
   type EndEntityProfile,
 } from './database.ts';
-import { certificationAuthorityId, nameFromDn, normalizedDn } from './distinguished-name.ts';
 import { protocols, type Ejbca, type Protocol } from './ejbca.ts';
 import { createFaults, type Fault } from './fault.ts';
 import { tokenPath, type OAuthClient } from './identity-provider.ts';
+import {
+  addCertificationAuthority,
+  addEndEntity,
+  addProfiles,
+  type NewCertificationAuthority,
+} from './installation.ts';
 import { startServer, type Traffic } from './server.ts';
 import type { Release } from './version.ts';
 
@@ -37,26 +41,6 @@ export interface EjbcaOptions {
   readonly enabledProtocols?: readonly Protocol[];
   /** Default: a free one. */
   readonly port?: number;
-}
-
-/** A client certificate for EJBCA, as files and as PEM. */
-export interface ClientCertificate {
-  readonly certificateFile: string;
-  readonly keyFile: string;
-  readonly certificate: string;
-  readonly key: string;
-}
-
-/** What `addCertificationAuthority` takes beside the name. */
-interface NewCertificationAuthority {
-  /** Default: `CN=<name>,O=Example,C=SE`. */
-  readonly dn?: string;
-  /** The name of the CA that certifies it; default: itself. */
-  readonly signedBy?: string;
-  readonly keyType?: 'EC' | 'RSA';
-  readonly order?: 'ldap' | 'x500';
-  readonly enforceUniquePublicKeys?: boolean;
-  readonly enforceUniqueDistinguishedName?: boolean;
 }
 
 /** A running stand-in. */
@@ -116,10 +100,10 @@ export async function startEjbca(options: EjbcaOptions = {}): Promise<StandIn> {
   await addCertificationAuthority(database, 'Device CA', { signedBy: 'Root CA' });
   addProfiles(database);
   const trustAnchor = certificateToPem(managementCa.authority.certificate);
-  const files = createFiles(directory, ejbca, managementCa);
-  const trustAnchorFile = await files.write('management-ca.pem', trustAnchor);
+  const credentials = createCredentials(directory, ejbca, managementCa);
+  const trustAnchorFile = await credentials.write('management-ca.pem', trustAnchor);
   const faults = createFaults();
-  const tls = await files.certify('localhost', oids.serverAuth);
+  const tls = await credentials.certify('localhost', oids.serverAuth);
   const server = await startServer(
     ejbca,
     faults,
@@ -132,12 +116,13 @@ export async function startEjbca(options: EjbcaOptions = {}): Promise<StandIn> {
     directory,
     trustAnchor,
     trustAnchorFile,
-    clientCertificate: await files.addClientCertificate('Super Administrator', ['/']),
+    clientCertificate: await credentials.addClientCertificate('Super Administrator', ['/']),
     database,
     enabledProtocols: ejbca.enabledProtocols,
     traffic: server.traffic,
     requests: server.traffic.requests,
-    addClientCertificate: async (commonName, rules) => await files.addClientCertificate(commonName, rules),
+    addClientCertificate: async (commonName, rules) =>
+      await credentials.addClientCertificate(commonName, rules),
     addBearerToken: (rules, isExpired = false) => {
       const token = randomBytes(24).toString('base64url');
       ejbca.administrators.bearerTokens.set(token, { rules, expiresAt: isExpired ? 0 : Infinity });
@@ -180,118 +165,4 @@ export async function startEjbca(options: EjbcaOptions = {}): Promise<StandIn> {
       await rm(directory, { recursive: true });
     },
   };
-}
-
-function addProfiles({ certificateProfiles, endEntityProfiles }: Database): void {
-  const extendedKeyUsage = [oids.clientAuth, oids.serverAuth];
-  certificateProfiles.set(
-    'Device',
-    certificateProfile({ name: 'Device', id: 1000, validityDays: 365, extendedKeyUsage }),
-  );
-  endEntityProfiles.set('Device', endEntityProfile({ name: 'Device', id: 2000 }));
-}
-
-async function addCertificationAuthority(
-  database: Database,
-  name: string,
-  options: NewCertificationAuthority = {},
-): Promise<CertificationAuthority> {
-  const dn = normalizedDn(options.dn ?? `CN=${name},O=Example,C=SE`);
-  const order = options.order ?? 'ldap';
-  const issuer = options.signedBy === undefined ? undefined : required(database, options.signedBy);
-  const authority = await createAuthority(nameFromDn(dn, order), options.keyType ?? 'EC', issuer?.authority);
-  const ca: CertificationAuthority = {
-    name,
-    dn,
-    issuerDn: issuer?.dn ?? dn,
-    id: certificationAuthorityId(dn),
-    authority,
-    chain: [authority.certificate, ...(issuer?.chain ?? [])],
-    order,
-    status: 'active',
-    requiresApproval: false,
-    enforceUniquePublicKeys: options.enforceUniquePublicKeys ?? true,
-    enforceUniqueDistinguishedName: options.enforceUniqueDistinguishedName ?? true,
-    crl: undefined,
-  };
-  database.certificationAuthorities.set(name, ca);
-  return ca;
-}
-
-function required({ certificationAuthorities }: Database, name: string): CertificationAuthority {
-  const ca = certificationAuthorities.get(name);
-  if (ca === undefined) throw new Error(`There is no CA ${name}.`);
-  return ca;
-}
-
-function addEndEntity(
-  database: Database,
-  given: Partial<EndEntity> & Pick<EndEntity, 'username'>,
-): EndEntity {
-  const endEntity: EndEntity = {
-    password: 'foo123',
-    subjectAltName: '',
-    email: '',
-    status: 'NEW',
-    token: 'USERGENERATED',
-    certificationAuthority: 'Device CA',
-    certificateProfile: 'Device',
-    endEntityProfile: 'Device',
-    accountBindingId: undefined,
-    ...given,
-    subjectDn: normalizedDn(given.subjectDn ?? `CN=${given.username}`),
-  };
-  database.endEntities.set(endEntity.username, endEntity);
-  return endEntity;
-}
-
-interface Files {
-  /** Gives the path. */
-  write(name: string, text: string): Promise<string>;
-  /** A key and a certificate of the management CA. */
-  certify(
-    commonName: string,
-    purpose: string,
-  ): Promise<{ readonly key: string; readonly certificate: string }>;
-  addClientCertificate(commonName: string, rules: AccessRules | undefined): Promise<ClientCertificate>;
-}
-
-function createFiles(directory: string, ejbca: Ejbca, managementCa: CertificationAuthority): Files {
-  const write: Files['write'] = async (name, text) => {
-    const path = join(directory, name);
-    await writeFile(path, text, { mode: 0o600 });
-    return path;
-  };
-  const certify: Files['certify'] = async (commonName, purpose) => {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const { der } = await issueCertificate(managementCa.authority, {
-      subject: nameFromDn(`CN=${commonName}`),
-      alternativeNames: purpose === oids.serverAuth ? [dNSName(commonName), iPAddress('127.0.0.1')] : [],
-      spki: publicKey.export({ type: 'spki', format: 'der' }),
-      notBefore: new Date(Date.now() - 60_000),
-      notAfter: new Date(Date.now() + 86_400_000),
-      extendedKeyUsage: [purpose],
-    });
-    return {
-      key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-      certificate: certificateToPem(der),
-    };
-  };
-  const addClientCertificate: Files['addClientCertificate'] = async (commonName, rules) => {
-    const { key, certificate } = await certify(commonName, oids.clientAuth);
-    const { sha256, der } = readCertificate(derOf(certificate));
-    if (rules !== undefined) ejbca.administrators.certificates.set(sha256, rules);
-    const stem = `client-${sha256.slice(0, 12)}`;
-    return {
-      certificateFile: await write(`${stem}.pem`, certificateToPem(der)),
-      keyFile: await write(`${stem}.key`, key),
-      certificate,
-      key,
-    };
-  };
-  return { write, certify, addClientCertificate };
-}
-
-function derOf(pem: string): Buffer {
-  return Buffer.from(pem.replaceAll(/-----[A-Z ]+-----|\s/g, ''), 'base64');
 }
