@@ -15,9 +15,11 @@ import type {
   Configuration,
   DriverOptions,
   FullCmcConfiguration,
+  ServerKeyGenerationConfiguration,
 } from './config/configuration.ts';
-import type { Alias, FullCmc } from './est/alias.ts';
+import type { Alias, FullCmc, KeyEncryption, ServerKeyGeneration } from './est/alias.ts';
 import { openCaCertificates } from './est/ca-certificates.ts';
+import { readKeyEncryptionKeys } from './est/key-encryption-keys.ts';
 import { createEstListener } from './est/listener.ts';
 import { createPublicationHandler } from './est/publication.ts';
 import { createEstHandler } from './est/router.ts';
@@ -27,8 +29,10 @@ import { readSecret } from './ops/secret.ts';
 import { certificatesFromPem, certificateToPem, type Certificate } from './pkix/certificate.ts';
 import { createPolicy } from './policy/policy.ts';
 import { oids } from './pkix/oids.ts';
+import { keyTypeOf } from './pkix/private-keys.ts';
 import { createMessageSigner, type MessageSigner } from './pkix/signed-data.ts';
 import { createBlocklist } from './pkix/weak-keys.ts';
+import type { PolicyOptions } from './policy/options.ts';
 import { stateStoreDrivers } from './store/index.ts';
 import type { StateStore } from './store/store.ts';
 
@@ -212,6 +216,12 @@ async function openAlias(
     policy: createPolicy(options.policy),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),
     fullCmc: options.fullCmc && (await openFullCmc(options.fullCmc, ca, checkSigner)),
+    serverKeyGeneration:
+      options.serverKeyGeneration &&
+      (await withContext(
+        'serverKeyGeneration',
+        openServerKeyGeneration(options.serverKeyGeneration, options.policy),
+      )),
     strict: options.strict,
     wrap: options.wrap,
   };
@@ -244,6 +254,40 @@ async function openCmcSigner({
   }
   if (own.notAfter <= new Date()) throw new Error('The certificate has expired.');
   return await createMessageSigner(certificates, createPrivateKey(await readSecret(privateKey)));
+}
+
+async function openServerKeyGeneration(
+  { keys, encryption }: ServerKeyGenerationConfiguration,
+  policy: PolicyOptions,
+): Promise<ServerKeyGeneration> {
+  const refused = keys.find((kind) => !policy.keys.includes(kind) && !policy.keys.includes(keyTypeOf(kind)));
+  if (refused !== undefined) throw new Error(`keys holds ${refused}, which policy.keys does not allow.`);
+  return { keys, encryption: encryption && (await withContext('encryption', openKeyEncryption(encryption))) };
+}
+
+async function openKeyEncryption({
+  required,
+  signer,
+  keyEncryptionKeys,
+  recipients,
+}: NonNullable<ServerKeyGenerationConfiguration['encryption']>): Promise<KeyEncryption> {
+  const certificates = await readCertificates([signer.certificate]);
+  const privateKey = createPrivateKey(await readSecret(signer.privateKey));
+  const sharedKeys = keyEncryptionKeys === undefined ? '' : await readSecret(keyEncryptionKeys);
+  return {
+    required,
+    signer: await withContext('signer', createMessageSigner(certificates, privateKey)),
+    keyEncryptionKeys: readKeyEncryptionKeys(sharedKeys),
+    recipients: await readRecipients(recipients),
+  };
+}
+
+async function readRecipients(files: readonly string[]): Promise<readonly Certificate[]> {
+  const certificates = await readCertificates(files);
+  if (certificates.some(({ subjectKeyIdentifier }) => subjectKeyIdentifier === undefined)) {
+    throw new Error('recipients holds a certificate without subjectKeyIdentifier, by which it is named.');
+  }
+  return certificates;
 }
 
 async function readCertificates(files: readonly string[]): Promise<readonly Certificate[]> {

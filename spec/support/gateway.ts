@@ -1,6 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { hashCode } from '../../src/auth/code.ts';
 import { createLocalCertificationAuthority, createServerCertificate } from '../../src/ca/local/create.ts';
@@ -36,6 +36,8 @@ export interface TestGatewayOptions {
   readonly backends?: Readonly<Record<string, object>>;
   readonly limits?: object;
   readonly est?: object;
+  /** Further files in the gateway's folder, by name. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /** The enrolment user that every alias of a test gateway knows. */
@@ -111,9 +113,11 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     'server.pem': tls.certificate + issuingCertificate,
     'server.key': tls.key,
     'est-gateway.yaml': stringify(configuration(options)),
+    ...options.files,
   };
   await Promise.all(
     Object.entries(files).map(async ([name, text]) => {
+      await mkdir(dirname(join(directory, name)), { recursive: true });
       await writeFile(join(directory, name), text, { mode: 0o600 });
     }),
   );

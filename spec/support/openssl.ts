@@ -11,6 +11,21 @@ export type Files = Readonly<Record<string, string | Buffer>>;
  * printed, errors included. Rejects when it fails.
  */
 export async function openssl(commandLine: string, files: Files = {}): Promise<string> {
+  const { stdout, stderr } = await runIn(commandLine, files);
+  return stdout.toString() + stderr.toString();
+}
+
+/** As `openssl`, with the octets of its standard output alone. */
+export async function opensslOctets(commandLine: string, files: Files = {}): Promise<Buffer> {
+  return (await runIn(commandLine, files)).stdout;
+}
+
+interface Output {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+async function runIn(commandLine: string, files: Files): Promise<Output> {
   const folder = await mkdtemp(join(tmpdir(), 'openssl-'));
   try {
     await Promise.all(
@@ -24,11 +39,11 @@ export async function openssl(commandLine: string, files: Files = {}): Promise<s
   }
 }
 
-async function run(words: readonly string[], cwd: string): Promise<string> {
+async function run(words: readonly string[], cwd: string): Promise<Output> {
   return await new Promise((resolve, reject) => {
-    execFile('openssl', words, { cwd, encoding: 'utf8', maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout + stderr);
-      else reject(new Error(`openssl ${words.join(' ')}: ${stdout}${stderr}`));
+    execFile('openssl', words, { cwd, encoding: 'buffer', maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
+      if (error === null) resolve({ stdout, stderr });
+      else reject(new Error(`openssl ${words.join(' ')}: ${stdout.toString()}${stderr.toString()}`));
     });
   });
 }

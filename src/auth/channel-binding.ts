@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { EstError } from '../errors.ts';
 import { contextTag, readDer, readInteger } from '../pkix/der.ts';
-import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import type { Challenges } from '../pkix/pkcs10.ts';
 
 /**
  * The channel binding of a TLS session; undefined when it has none that can be trusted. TLS 1.2: tls-unique, the first
@@ -30,7 +30,7 @@ function hasExtendedMasterSecret(session: Buffer | undefined): boolean {
 }
 
 /** True when the CSR carries linking data, in the attribute of RFC 7030, section 3.5 or of RFC 7894, section 3.3. */
-export function isLinked(csr: CertificationRequest): boolean {
+export function isLinked(csr: Challenges): boolean {
   return csr.challengePassword !== undefined || csr.estIdentityLinking !== undefined;
 }
 
@@ -38,10 +38,7 @@ export function isLinked(csr: CertificationRequest): boolean {
  * Verifies the linking of identity and proof of possession whenever a CSR carries it (RFC 7030, section 3.5):
  * a value that is there and wrong is refused although linking is optional. Throws `channel_binding_mismatch`.
  */
-export function checkChannelBinding(
-  csr: CertificationRequest,
-  channelBinding: () => Buffer | undefined,
-): void {
+export function checkChannelBinding(csr: Challenges, channelBinding: () => Buffer | undefined): void {
   if (!isLinked(csr)) return;
   const binding = channelBinding();
   const values = [csr.challengePassword, csr.estIdentityLinking].filter((value) => value !== undefined);

@@ -14,9 +14,12 @@ export interface EnrollmentRequest {
   /** The same for every repeat of the same enrolment: a backend that sees it again must not issue twice. */
   readonly idempotencyKey: string;
   readonly alias: string;
-  readonly operation: 'simpleenroll' | 'simplereenroll' | 'fullcmc';
+  readonly operation: 'simpleenroll' | 'simplereenroll' | 'serverkeygen' | 'fullcmc';
   readonly identity: ClientIdentity;
-  /** The PKCS#10 as received (`csr.der`) and decoded; its proof of possession was verified. */
+  /**
+   * The PKCS#10 as received (`csr.der`) and decoded; its proof of possession was verified. For serverkeygen it is as
+   * the client would have sent it with the key that the gateway made.
+   */
   readonly csr: CertificationRequest;
   /** Whether the CSR carried the channel binding of its TLS session, which was verified (RFC 7030, section 3.5). */
   readonly linked: boolean;
@@ -40,6 +43,7 @@ export type EnrollmentResult =
       readonly fullPkiResponse?: Buffer;
     }
   | {
+      /** Not for serverkeygen: the key cannot wait, and the client is refused. */
       readonly status: 'pending';
       /** By which `resume` finds the request again; each answer may give another one. */
       readonly reference: string;

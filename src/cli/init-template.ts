@@ -128,6 +128,23 @@ aliases:
       #signer: { certificate: cmc/signer.pem, privateKey: file:cmc/signer.key }
       # true: the CA backend speaks CMC itself and gets each request as it came, after all checks.
       #passThrough: false
+    # Switches serverkeygen on: the gateway makes the private key, too (RFC 7030, section 4.4). Left out: off.
+    #serverKeyGeneration:
+      # What is made: the kind of the CSR's key if it is here, or else the first. Also RSA-2048, RSA-3072, RSA-4096,
+      # P-384, P-521, Ed25519, ML-DSA-44, ML-DSA-65, ML-DSA-87.
+      #keys: [P-256]
+      # Encrypts a key for its client, beyond TLS, when the CSR asks for it. Left out: refused.
+      #encryption:
+        # true: a CSR that does not ask for it is refused.
+        #required: false
+        # Signs the keys as their maker. PEM files: the certificate, then its intermediates; its key, RSA of 2048 to
+        # 8192 bits, P-256, P-384 or P-521.
+        #signer: { certificate: keygen/signer.pem, privateKey: 'file:keygen/signer.key' }
+        # The AES keys that clients name by DecryptKeyIdentifier: lines of IDENTIFIER:KEY, both in hex.
+        #keyEncryptionKeys: file:keygen/shared-keys
+        # PEM files: RSA and EC certificates that clients name by AsymmetricDecryptKeyIdentifier, besides the one that
+        # they show in TLS.
+        #recipients: []
     # What a client may ask for.
     policy:
       # Attribute types that are copied from the CSR's subject; a CSR with another one is refused.

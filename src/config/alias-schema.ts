@@ -3,6 +3,7 @@ import type { GeneralNameType } from '../pkix/general-names.ts';
 import { keyKinds, type KeyType } from '../pkix/keys.ts';
 import { signatureAlgorithms } from '../pkix/signature.ts';
 import { requiredSchema } from './required-schema.ts';
+import { serverKeyGenerationSchema } from './server-key-generation-schema.ts';
 
 const keyTypes = [
   'RSA',
@@ -228,6 +229,7 @@ export const aliasSchema: SchemaObject = {
         'Base64 in lines of 64 characters, in one line (none), or as the client seems to need it (auto).',
     },
     fullCmc: fullCmcSchema,
+    serverKeyGeneration: serverKeyGenerationSchema,
     policy: policySchema,
   },
   required: ['backend', 'authentication'],

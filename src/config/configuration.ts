@@ -1,5 +1,6 @@
 import type { AuthenticationMode } from '../auth/index.ts';
 import type { LogOptions } from '../ops/log.ts';
+import type { GeneratedKeyKind } from '../pkix/private-keys.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 
 /** A loaded configuration file: valid, complete with defaults, paths absolute, frozen. */
@@ -55,6 +56,8 @@ export interface AliasConfiguration {
   readonly knownKeys: readonly string[];
   /** Undefined: fullcmc is off. */
   readonly fullCmc?: FullCmcConfiguration;
+  /** Undefined: serverkeygen is off. */
+  readonly serverKeyGeneration?: ServerKeyGenerationConfiguration;
   /** Accept nothing but base64 of DER. */
   readonly strict: boolean;
   readonly wrap: 'auto' | '64' | 'none';
@@ -71,6 +74,25 @@ export interface FullCmcConfiguration {
   };
   /** The backend gets the requests as they came. */
   readonly passThrough: boolean;
+}
+
+/** What serverkeygen needs. */
+export interface ServerKeyGenerationConfiguration {
+  readonly keys: readonly [GeneratedKeyKind, ...GeneratedKeyKind[]];
+  /** Undefined: TLS alone protects the keys. */
+  readonly encryption?: {
+    readonly required: boolean;
+    readonly signer: {
+      /** Path of a PEM file: the certificate, then its intermediates. */
+      readonly certificate: string;
+      /** Secret reference to the PEM private key. */
+      readonly privateKey: string;
+    };
+    /** Secret reference to lines of identifier and key. */
+    readonly keyEncryptionKeys?: string;
+    /** Paths of PEM files. */
+    readonly recipients: readonly string[];
+  };
 }
 
 /** Bounds of the EST listener; times in seconds. */

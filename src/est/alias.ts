@@ -4,9 +4,12 @@ import type { OwnCertificateCheck } from '../auth/own-certificate.ts';
 import type { TrustAnchors } from '../auth/trust-anchors.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { Certificate } from '../pkix/certificate.ts';
+import type { GeneratedKeyKind } from '../pkix/private-keys.ts';
 import type { Blocklist } from '../pkix/weak-keys.ts';
 import type { MessageSigner } from '../pkix/signed-data.ts';
 import type { CaCertificates } from './ca-certificates.ts';
+import type { KeyEncryptionKey } from './key-encryption-keys.ts';
 
 /** A named EST configuration, ready to serve `/.well-known/est/<name>/<operation>`. */
 export interface Alias {
@@ -24,6 +27,8 @@ export interface Alias {
   readonly knownKeys: Blocklist;
   /** Full CMC; undefined: switched off. */
   readonly fullCmc: FullCmc | undefined;
+  /** Undefined: serverkeygen is switched off. */
+  readonly serverKeyGeneration: ServerKeyGeneration | undefined;
   /** Accept nothing but base64 of DER. */
   readonly strict: boolean;
   /** Line form of base64 in replies; `auto` decides by the request. */
@@ -38,4 +43,24 @@ export interface FullCmc {
   readonly passThrough: boolean;
   /** Whether a certificate with which somebody signed is one of the alias's own CA, and good. */
   readonly checkSigner: OwnCertificateCheck;
+}
+
+/** What an alias needs to make keys for clients. */
+export interface ServerKeyGeneration {
+  /** The first is made unless the CSR holds a key of another kind that stands here. */
+  readonly keys: readonly [GeneratedKeyKind, ...GeneratedKeyKind[]];
+  /** Undefined: keys are protected by TLS alone. */
+  readonly encryption: KeyEncryption | undefined;
+}
+
+/** What it takes to encrypt a key for its client. */
+export interface KeyEncryption {
+  /** Whether every key must be encrypted. */
+  readonly required: boolean;
+  /** Of the party that makes the keys (RFC 7030, section 4.4.2). */
+  readonly signer: MessageSigner;
+  /** Shared with clients, by key identifier in hex. */
+  readonly keyEncryptionKeys: ReadonlyMap<string, KeyEncryptionKey>;
+  /** Of clients, besides the one that the client shows in TLS. */
+  readonly recipients: readonly Certificate[];
 }

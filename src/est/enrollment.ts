@@ -9,7 +9,7 @@ import { certsOnly } from '../pkix/cms.ts';
 import type { PermittedNames } from '../policy/policy.ts';
 import type { OpenedEnrollment, RepeatWindow } from '../store/store.ts';
 import { checkFullPkiResponse, readIssuedCertificate } from './issued-certificate.ts';
-import type { EstRequest, EstResponse } from './message.ts';
+import type { Content, EstRequest, EstResponse } from './message.ts';
 
 /** A request that passed every check and may go to the CA. */
 export interface PermittedEnrollment {
@@ -91,6 +91,7 @@ async function askCa(
   try {
     const result = await answerOfCa(request, opened, permitted);
     if (result.status === 'pending') {
+      if (permitted.operation === 'serverkeygen') throw cannotWait();
       await journal.pending(opened.id, result.reference, new Date());
       return result;
     }
@@ -143,19 +144,28 @@ function tooManyPending(of: 'identity' | 'alias'): EstError {
   );
 }
 
+/** A key that the gateway makes is stored nowhere, so that it would be lost with the answer 202. */
+export function cannotWait(): EstError {
+  return new EstError(
+    'rejected_by_ca',
+    'The CA decides on this request later, and a key that is made here cannot wait; use simpleenroll with a key of your own.',
+  );
+}
+
 /** A refusal by the CA; after any other failure nobody knows whether the CA issued. */
 function isFinal(error: EstError): boolean {
   return error.status < 500;
 }
 
-/** The answer to an enrolment: only the issued certificate, not its chain (RFC 7030, section 4.2.3). */
+/** Only the issued certificate, not its chain (RFC 7030, section 4.2.3). */
+export function certificateContent(certificate: Buffer): Content {
+  return { mediaType: 'application/pkcs7-mime; smime-type=certs-only', body: certsOnly([certificate]) };
+}
+
+/** The answer to an enrolment. */
 export function enrolled(outcome: EnrollmentOutcome): EstResponse {
   if (outcome.status === 'pending') return { status: 'accepted', retryAfter: outcome.retryAfter };
-  return {
-    status: 'ok',
-    mediaType: 'application/pkcs7-mime; smime-type=certs-only',
-    body: certsOnly([outcome.certificate]),
-  };
+  return { status: 'ok', ...certificateContent(outcome.certificate) };
 }
 
 /** Refuses a key that anybody knows, the CA's, or another identity's under another subject. Throws `forbidden`. */

@@ -20,6 +20,8 @@ export interface EstRequest {
   readonly credentials: Credentials;
   /** The channel binding of the TLS session; undefined where there is none. */
   readonly channelBinding: () => Buffer | undefined;
+  /** Bits of the key with which TLS encrypts the answer; 0 where nobody knows. */
+  readonly cipherStrength: () => number;
   /** Aborts when the time for this request is over. */
   readonly signal: AbortSignal;
   /**
@@ -43,7 +45,7 @@ export interface RequestFacts {
   readonly repeated?: boolean;
 }
 
-/** The body of an answer. */
+/** The body of an answer, or a part of it. */
 export interface Content {
   readonly mediaType: string;
   /** DER; base64 is the wire's business (RFC 8951, section 3). */
@@ -53,6 +55,11 @@ export interface Content {
 /** What an operation answers. A refusal is thrown, unless the operation has a format of its own for it. */
 export type EstResponse =
   | (Content & { readonly status: 'ok' })
+  | {
+      readonly status: 'ok';
+      /** Several, of which one is secret: the wire fills them with zeros when they are sent. */
+      readonly secretParts: readonly Content[];
+    }
   | {
       /** There is nothing to say. */
       readonly status: 'empty';

@@ -3,6 +3,7 @@ import { cacerts } from './cacerts.ts';
 import { csrattrs } from './csrattrs.ts';
 import { fullcmc } from './fullcmc.ts';
 import type { EstRequest, EstResponse } from './message.ts';
+import { serverkeygen } from './serverkeygen.ts';
 import { simpleenroll } from './simpleenroll.ts';
 import { simplereenroll } from './simplereenroll.ts';
 
@@ -21,4 +22,12 @@ export const operations: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['simpleenroll', { method: 'POST', handle: simpleenroll }],
   ['simplereenroll', { method: 'POST', handle: simplereenroll }],
   ['fullcmc', { method: 'POST', isOffered: ({ fullCmc }) => fullCmc !== undefined, handle: fullcmc }],
+  [
+    'serverkeygen',
+    {
+      method: 'POST',
+      isOffered: ({ serverKeyGeneration }) => serverKeyGeneration !== undefined,
+      handle: serverkeygen,
+    },
+  ],
 ]);

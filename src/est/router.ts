@@ -12,6 +12,7 @@ import { operations, type Operation } from './operations.ts';
 import {
   channelBinding,
   checkFraming,
+  cipherStrength,
   credentialsOf,
   errorReply,
   operationReply,
@@ -176,6 +177,7 @@ function toEstRequest(
     deadline: requestTimeout,
     credentials: credentialsOf(request),
     channelBinding: () => channelBinding(request),
+    cipherStrength: () => cipherStrength(request),
     signal,
     readBody: async (mediaType) =>
       decodeBody(await readBody(request, response, mediaType, bodyBytes), alias.strict),

@@ -7,6 +7,7 @@ import { channelBindingOf } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
 import { encodeBase64, type LineWrap } from './base64.ts';
 import type { Content, EstResponse } from './message.ts';
+import { encodeMultipart, multipartMediaType } from './multipart.ts';
 import type { Alias } from './alias.ts';
 
 /** A reply as it goes out: always with Content-Length, header and body in one write. */
@@ -14,6 +15,8 @@ export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Buffer;
+  /** The body is filled with zeros when it is sent. */
+  readonly isSecret?: boolean;
   /** End the connection after this reply. */
   readonly close: boolean;
 }
@@ -44,6 +47,13 @@ export function channelBinding(request: IncomingMessage): Buffer | undefined {
   const bound = boundRequests.get(socket) ?? request;
   boundRequests.set(socket, bound);
   return bound === request ? channelBindingOf(socket) : undefined;
+}
+
+/** Bits of the key with which TLS encrypts, by the names that OpenSSL gives to cipher suites; 0 for others. */
+export function cipherStrength({ socket }: IncomingMessage): number {
+  const cipher = socket instanceof TLSSocket ? socket.getCipher().name : '';
+  if (/AES_?256|CHACHA20/.test(cipher)) return 256;
+  return /AES_?128/.test(cipher) ? 128 : 0;
 }
 
 /**
@@ -141,6 +151,7 @@ export function operationReply(
 ): Reply {
   switch (outcome.status) {
     case 'ok':
+      if ('secretParts' in outcome) return secretReply(alias, outcome.secretParts);
       return { status: 200, ...withContent(request, alias, outcome), close: false };
     case 'empty':
       return { status: 204, headers: cacheControlOf(request), body: '', close: false };
@@ -187,6 +198,14 @@ function cacheControlOf({ method }: Request): { readonly 'Cache-Control': string
   return { 'Cache-Control': method === 'POST' ? 'no-store' : 'no-cache' };
 }
 
+/** RFC 7030, section 4.4.2. No Content-Transfer-Encoding for the whole: RFC 2045, section 6.4 forbids base64 there. */
+function secretReply({ wrap }: Alias, parts: readonly Content[]): Reply {
+  const body = encodeMultipart(parts, wrap === 'none' ? 'none' : '64');
+  for (const part of parts) part.body.fill(0);
+  const headers = { 'Content-Type': multipartMediaType, 'Cache-Control': 'no-store' };
+  return { status: 200, headers, body, isSecret: true, close: false };
+}
+
 /**
  * Clients that decode with OpenSSL's BIO need lines; strongSwan's before 5.9.11 fail on any line break, and
  * are known by sending neither User-Agent nor Accept.
@@ -226,6 +245,12 @@ export function send(
   const isSmall = request.headers['transfer-encoding'] === undefined && declaredLength(request) <= limit;
   const isBound = boundRequests.get(request.socket) === request;
   const close = reply.close || isBound || (!request.complete && !(drains && isSmall));
+  const { body } = reply;
+  if (reply.isSecret === true && typeof body !== 'string') {
+    response.on('close', () => {
+      body.fill(0);
+    });
+  }
   response.writeHead(reply.status, {
     ...reply.headers,
     // A 204 has none (RFC 9110, section 8.6).

@@ -106,6 +106,24 @@ export const oids = {
   certificationRequestInfoTemplate: '1.2.840.113549.1.9.16.2.61',
   extensionReqTemplate: '1.2.840.113549.1.9.16.2.62',
 
+  // Attributes of a CSR that asks for a key: RFC 7030, section 4.4.1; RFC 4108, section 2.2.5; RFC 8551, section 2.5.2.
+  decryptKeyIdentifier: '1.2.840.113549.1.9.16.2.37',
+  asymmetricDecryptKeyIdentifier: '1.2.840.113549.1.9.16.2.54',
+  smimeCapabilities: '1.2.840.113549.1.9.15',
+
+  // Encryption of keys and contents: RFC 3565, RFC 4055, RFC 5753, RFC 5958.
+  'aes128-CBC': '2.16.840.1.101.3.4.1.2',
+  'aes192-CBC': '2.16.840.1.101.3.4.1.22',
+  'aes256-CBC': '2.16.840.1.101.3.4.1.42',
+  'aes128-wrap': '2.16.840.1.101.3.4.1.5',
+  'aes192-wrap': '2.16.840.1.101.3.4.1.25',
+  'aes256-wrap': '2.16.840.1.101.3.4.1.45',
+  rsaesOaep: '1.2.840.113549.1.1.7',
+  stdDhSha256Kdf: '1.3.132.1.11.1',
+  stdDhSha384Kdf: '1.3.132.1.11.2',
+  stdDhSha512Kdf: '1.3.132.1.11.3',
+  asymmetricKeyPackage: '2.16.840.1.101.2.1.2.78.5',
+
   // Keys, curves: RFC 3279, RFC 4055, RFC 5480, RFC 8410, RFC 9881.
   rsaEncryption: '1.2.840.113549.1.1.1',
   ecPublicKey: '1.2.840.10045.2.1',
@@ -135,6 +153,7 @@ export const oids = {
   data: '1.2.840.113549.1.7.1',
   signedData: '1.2.840.113549.1.7.2',
   authenticatedData: '1.2.840.113549.1.9.16.1.2',
+  envelopedData: '1.2.840.113549.1.7.3',
 
   // Signed attributes: RFC 5652, section 11.
   contentType: '1.2.840.113549.1.9.3',

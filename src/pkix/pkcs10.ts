@@ -56,7 +56,7 @@ export interface CertificationRequest {
 }
 
 /** The values of each attribute, by its dotted object identifier. */
-type Attributes = ReadonlyMap<string, readonly DerNode[]>;
+export type Attributes = ReadonlyMap<string, readonly DerNode[]>;
 
 /**
  * Decodes a PKCS#10 certification request and believes it only when its signature, over the octets as received,
@@ -67,8 +67,13 @@ type Attributes = ReadonlyMap<string, readonly DerNode[]>;
  * that nobody knows. Less: attributes that are missing altogether (old clients) or not in DER's order.
  */
 export function readCertificationRequest(der: Buffer): CertificationRequest {
+  return readPkcs10(der, decode);
+}
+
+/** Reads a PKCS#10 in the given way, and puts what is malformed into words for the sender. */
+export function readPkcs10<Value>(der: Buffer, decodeRoot: (root: DerNode) => Value): Value {
   try {
-    return decode(readDer(der));
+    return decodeRoot(readDer(der));
   } catch (error) {
     if (!(error instanceof DerError)) throw error;
     const otherKind = guessOtherKind(der);
@@ -88,7 +93,7 @@ function decode(root: DerNode): CertificationRequest {
   const challenges = readChallenges(attributes);
   const publicKey = readPublicKey(spki);
   refuseUnfitKeyUsage(publicKey, extensions.keyUsage ?? []);
-  if (!verifySignature(signatureAlgorithm, publicKey, info.bytes, signature)) {
+  if (!verifySignature(signatureAlgorithm, publicKey, info.bytes, readWholeOctets(signature))) {
     throw new EstError(
       'bad_certification_request',
       'The signature of the CSR is wrong; sign it with the private key that belongs to its public key.',
@@ -109,11 +114,11 @@ function decode(root: DerNode): CertificationRequest {
 interface Outer {
   readonly info: DerNode;
   readonly signatureAlgorithm: DerNode;
-  readonly signature: Buffer;
+  readonly signature: DerNode;
 }
 
 /** CertificationRequest (RFC 2986, section 4.2). */
-function readOuter(root: DerNode): Outer {
+export function readOuter(root: DerNode): Outer {
   const [info, signatureAlgorithm, signature, ...rest] = expectTag(
     root,
     tags.sequence,
@@ -123,7 +128,7 @@ function readOuter(root: DerNode): Outer {
   return {
     info: expectTag(info, tags.sequence, 'The certificationRequestInfo'),
     signatureAlgorithm: expectTag(signatureAlgorithm, tags.sequence, 'The signatureAlgorithm'),
-    signature: readWholeOctets(expectTag(signature, tags.bitString, 'The signature')),
+    signature: expectTag(signature, tags.bitString, 'The signature'),
   };
 }
 
@@ -140,7 +145,7 @@ interface Info {
 }
 
 /** CertificationRequestInfo (RFC 2986, section 4.1). */
-function readInfo(info: DerNode): Info {
+export function readInfo(info: DerNode): Info {
   const [version, subjectNode, spki, attributes, ...rest] = info.children;
   if (rest.length > 0) throw new DerError('The certificationRequestInfo has more than four parts.');
   if (readInteger(expectTag(version, tags.integer, 'The version')) !== 0n) {
@@ -189,7 +194,7 @@ function readAttributes(node: DerNode | undefined): Attributes {
 }
 
 /** The value of a single-valued attribute, or undefined when the attribute is absent. */
-function singleValue(attributes: Attributes, oid: string): DerNode | undefined {
+export function singleValue(attributes: Attributes, oid: string): DerNode | undefined {
   const [value, ...more] = attributes.get(oid) ?? [];
   if (more.length > 0) throw new DerError(`The attribute ${nameOfOid(oid)} has more than one value.`);
   return value;
@@ -201,7 +206,7 @@ type RequestedExtensions = Pick<
 >;
 
 /** PKCS#9's extensionRequest (RFC 2985, section 5.4.2) or Microsoft's twin of it, never both. */
-function readRequestedExtensions(attributes: Attributes): RequestedExtensions {
+export function readRequestedExtensions(attributes: Attributes): RequestedExtensions {
   const twin = singleValue(attributes, oids.microsoftExtensionRequest);
   const standard = singleValue(attributes, oids.extensionRequest);
   if (twin !== undefined && standard !== undefined) {
@@ -249,12 +254,13 @@ function refuseUnfitKeyUsage({ type }: PublicKey, keyUsage: readonly KeyUsage[])
     throw refusal(`An ${type} key only signs; leave out the keyUsage ${unfit.join(', ')}.`);
 }
 
-type Challenges = Pick<
+/** What links a CSR to its TLS session or to a person. */
+export type Challenges = Pick<
   CertificationRequest,
   'challengePassword' | 'changeSubjectName' | 'otpChallenge' | 'revocationChallenge' | 'estIdentityLinking'
 >;
 
-function readChallenges(attributes: Attributes): Challenges {
+export function readChallenges(attributes: Attributes): Challenges {
   return {
     challengePassword: readTextAttribute(attributes, oids.challengePassword),
     changeSubjectName: attributes.has(oids.changeSubjectName),

@@ -2,6 +2,7 @@ import { generateKeyPair, sign, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { bitString, null_, objectIdentifier, primitive, sequence, toDer, type Asn1 } from './der-write.ts';
 import { tags } from './der.ts';
+import type { KeyType } from './keys.ts';
 import { oids } from './oids.ts';
 
 /** A CA's private key, ready to sign. */
@@ -19,7 +20,15 @@ const signingKeys = 'RSA of 2048 to 8192 bits, P-256 or P-384';
  * with a plain sentence for any other key.
  */
 export function createSigner(privateKey: KeyObject): Signer {
-  const { hash, algorithmIdentifier } = algorithmOf(privateKey);
+  return signerBy(privateKey, algorithmOf(privateKey));
+}
+
+/** Signs requests with a client's key of any type that is accepted (RFC 4055, RFC 5758, RFC 8410, RFC 9881). */
+export function createRequestSigner(type: KeyType, privateKey: KeyObject): Signer {
+  return signerBy(privateKey, algorithms[type]);
+}
+
+function signerBy(privateKey: KeyObject, { hash, algorithmIdentifier }: Algorithm): Signer {
   return {
     algorithmIdentifier,
     // The callback form signs on the thread pool; the other one would block every other request.
@@ -51,21 +60,31 @@ export async function signStructure(content: Asn1, signer: Signer): Promise<Buff
 }
 
 interface Algorithm {
-  readonly hash: 'sha256' | 'sha384';
+  /** Null where the key decides by itself. */
+  readonly hash: 'sha256' | 'sha384' | 'sha512' | null;
   readonly algorithmIdentifier: Asn1;
 }
 
+function algorithm(hash: Algorithm['hash'], oid: string, ...parameters: readonly Asn1[]): Algorithm {
+  return { hash, algorithmIdentifier: sequence(objectIdentifier(oid), ...parameters) };
+}
+
+const algorithms: Readonly<Record<KeyType, Algorithm>> = {
+  RSA: algorithm('sha256', oids.sha256WithRSAEncryption, null_()),
+  'P-256': algorithm('sha256', oids.ecdsaWithSHA256),
+  'P-384': algorithm('sha384', oids.ecdsaWithSHA384),
+  'P-521': algorithm('sha512', oids.ecdsaWithSHA512),
+  Ed25519: algorithm(null, oids.Ed25519),
+  'ML-DSA-44': algorithm(null, oids.mlDsa44),
+  'ML-DSA-65': algorithm(null, oids.mlDsa65),
+  'ML-DSA-87': algorithm(null, oids.mlDsa87),
+};
+
 function algorithmOf({ type, asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject): Algorithm {
   const { modulusLength = 0, namedCurve } = asymmetricKeyDetails;
-  if (type === 'private' && asymmetricKeyType === 'rsa' && modulusLength >= 2048 && modulusLength <= 8192) {
-    const oid = objectIdentifier(oids.sha256WithRSAEncryption);
-    return { hash: 'sha256', algorithmIdentifier: sequence(oid, null_()) };
-  }
-  if (type === 'private' && namedCurve === 'prime256v1') {
-    return { hash: 'sha256', algorithmIdentifier: sequence(objectIdentifier(oids.ecdsaWithSHA256)) };
-  }
-  if (type === 'private' && namedCurve === 'secp384r1') {
-    return { hash: 'sha384', algorithmIdentifier: sequence(objectIdentifier(oids.ecdsaWithSHA384)) };
-  }
+  const isRsa = asymmetricKeyType === 'rsa' && modulusLength >= 2048 && modulusLength <= 8192;
+  if (type === 'private' && isRsa) return algorithms.RSA;
+  if (type === 'private' && namedCurve === 'prime256v1') return algorithms['P-256'];
+  if (type === 'private' && namedCurve === 'secp384r1') return algorithms['P-384'];
   throw new Error(`A CA key must be ${signingKeys}.`);
 }
