@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
+import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { send, type Answer } from '../support/client.ts';
 import { opensslCsr } from '../support/csr.ts';
@@ -383,6 +384,29 @@ describe('Faults on demand', () => {
   it('cut the answer in its middle', async () => {
     ejbca.setFault({ kind: 'truncation', times: 1 });
     await expect(rest(ejbca, 'GET', path)).rejects.toThrow();
+  });
+
+  it('answer with garbage instead, in bursts, with headers of their own', async () => {
+    const answer = { kind: 'answer', when: 'before' } as const;
+    ejbca.setFault({ ...answer, status: 200, contentType: 'text/plain', body: '{"status":' });
+    expect(await rest(ejbca, 'GET', path)).toMatchObject({ status: 200, body: '{"status":' });
+    ejbca.clearFaults();
+    ejbca.setFault({ ...answer, status: 302, headers: { Location: 'https://localhost:1/' } });
+    expect(await rest(ejbca, 'GET', path)).toMatchObject({ status: 302 });
+  });
+
+  it('never answer, though the work is done', async () => {
+    ejbca.setFault({ kind: 'silence', when: 'after', path: 'pkcs10enroll' });
+    const outcome = await Promise.race([enrol('silent'), wait(300, 'nothing came')]);
+    expect(outcome).toBe('nothing came');
+    expect(ejbca.database.endEntities.get('silent')).toMatchObject({ status: 'GENERATED' });
+  });
+
+  it('answer one octet at a time', async () => {
+    ejbca.setFault({ kind: 'trickle', milliseconds: 2 });
+    const start = performance.now();
+    expect((await rest(ejbca, 'GET', path)).json).toMatchObject({ status: 'OK' });
+    expect(performance.now() - start).toBeGreaterThan(100);
   });
 
   it('change members of the answer, and delay it', async () => {
