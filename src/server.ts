@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createBasicAuthenticator } from './auth/basic.ts';
 import { createClientCertificateAuthenticator } from './auth/client-certificate.ts';
-import { createAuthentication } from './auth/index.ts';
+import { createAuthentication, type Authentication } from './auth/index.ts';
 import { createOtpVerifier } from './auth/otp-challenge.ts';
 import { createOwnCertificateCheck, type OwnCertificateCheck } from './auth/own-certificate.ts';
 import { trustAnchors } from './auth/trust-anchors.ts';
@@ -155,6 +155,9 @@ async function withContext<Value>(context: string, promise: Promise<Value>): Pro
 /** Milliseconds that a backend may take at start for its CA certificates or its health. */
 const openingTimeout = 15_000;
 
+/** Milliseconds. */
+const day = 86_400_000;
+
 /** Makes every alias of the configuration ready to serve. */
 export async function openAliases(
   configuration: Configuration,
@@ -191,11 +194,19 @@ async function openAlias(
   }
   const isRevoked = async ({ serialNumber }: Certificate, signal: AbortSignal): Promise<boolean> =>
     (await ca.certificateStatus?.(serialNumber, signal)) === 'revoked';
-  const clientCertificate = createClientCertificateAuthenticator({
-    explicit: async (signal) => (await caCertificates.current(signal)).anchors,
-    implicit,
-    isRevoked,
-  });
+  const user = createBasicAuthenticator(name, store.users);
+  const authentication = (expiredFor: number): Authentication =>
+    createAuthentication({
+      alias: name,
+      mode: options.authentication,
+      clientCertificate: createClientCertificateAuthenticator({
+        explicit: async (signal) => (await caCertificates.current(signal)).anchors,
+        implicit,
+        isRevoked,
+        expiredFor,
+      }),
+      user,
+    });
   const checkSigner = createOwnCertificateCheck({
     caCertificates: async (signal) => (await caCertificates.current(signal)).certificates,
     isRevoked,
@@ -206,12 +217,8 @@ async function openAlias(
     caCertificates,
     implicitTrustAnchors: implicit,
     profile: options.profile,
-    authenticate: createAuthentication({
-      alias: name,
-      mode: options.authentication,
-      clientCertificate,
-      user: createBasicAuthenticator(name, store.users),
-    }),
+    authenticate: authentication(0),
+    authenticateRenewal: authentication(options.policy.renewExpiredDays * day),
     verifyOtp: createOtpVerifier(name, store.users),
     policy: createPolicy(options.policy),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),

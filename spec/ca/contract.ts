@@ -2,7 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { certificateToPem, readCertificate, type Certificate } from '../../src/pkix/certificate.ts';
 import { iPAddress } from '../../src/pkix/general-names.ts';
-import { nameFromAttributes, namesEqual } from '../../src/pkix/names.ts';
+import { nameFromAttributes, namesEqual, nameToString } from '../../src/pkix/names.ts';
+import { oids } from '../../src/pkix/oids.ts';
 import { openssl } from '../support/openssl.ts';
 import { issue, keyTypes, newRequest, signal, type OpenedCa } from './setup.ts';
 
@@ -95,6 +96,21 @@ export function certificationAuthorityContract(name: string, open: () => Promise
       });
       expect(text).toMatch(/Subject Alternative Name: critical\s+IP Address:2001:DB8:0:0:0:0:0:1/);
       expect(await verify(certificate)).toContain('leaf.pem: OK');
+    });
+
+    it('R-07 certifies the names of the request where the CSR has others, or refuses', async () => {
+      const request = newRequest({
+        subject: nameFromAttributes([{ type: oids.commonName, value: 'renamed' }]),
+        subjectAltName: [],
+      });
+      expect(namesEqual(request.subject, request.csr.subject)).toBe(false);
+      const names = await issue(opened.ca, request)
+        .then((der) => readCertificate(der))
+        .then(({ subject, subjectAltName }) => [nameToString(subject), subjectAltName])
+        .catch((error: unknown) => error);
+      expect([['CN=renamed', undefined], expect.objectContaining({ code: 'rejected_by_ca' })]).toContainEqual(
+        names,
+      );
     });
 
     it('leaves subjectAltName out when none is asked for', async () => {

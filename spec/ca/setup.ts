@@ -179,7 +179,7 @@ export function newRequest(
       extendedKeyUsage: undefined,
       basicConstraints: undefined,
       challengePassword: undefined,
-      changeSubjectName: false,
+      changeSubjectName: undefined,
       otpChallenge: undefined,
       revocationChallenge: undefined,
       estIdentityLinking: undefined,

@@ -33,8 +33,10 @@ describe('loadConfiguration', () => {
         linking: 'optional',
         otpChallenge: 'unused',
         required: { subject: {}, subjectAltName: {}, extensions: {}, attributes: {} },
+        changeSubjectName: false,
         renewWithSameKey: true,
         renewAfterPercent: 0,
+        renewExpiredDays: 0,
       },
     });
     expect(limits).toEqual({

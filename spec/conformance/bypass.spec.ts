@@ -85,8 +85,9 @@ describe('bypasses of client authentication', () => {
       explicit: () => Promise.resolve(anchors),
       implicit: trustAnchors('implicit', []),
       isRevoked: () => Promise.resolve(false),
+      expiredFor: 0,
     });
-    const shown = { x509: new X509Certificate(outsider.cert), authorized: true };
+    const shown = { x509: new X509Certificate(outsider.cert), authorized: true, expired: false };
     const credentials = { authorization: undefined, clientCertificate: shown };
     const { signal } = new AbortController();
     await expect(authenticate(credentials, new Date(), signal)).rejects.toMatchObject({ code: 'forbidden' });
@@ -102,13 +103,14 @@ describe('bypasses of client authentication', () => {
       explicit: () => Promise.resolve(anchors),
       implicit: trustAnchors('implicit', []),
       isRevoked: () => Promise.resolve(false),
+      expiredFor: 0,
     });
     const { signal } = new AbortController();
     const show = (authorized: boolean) =>
       authenticate(
         {
           authorization: undefined,
-          clientCertificate: { x509: new X509Certificate(device.cert), authorized },
+          clientCertificate: { x509: new X509Certificate(device.cert), authorized, expired: false },
         },
         new Date(),
         signal,

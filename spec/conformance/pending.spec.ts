@@ -45,6 +45,7 @@ const options: TestGatewayOptions = {
   aliases: {
     renewable: { backend: 'approving', profile: 'renewable' },
     guarded: { backend: 'approving', profile: 'guarded' },
+    keys: { backend: 'approving', profile: 'guarded', serverKeyGeneration: {} },
     strict: { backend: 'approving', profile: 'guarded', policy: { names: 'identity' } },
   },
 };
@@ -254,6 +255,16 @@ describe('A request that waits for approval (RFC 7030, section 4.2.3)', () => {
     });
     expect((await enrolWithBasic(gateway, csr, 'guarded')).status).toBe(403);
     expect(await waiting('p-11b')).toEqual([]);
+  });
+
+  it('P-12 is refused at once when it is for a key that the gateway makes', async () => {
+    const csr = await plainCsr('p-12', await generateKeyPair('P-256'));
+    const answer = await send(`${gateway.url}/keys/serverkeygen`, {
+      ca: gateway.trustAnchor,
+      ...enrolment(csr, { Authorization: basic }),
+    });
+    expect(answer).toMatchObject({ status: 403, body: expect.stringContaining('cannot wait') });
+    expect(await waiting('p-12')).toEqual([]);
   });
 
   it('R-16 may be a renewal where the profile says all, and is none where it says newNames', async () => {

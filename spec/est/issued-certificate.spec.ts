@@ -1,41 +1,41 @@
-import { beforeAll, describe, expect, it } from '@jest/globals';
-import { checkFullPkiResponse } from '../../src/est/issued-certificate.ts';
-import type { Certificate } from '../../src/pkix/certificate.ts';
-import { certificate } from '../support/certificate.ts';
-import { selfSigned, signMessage } from '../support/cmc.ts';
-import { keyPair, sequence } from '../support/csr.ts';
+import { describe, expect, it } from '@jest/globals';
+import { readIssuedCertificate } from '../../src/est/issued-certificate.ts';
+import { readCertificationRequest } from '../../src/pkix/pkcs10.ts';
+import { certificate, certificateDer, named } from '../support/certificate.ts';
+import {
+  attribute,
+  certificationRequest,
+  generalName,
+  generateKeyPair,
+  id,
+  sequence,
+  subjectAltName,
+} from '../support/csr.ts';
 
-const pkiResponse = '-econtent_type 1.3.6.1.5.5.7.12.3';
-const content = sequence(sequence(), sequence(), sequence());
-
-describe("E-21 a CA's own Full PKI Response", () => {
-  let issued: Certificate;
-  let bag: string;
-
-  beforeAll(async () => {
-    issued = await certificate();
-    bag = `-----BEGIN CERTIFICATE-----\n${issued.der.toString('base64')}\n-----END CERTIFICATE-----\n`;
-  });
-
-  async function response(words: string): Promise<Buffer> {
-    return await signMessage(content, await selfSigned(await keyPair('P-256')), words, { 'bag.pem': bag });
-  }
-
-  it('is given to the client when it holds the certificate', async () => {
-    const der = await response(`${pkiResponse} -certfile bag.pem`);
-    expect(() => {
-      checkFullPkiResponse(der, issued);
-    }).not.toThrow();
-  });
-
-  it.each([
-    ['does not hold the certificate', async () => await response(pkiResponse)],
-    ['is a request', async () => await response('-certfile bag.pem')],
-    ['is no CMS message', async () => await Promise.resolve(Buffer.from('sorry'))],
-  ])('is believed by nobody when it %s', async (_fault, make) => {
-    const der = await make();
-    expect(() => {
-      checkFullPkiResponse(der, issued);
-    }).toThrow(expect.objectContaining({ code: 'ca_bad_answer' }));
+describe('readIssuedCertificate()', () => {
+  it('E-21 R-06 takes only the new names where ChangeSubjectName asked for them', async () => {
+    const key = await generateKeyPair('P-256');
+    const names = sequence(named('new'), sequence(generalName(2, 'new.example')));
+    const attributes = [attribute(id.changeSubjectName, names)];
+    const csr = readCertificationRequest(
+      await certificationRequest({ key, subject: named('old'), attributes }),
+    );
+    const ca = await certificate({ subject: named('ca') });
+    const issuedFor = async (subject: string, host: string): Promise<Buffer> =>
+      await certificateDer({
+        subject: named(subject),
+        issuer: named('ca'),
+        key,
+        extensions: [subjectAltName(generalName(2, host))],
+      });
+    const read = (der: Buffer): unknown => readIssuedCertificate(der, csr, [ca], new Date());
+    expect(read(await issuedFor('new', 'new.example'))).toBeDefined();
+    for (const [subject, host] of [
+      ['old', 'new.example'],
+      ['new', 'old.example'],
+    ] as const) {
+      const der = await issuedFor(subject, host);
+      expect(() => read(der)).toThrow('it does not have the names that ChangeSubjectName asks for');
+    }
   });
 });

@@ -65,12 +65,13 @@ beforeAll(async () => {
 /** Why there is no path, with parts of the chain replaced. */
 async function objection(
   parts: { leaf?: CertificateParts; issuing?: CertificateParts; root?: CertificateParts } = {},
+  expiredFor = 0,
 ): Promise<string> {
   const leaf = await certificate({ ...leafParts(), ...parts.leaf });
   const intermediates = [await certificate({ ...issuingParts(), ...parts.issuing })];
   const trustAnchors = [await certificate({ ...rootParts(), ...parts.root })];
   try {
-    validatePath(leaf, { intermediates, trustAnchors, at });
+    validatePath(leaf, { intermediates, trustAnchors, at, expiredFor });
     return 'none';
   } catch (error) {
     if (error instanceof PathError) return error.message;
@@ -107,6 +108,20 @@ describe('validatePath (row T-13)', () => {
     expect(await objection({ issuing: { extensions: [caConstraints(), keyCertSign, explicit] } })).toMatch(
       /lacks the certificate policies/,
     );
+  });
+
+  it('R-13 S-27 lets the leaf, and no CA, have expired for as long as is said', async () => {
+    const yesterday = { notAfter: '20260531000000Z' };
+    const day = 86_400_000;
+    expect(await objection({ leaf: yesterday }, day)).toBe('none');
+    expect(await objection({ leaf: yesterday }, day - 1)).toBe('it has expired');
+    expect(await objection({ leaf: yesterday, issuing: yesterday }, day)).toMatch(
+      /certificate of its CA has expired/,
+    );
+    expect(await objection({ leaf: yesterday, root: yesterday }, day)).toMatch(
+      /certificate of its CA has expired/,
+    );
+    expect(await objection({ leaf: { notBefore: '20260601000001Z' } }, day)).toBe('it is not valid yet');
   });
 
   it('T-13 ends at a trust anchor that is not self-signed', async () => {

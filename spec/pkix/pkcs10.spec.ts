@@ -12,7 +12,6 @@ import {
   id,
   integer,
   keyPair,
-  name,
   null_,
   objectIdentifier,
   octetString,
@@ -297,12 +296,6 @@ describe('readCertificationRequest: attributes (rows M-03, M-05, S-21)', () => {
     ],
   ])('refuses %s', async (_, bad) => {
     expect(await refused({ extensions: [bad] })).toContain('not a valid PKCS#10 CSR');
-  });
-
-  it('R-06 sees the ChangeSubjectName attribute', async () => {
-    const change = attribute(id.changeSubjectName, sequence(name([id.commonName, utf8String('new')])));
-    expect((await accepted({ attributes: [change] })).changeSubjectName).toBe(true);
-    expect((await accepted({})).changeSubjectName).toBe(false);
   });
 });
 

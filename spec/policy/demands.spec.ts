@@ -32,8 +32,10 @@ function policyOf(changes: Partial<PolicyOptions>): Policy {
     linking: 'optional',
     otpChallenge: 'unused',
     required: nothing,
+    changeSubjectName: false,
     renewWithSameKey: true,
     renewAfterPercent: 0,
+    renewExpiredDays: 0,
     ...changes,
   });
 }

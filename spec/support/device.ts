@@ -1,6 +1,9 @@
-import type { KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, randomBytes, type KeyObject } from 'node:crypto';
+import type { RequestOptions } from 'node:https';
+import { certificateToPem } from '../../src/pkix/certificate.ts';
+import { certificateDer, named, type CertificateParts } from './certificate.ts';
 import { send, type Answer } from './client.ts';
-import { certificationRequest, generateKeyPair, id, name, utf8String, type KeyPair } from './csr.ts';
+import { certificationRequest, generateKeyPair, id, integer, name, utf8String, type KeyPair } from './csr.ts';
 import { user, type TestGateway } from './gateway.ts';
 import { openssl } from './openssl.ts';
 
@@ -59,6 +62,36 @@ export async function enrolDevice(gateway: TestGateway, commonName: string, alia
   const keyPair = await generateKeyPair('P-256');
   const answer = await enrolWithBasic(gateway, await plainCsr(commonName, keyPair), alias);
   return { commonName, keyPair, key: privatePem(keyPair.privateKey), cert: await certificateOf(answer) };
+}
+
+/** Posts a CSR to simplereenroll with the device's certificate, over a new connection unless the options say otherwise. */
+export async function renew(
+  gateway: TestGateway,
+  device: Pick<Device, 'key' | 'cert'> | undefined,
+  csr: Buffer,
+  alias = 'est',
+  options: RequestOptions = {},
+): Promise<Answer> {
+  const { key, cert } = device ?? {};
+  const tls = key === undefined || cert === undefined ? {} : { key, cert };
+  return await send(`${gateway.url}/${alias}/simplereenroll`, {
+    ca: gateway.trustAnchor,
+    ...tls,
+    ...enrolment(csr),
+    ...options,
+  });
+}
+
+/** A client certificate of the gateway's CA that differs from what the gateway issues. */
+export async function issueByHand(gateway: TestGateway, parts: CertificateParts): Promise<Device> {
+  const keyPair = await generateKeyPair('P-256');
+  const privateKey = createPrivateKey({ key: gateway.issuingKey, passphrase: gateway.passphrase });
+  const issuerKey = { privateKey, publicKey: createPublicKey(privateKey) };
+  const serialNumber = integer(BigInt(`0x7${randomBytes(8).toString('hex')}`));
+  const issuer = named('Test Issuing CA');
+  const der = await certificateDer({ issuer, issuerKey, key: keyPair, serialNumber, ...parts });
+  const cert = certificateToPem(der);
+  return { commonName: '', keyPair, key: privatePem(keyPair.privateKey), cert };
 }
 
 export function privatePem(key: KeyObject): string {

@@ -17,6 +17,8 @@ export interface PresentedCertificate {
   readonly x509: X509Certificate;
   /** `tlsSocket.authorized`: OpenSSL accepted the chain in the handshake, or in that of the resumed session. */
   readonly authorized: boolean;
+  /** OpenSSL's last objection was that a certificate has expired. It hides any other, so it proves nothing. */
+  readonly expired: boolean;
 }
 
 /**

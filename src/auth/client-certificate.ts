@@ -1,6 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { EstError } from '../errors.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
+import { DerError, readDer } from '../pkix/der.ts';
+import { readPublicKey } from '../pkix/keys.ts';
 import { PathError, validatePath } from '../pkix/path.ts';
 import type { CertificateIdentity } from '../identity.ts';
 import type { CertificateAuthenticator, PresentedCertificate } from './auth.ts';
@@ -14,6 +16,8 @@ export interface ClientCertificateOptions {
   readonly implicit: TrustAnchors;
   /** True when the EST CA has revoked this certificate of its own by now. */
   readonly isRevoked: (certificate: Certificate, signal: AbortSignal) => Promise<boolean>;
+  /** Milliseconds that a certificate of the EST CA may have expired ago; 0 but for renewals. */
+  readonly expiredFor: number;
 }
 
 /**
@@ -26,8 +30,9 @@ export function createClientCertificateAuthenticator(
 ): CertificateAuthenticator {
   return async function clientCertificate({ clientCertificate: presented }, now, signal) {
     if (presented === undefined) return undefined;
-    if (!presented.authorized) throw refusal('it did not pass the TLS handshake');
-    const identity = identify(presented, await options.explicit(signal), options.implicit, now);
+    const certificate = readCertificate(presented.x509.raw);
+    if (!presented.authorized) refuseUnlessOnlyExpired(presented, certificate, options.expiredFor, now);
+    const identity = identify(presented, certificate, await options.explicit(signal), options, now);
     if (identity.trustAnchor === 'explicit' && (await options.isRevoked(identity.certificate, signal))) {
       throw refusal('it is revoked');
     }
@@ -40,20 +45,21 @@ export function createClientCertificateAuthenticator(
  * under the same root does not pass for the EST CA; a third party's chain may come with the handshake.
  */
 function identify(
-  presented: PresentedCertificate,
+  { x509 }: PresentedCertificate,
+  certificate: Certificate,
   explicit: TrustAnchors,
-  implicit: TrustAnchors,
+  { implicit, expiredFor }: ClientCertificateOptions,
   now: Date,
 ): CertificateIdentity {
-  const certificate = readCertificate(presented.x509.raw);
+  const presentedIntermediates = [...implicit.intermediates, ...presentedChain(x509)];
   const attempts = [
-    { anchors: explicit, intermediates: explicit.intermediates },
-    { anchors: implicit, intermediates: [...implicit.intermediates, ...presentedChain(presented.x509)] },
+    { anchors: explicit, intermediates: explicit.intermediates, expiredFor },
+    { anchors: implicit, intermediates: presentedIntermediates, expiredFor: 0 },
   ];
   const failures: string[] = [];
-  for (const { anchors, intermediates } of attempts) {
+  for (const { anchors, ...limits } of attempts) {
     try {
-      validatePath(certificate, { intermediates, trustAnchors: anchors.roots, at: now });
+      validatePath(certificate, { trustAnchors: anchors.roots, at: now, ...limits });
       return { certificate, trustAnchor: anchors.kind };
     } catch (error) {
       if (!(error instanceof PathError)) throw error;
@@ -61,6 +67,27 @@ function identify(
     }
   }
   throw refusal(failures[0] ?? 'it leads to no trust anchor of this alias');
+}
+
+/**
+ * What the TLS layer refused may go on to the other checks when it has expired, and that may be. What else OpenSSL
+ * objects to is not known then. All but the strength of the key is checked again anyway; that is checked here.
+ */
+function refuseUnlessOnlyExpired(
+  presented: PresentedCertificate,
+  { notAfter, spki }: Certificate,
+  expiredFor: number,
+  now: Date,
+): void {
+  if (!presented.expired || notAfter >= now || expiredFor === 0) {
+    throw refusal('it did not pass the TLS handshake');
+  }
+  try {
+    readPublicKey(readDer(spki));
+  } catch (error) {
+    if (error instanceof EstError || error instanceof DerError) throw refusal('its key is not accepted');
+    throw error;
+  }
 }
 
 /** A client that sends more than this many certificates is not believed beyond them. */

@@ -23,7 +23,10 @@ export interface EnrollmentRequest {
   readonly csr: CertificationRequest;
   /** Whether the CSR carried the channel binding of its TLS session, which was verified (RFC 7030, section 3.5). */
   readonly linked: boolean;
-  /** The names to certify, after policy; for a renewal in the old certificate's encoding. */
+  /**
+   * The names to certify, after policy; for a renewal in the old certificate's encoding. With ChangeSubjectName those
+   * of the CSR are the old ones: a backend that can certify no others refuses.
+   */
   readonly subject: Name;
   readonly subjectAltName: readonly GeneralName[];
   /** What the CSR asked for, or undefined where it asked nothing. The profile decides what is granted. */
@@ -71,7 +74,10 @@ export interface CertificationAuthority {
    */
   caCertificates(signal: AbortSignal): Promise<readonly Buffer[]>;
 
-  /** Issues a certificate, or accepts the request for later (RFC 7030, sections 4.2.1 to 4.2.3). */
+  /**
+   * Issues a certificate, or accepts the request for later (RFC 7030, sections 4.2.1 to 4.2.3). A request of
+   * serverkeygen is for a key that is gone if it is not certified now: a CA that would wait refuses it.
+   */
   enroll(request: EnrollmentRequest, signal: AbortSignal): Promise<EnrollmentResult>;
 
   /**

@@ -183,10 +183,16 @@ aliases:
         # By name or object identifier, such as tlsFeature or macAddress; a value is the base64 of its DER.
         #extensions: {}
         #attributes: {}
+      # true: the attribute ChangeSubjectName (RFC 6402) may ask for other names than those of the client certificate,
+      # under the rules of a first enrolment.
+      #changeSubjectName: false
       # false: simplereenroll wants a new key each time.
       #renewWithSameKey: true
       # Percentage of a certificate's validity that must have passed before it may be renewed.
       #renewAfterPercent: 0
+      # Days in which an expired certificate of the CA may still renew itself, and do nothing else; the log line of each
+      # such request has expiredAt.
+      #renewExpiredDays: 0
 
 # Bounds of the EST listener.
 limits:

@@ -115,6 +115,13 @@ const policySchema: SchemaObject = {
         'required: the CSR for a first certificate must hold an enrolment code as otpChallenge (RFC 7894): that of the HTTP user, or of the user named by the commonName.',
     },
     required: requiredSchema(attributeTypes, nameTypes),
+    changeSubjectName: {
+      type: 'boolean',
+      default: false,
+      title: 'Change of names',
+      description:
+        'true: the attribute ChangeSubjectName (RFC 6402) may ask for other names than those of the client certificate, under the rules of a first enrolment.',
+    },
     renewWithSameKey: {
       type: 'boolean',
       default: true,
@@ -128,6 +135,15 @@ const policySchema: SchemaObject = {
       default: 0,
       title: 'Earliest renewal',
       description: "Percentage of a certificate's validity that must have passed before it may be renewed.",
+    },
+    renewExpiredDays: {
+      type: 'number',
+      minimum: 0,
+      maximum: 3650,
+      default: 0,
+      title: 'Renewal after the end',
+      description:
+        'Days in which an expired certificate of the CA may still renew itself, and do nothing else; the log line of each such request has expiredAt.',
     },
   },
   additionalProperties: false,

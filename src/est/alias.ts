@@ -21,6 +21,8 @@ export interface Alias {
   /** The certificate profile to ask the CA for. */
   readonly profile: string | undefined;
   readonly authenticate: Authentication;
+  /** For simplereenroll: as `authenticate`, but a certificate of the alias's CA may have expired some time ago. */
+  readonly authenticateRenewal: Authentication;
   readonly verifyOtp: OtpVerifier;
   readonly policy: Policy;
   /** Keys whose private halves are public knowledge. */

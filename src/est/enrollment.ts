@@ -3,10 +3,10 @@ import { isLinked } from '../auth/channel-binding.ts';
 import type { EnrollmentRequest, EnrollmentResult } from '../ca/ca.ts';
 import { EstError, toEstError } from '../errors.ts';
 import type { ClientIdentity, UserIdentity } from '../identity.ts';
+import type { CertifiedNames } from '../pkix/change-subject-name.ts';
 import { nameToString } from '../pkix/names.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { certsOnly } from '../pkix/cms.ts';
-import type { PermittedNames } from '../policy/policy.ts';
 import type { OpenedEnrollment, RepeatWindow } from '../store/store.ts';
 import { checkFullPkiResponse, readIssuedCertificate } from './issued-certificate.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
@@ -18,7 +18,7 @@ export interface PermittedEnrollment {
   /** Whose code the CSR held as otpChallenge. */
   readonly otpUser?: UserIdentity | undefined;
   readonly csr: CertificationRequest;
-  readonly names: PermittedNames;
+  readonly names: CertifiedNames;
   /** For a CA that speaks CMC itself: the message around the CSR, DER. */
   readonly fullPkiRequest?: Buffer | undefined;
 }
@@ -175,7 +175,9 @@ async function refuseForeignKey(
   subject: string,
 ): Promise<void> {
   const { certificates } = await request.alias.caCertificates.current(request.signal);
-  const holders = await request.journal.holdersOfKey(csr.publicKey.sha256, request.receivedAt);
+  const holders = isKeyShown(identity, csr)
+    ? []
+    : await request.journal.holdersOfKey(csr.publicKey.sha256, request.receivedAt);
   const isForeign =
     request.alias.knownKeys.includes(csr.publicKey.key) ||
     certificates.some(({ spki }) => spki.equals(csr.publicKey.spki)) ||
@@ -183,6 +185,11 @@ async function refuseForeignKey(
   if (isForeign) {
     throw new EstError('forbidden', 'The key of the CSR belongs to somebody else; make a new key.');
   }
+}
+
+/** The client has the key in its certificate of this CA, perhaps under other names than before. */
+function isKeyShown({ certificate: shown }: ClientIdentity, csr: CertificationRequest): boolean {
+  return shown?.trustAnchor === 'explicit' && shown.certificate.spki.equals(csr.publicKey.spki);
 }
 
 /** What makes two requests the same, though signature, attributes or TLS session differ (RFC 7030, section 4.2.3). */

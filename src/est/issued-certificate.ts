@@ -1,13 +1,16 @@
 import { EstError } from '../errors.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
+import type { CertifiedNames } from '../pkix/change-subject-name.ts';
+import { generalNamesEqual } from '../pkix/general-names.ts';
 import { namesEqual } from '../pkix/names.ts';
 import { oids } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { readSignedData, type SignedData } from '../pkix/signed-data-read.ts';
 
 /**
- * Reads what a CA backend gave as the issued certificate, and believes it only when it holds the CSR's key, is
- * no CA's, is not over already and names one of the alias's CA certificates as issuer. Throws `ca_bad_answer`.
+ * Reads what a CA backend gave as the issued certificate, and believes it only when it holds the CSR's key, has new
+ * names if ChangeSubjectName asked for them, is no CA's, is not over already and names one of the alias's CA
+ * certificates as issuer. Throws `ca_bad_answer`.
  */
 export function readIssuedCertificate(
   der: Buffer,
@@ -18,6 +21,9 @@ export function readIssuedCertificate(
   const certificate = parse(der);
   if (!certificate.spki.equals(csr.publicKey.spki)) throw badAnswer('it holds another key than the CSR');
   if (certificate.basicConstraints?.cA === true) throw badAnswer('it is a CA certificate');
+  if (csr.changeSubjectName !== undefined && !hasNames(certificate, csr.changeSubjectName)) {
+    throw badAnswer('it does not have the names that ChangeSubjectName asks for');
+  }
   if (certificate.notAfter <= now) throw badAnswer('it has expired already');
   if (!caCertificates.some(({ subject }) => namesEqual(subject, certificate.issuer))) {
     throw badAnswer('its issuer is not among the CA certificates of the alias');
@@ -39,6 +45,13 @@ function parseSignedData(der: Buffer): SignedData {
   } catch (error) {
     throw badAnswer('its Full PKI Response is malformed', error);
   }
+}
+
+function hasNames(certificate: Certificate, { subject, subjectAltName }: CertifiedNames): boolean {
+  return (
+    namesEqual(certificate.subject, subject) &&
+    generalNamesEqual(certificate.subjectAltName ?? [], subjectAltName)
+  );
 }
 
 function parse(der: Buffer): Certificate {

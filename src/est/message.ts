@@ -38,6 +38,8 @@ export interface RequestFacts {
   readonly identity?: string;
   /** Which kind of anchor the client certificate led to, when there was one. */
   readonly trustAnchor?: TrustAnchorKind | undefined;
+  /** When the client certificate expired, where the alias lets such a one renew itself. */
+  readonly expiredAt?: string;
   /** Whose certificate signed the message, where messages are signed: RFC 4514 string. */
   readonly signedBy?: string;
   readonly subject?: string;

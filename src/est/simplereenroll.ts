@@ -13,12 +13,13 @@ import type { EstRequest, EstResponse } from './message.ts';
  */
 export async function simplereenroll(request: EstRequest): Promise<EstResponse> {
   const { alias } = request;
-  const identity = await alias.authenticate(request.credentials, request.receivedAt, request.signal);
+  const identity = await alias.authenticateRenewal(request.credentials, request.receivedAt, request.signal);
   request.annotate({ identity: identity.description, trustAnchor: identity.certificate?.trustAnchor });
   const current = renewableCertificate(identity);
+  if (current.notAfter < request.receivedAt) request.annotate({ expiredAt: current.notAfter.toISOString() });
   const csr = readCertificationRequest(await request.readBody('application/pkcs10'));
   checkChannelBinding(csr, request.channelBinding);
-  const names = permitRenewal(alias.policy, current, csr, request.receivedAt);
+  const names = permitRenewal(alias.policy, identity, current, csr, request.receivedAt);
   const otpUser = await alias.verifyOtp(csr, identity);
   const result = await enroll(request, { operation: 'simplereenroll', identity, otpUser, csr, names });
   return enrolled(result);

@@ -30,8 +30,13 @@ export function credentialsOf(request: IncomingMessage): Credentials {
     clientCertificate:
       x509 === undefined || !(socket instanceof TLSSocket)
         ? undefined
-        : { x509, authorized: socket.authorized },
+        : { x509, authorized: socket.authorized, expired: hasExpired(socket) },
   };
+}
+
+/** Node's types call it an Error; it is the name of OpenSSL's error. */
+function hasExpired({ authorizationError }: TLSSocket): boolean {
+  return String(authorizationError) === 'CERT_HAS_EXPIRED';
 }
 
 /** The request that asked for the channel binding of its connection. */

@@ -33,7 +33,11 @@ const nameTags = {
 
 /** Decodes the DER of a GeneralNames, which holds at least one name. Throws DerError. */
 export function readGeneralNames(der: Buffer): readonly GeneralName[] {
-  const { children } = expectTag(readDer(der), tags.sequence, 'A list of general names');
+  return readGeneralNameNodes(expectTag(readDer(der), tags.sequence, 'A list of general names').children);
+}
+
+/** As `readGeneralNames`, from what the list holds. */
+export function readGeneralNameNodes(children: readonly DerNode[]): readonly GeneralName[] {
   if (children.length === 0) throw new DerError('A list of general names is empty.');
   return children.map(readGeneralName);
 }

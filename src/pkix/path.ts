@@ -21,6 +21,8 @@ export interface PathOptions {
   readonly at: Date;
   /** Extended key usages of which the client's certificate must have one, if it has any; default: clientAuth. */
   readonly purposes?: readonly string[];
+  /** Milliseconds that the client's certificate, and no other, may have expired ago; default: 0. */
+  readonly expiredFor?: number;
 }
 
 const longestPath = 10;
@@ -95,11 +97,11 @@ function keyIdentifiersAgree(ofIssuer: Buffer | undefined, named: Buffer | undef
 
 function objectionToClient(
   certificate: Certificate,
-  { at, purposes = [oids.clientAuth] }: PathOptions,
+  { at, purposes = [oids.clientAuth], expiredFor = 0 }: PathOptions,
 ): string | undefined {
   const { keyUsage, extendedKeyUsage } = certificate;
   if (at < certificate.notBefore) return 'it is not valid yet';
-  if (at > certificate.notAfter) return 'it has expired';
+  if (at.getTime() > certificate.notAfter.getTime() + expiredFor) return 'it has expired';
   if (hasUnknownCriticalExtension(certificate)) return 'it has an unknown critical extension';
   if (keyUsage?.includes('digitalSignature') === false) return 'its keyUsage lacks digitalSignature';
   const accepted = [...purposes, oids.anyExtendedKeyUsage];

@@ -1,4 +1,5 @@
 import { EstError } from '../errors.ts';
+import { readChangeSubjectName, type CertifiedNames } from './change-subject-name.ts';
 import {
   contextTag,
   DerError,
@@ -47,8 +48,8 @@ export interface CertificationRequest {
   readonly extendedKeyUsage: readonly string[] | undefined;
   readonly basicConstraints: BasicConstraints | undefined;
   readonly challengePassword: string | undefined;
-  /** Whether the attribute of RFC 6402, section 2.8 is there. */
-  readonly changeSubjectName: boolean;
+  /** The new names, when the attribute of RFC 6402, section 2.8 is there; those of the CSR itself are the old ones. */
+  readonly changeSubjectName: CertifiedNames | undefined;
   /** RFC 7894, sections 3.1 to 3.3. */
   readonly otpChallenge: string | undefined;
   readonly revocationChallenge: string | undefined;
@@ -263,11 +264,20 @@ export type Challenges = Pick<
 export function readChallenges(attributes: Attributes): Challenges {
   return {
     challengePassword: readTextAttribute(attributes, oids.challengePassword),
-    changeSubjectName: attributes.has(oids.changeSubjectName),
+    changeSubjectName: readNewNames(attributes),
     otpChallenge: readTextAttribute(attributes, oids.otpChallenge),
     revocationChallenge: readTextAttribute(attributes, oids.revocationChallenge),
     estIdentityLinking: readTextAttribute(attributes, oids.estIdentityLinking),
   };
+}
+
+function readNewNames(attributes: Attributes): CertifiedNames | undefined {
+  const value = singleValue(attributes, oids.changeSubjectName);
+  if (value === undefined) return undefined;
+  const names = readChangeSubjectName(value);
+  checkRequestedSubject(names.subject);
+  checkRequestedNames(names.subjectAltName);
+  return names;
 }
 
 const longestText = 255;

@@ -20,10 +20,14 @@ export interface PolicyOptions {
   /** Whether the CSR for a first certificate must hold an enrolment code (RFC 7894, section 3.1). */
   readonly otpChallenge: 'unused' | 'required';
   readonly required: RequiredContents;
+  /** Whether ChangeSubjectName may ask for other names than those of the client certificate. */
+  readonly changeSubjectName: boolean;
   /** Whether simplereenroll may keep the key of the old certificate. */
   readonly renewWithSameKey: boolean;
   /** Share of a certificate's validity, in percent, that must have passed before it may be renewed. */
   readonly renewAfterPercent: number;
+  /** Days in which an expired certificate may still renew itself. */
+  readonly renewExpiredDays: number;
 }
 
 /** The only value, all values, or null: any value, which the client fills in. */

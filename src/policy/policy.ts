@@ -1,8 +1,11 @@
 import { EstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
+import type { CertifiedNames } from '../pkix/change-subject-name.ts';
+import { subjectAltName as subjectAltNameExtension } from '../pkix/extensions-write.ts';
 import { generalNamesEqual, type GeneralName } from '../pkix/general-names.ts';
 import { namesEqual, type Name } from '../pkix/names.ts';
+import { oids } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { challengeDemands } from './challenge-demands.ts';
 import { refuseContradictions } from './contradictions.ts';
@@ -38,60 +41,94 @@ export function createPolicy(options: PolicyOptions): Policy {
   return { ...options, demands, csrAttributes: csrAttributesFor(wanted) };
 }
 
-/** The names that will be certified. */
-export interface PermittedNames {
-  readonly subject: Name;
-  readonly subjectAltName: readonly GeneralName[];
-}
-
 /**
- * May this identity have this certificate (RFC 7030, section 4.2.1)? Throws `forbidden`, or
- * `bad_certification_request` when the CSR names nobody.
+ * May this identity have this certificate (RFC 7030, section 4.2.1)? Gives the names to certify. Throws `forbidden`,
+ * or `bad_certification_request` when the CSR names nobody.
  */
 export function permitEnrollment(
   policy: Policy,
   identity: ClientIdentity,
   csr: CertificationRequest,
-): PermittedNames {
-  refuseChangeSubjectName(csr);
+): CertifiedNames {
   refuseForbiddenExtensions(csr);
-  const subjectAltName = csr.subjectAltName ?? [];
-  refuseNamelessSubject(csr.subject, subjectAltName);
-  refuseOtherSubjectTypes(policy, csr.subject);
-  refuseOtherSubjectAltNames(policy, subjectAltName);
-  if (policy.names === 'identity') refuseForeignNames(identity, csr.subject, subjectAltName);
-  for (const { check } of policy.demands) check(csr);
-  return { subject: csr.subject, subjectAltName };
+  if (csr.changeSubjectName === undefined) return permitFirstNames(policy, identity, csr);
+  refuseChangeSubjectName(policy);
+  if (identity.certificate === undefined) throw nothingToChange();
+  refuseOtherNames(identity.certificate.certificate, csr);
+  return permitFirstNames(policy, identity, withNames(csr, csr.changeSubjectName));
 }
 
 /**
- * May this certificate be renewed or rekeyed (RFC 7030, section 4.2.2)? Subject and subjectAltName of the CSR
- * must be those of the certificate, absence included, as RFC 5280, section 7.1 compares names. The new
- * certificate gets the names in the old one's encoding. Throws `forbidden`.
+ * May this certificate of the client be renewed or rekeyed (RFC 7030, section 4.2.2)? Subject and subjectAltName of
+ * the CSR must be those of the certificate, absence included, as RFC 5280, section 7.1 compares names. The new
+ * certificate gets the names in the old one's encoding, or those of ChangeSubjectName, where it is allowed, under the
+ * rules of a first enrolment. Throws `forbidden`.
  */
 export function permitRenewal(
   policy: Policy,
+  identity: ClientIdentity,
   current: Certificate,
   csr: CertificationRequest,
   now: Date,
-): PermittedNames {
-  refuseChangeSubjectName(csr);
+): CertifiedNames {
   refuseForbiddenExtensions(csr);
-  refuseChangedNames(current, csr);
-  for (const { check, onlyForFirst } of policy.demands) if (!onlyForFirst) check(csr);
+  if (csr.changeSubjectName !== undefined) refuseChangeSubjectName(policy);
+  refuseOtherNames(current, csr);
   refuseSameKey(policy, current, csr);
   refuseEarlyRenewal(policy, current, now);
+  if (csr.changeSubjectName !== undefined) {
+    return permitFirstNames(policy, identity, withNames(csr, csr.changeSubjectName));
+  }
+  for (const { check, onlyForFirst } of policy.demands) if (!onlyForFirst) check(csr);
   return { subject: current.subject, subjectAltName: current.subjectAltName ?? [] };
 }
 
+/** Names that this client has not had: all that the alias grants and demands decides. */
+function permitFirstNames(
+  policy: Policy,
+  identity: ClientIdentity,
+  csr: CertificationRequest,
+): CertifiedNames {
+  const { subject, subjectAltName = [] } = csr;
+  refuseNamelessSubject(subject, subjectAltName);
+  refuseOtherSubjectTypes(policy, subject);
+  refuseOtherSubjectAltNames(policy, subjectAltName);
+  if (policy.names === 'identity') refuseForeignNames(identity, subject, subjectAltName);
+  for (const { check } of policy.demands) check(csr);
+  return { subject, subjectAltName };
+}
+
 /** RFC 6402, section 2.8: never ignored. */
-function refuseChangeSubjectName(csr: CertificationRequest): void {
-  if (csr.changeSubjectName) {
+function refuseChangeSubjectName(policy: Policy): void {
+  if (!policy.changeSubjectName) {
     throw new EstError(
       'forbidden',
       'The ChangeSubjectName attribute is not allowed here; names stay as they are.',
     );
   }
+}
+
+function nothingToChange(): EstError {
+  return new EstError(
+    'forbidden',
+    'ChangeSubjectName changes the names of the TLS client certificate, and none was shown; ' +
+      'leave it out and put the names into the CSR itself.',
+  );
+}
+
+/** The CSR as it would be, did it ask for these names itself. */
+function withNames(
+  csr: CertificationRequest,
+  { subject, subjectAltName }: CertifiedNames,
+): CertificationRequest {
+  const others = csr.extensions.filter(({ oid }) => oid !== oids.subjectAltName);
+  if (subjectAltName.length === 0) return { ...csr, subject, subjectAltName: undefined, extensions: others };
+  return {
+    ...csr,
+    subject,
+    subjectAltName,
+    extensions: [...others, subjectAltNameExtension(subjectAltName, false)],
+  };
 }
 
 function refuseNamelessSubject(subject: Name, subjectAltName: readonly GeneralName[]): void {
@@ -103,7 +140,7 @@ function refuseNamelessSubject(subject: Name, subjectAltName: readonly GeneralNa
   }
 }
 
-function refuseChangedNames(current: Certificate, csr: CertificationRequest): void {
+function refuseOtherNames(current: Certificate, csr: CertificationRequest): void {
   if (!namesEqual(current.subject, csr.subject)) {
     throw new EstError('forbidden', 'The subject of the CSR differs from that of the certificate to renew.');
   }

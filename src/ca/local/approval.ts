@@ -21,6 +21,7 @@ export function createApproval(
 ): AskForApproval {
   return async function askForApproval(request, profile) {
     if (!needsApproval(request, profile)) return undefined;
+    if (request.operation === 'serverkeygen') throw cannotWait();
     // Nobody is asked about what the profile refuses.
     profile.extensionsFor(request.csr.publicKey.type, request);
     const now = new Date();
@@ -36,6 +37,14 @@ export function createApproval(
     if (decision.state === 'approved') return undefined;
     throw new EstError('rejected_by_ca', `The request was denied: ${decision.reason}`);
   };
+}
+
+/** The next request would be for another key. */
+function cannotWait(): EstError {
+  return new EstError(
+    'rejected_by_ca',
+    'The certificate profile wants approval, and a key that is made here cannot wait; use simpleenroll with a key of your own.',
+  );
 }
 
 function needsApproval(request: EnrollmentRequest, { approval }: Profile): boolean {
