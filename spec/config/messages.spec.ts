@@ -67,6 +67,10 @@ describe('What the reader of a wrong configuration sees', () => {
       'est-gateway.yaml:3: listeners.est.certificate: expected the path of a file, without "file:", found "file:tls/server.pem"',
     ],
     [
+      ['backend: test', 'backend: test\n    wrap: { toString: 64 }'],
+      'est-gateway.yaml:10: aliases.est.wrap: expected one of "auto", "64", "none", found a mapping',
+    ],
+    [
       ['backend: test', 'backend: test\n    wrap: 64'],
       'est-gateway.yaml:10: aliases.est.wrap: expected one of "auto", "64", "none", found 64; write it in quotation marks',
     ],

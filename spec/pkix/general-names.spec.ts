@@ -6,6 +6,7 @@ import {
   dNSName,
   encodeGeneralNames,
   generalNamesEqual,
+  generalNameText,
   iPAddress,
   readGeneralNames,
   uniformResourceIdentifier,
@@ -117,5 +118,24 @@ describe('the constructors', () => {
         expect(readGeneralNames(sequence(written.der))).toEqual([written]);
       }),
     );
+  });
+});
+
+describe('generalNameText', () => {
+  it('S-34 shows people the type and the value, or the octets of what is no text', () => {
+    const names = read(
+      otherName,
+      generalName(2, 'a.example.org'),
+      directory(utf8String('x')),
+      generalName(7, Buffer.of(192, 0, 2, 1)),
+      generalName(8, objectIdentifier('1.2.3.4').subarray(2)),
+    );
+    expect(names.map(generalNameText)).toEqual([
+      `otherName=${otherName.toString('hex')}`,
+      'dNSName=a.example.org',
+      'directoryName=CN=x',
+      'iPAddress=192.0.2.1',
+      'registeredID=1.2.3.4',
+    ]);
   });
 });

@@ -74,7 +74,7 @@ function entries(number: number): string {
 function findingFor({ enum: values, format }: Keywords, value: unknown): string {
   if (format === 'secret' && !isNothing(value))
     return 'something else (not shown here, it may be the secret itself)';
-  const isUnquoted = typeof value !== 'string' && values?.includes(String(value)) === true;
+  const isUnquoted = typeof value === 'number' && values?.includes(String(value)) === true;
   return isUnquoted ? `${shown(value)}; write it in quotation marks` : shown(value);
 }
 
