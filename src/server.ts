@@ -259,7 +259,6 @@ async function openCmcSigner({
   if (own?.extendedKeyUsage?.some((oid) => oid === oids.cmcRA || oid === oids.cmcCA) !== true) {
     throw new Error('The certificate must have the extended key usage id-kp-cmcRA or id-kp-cmcCA.');
   }
-  if (own.notAfter <= new Date()) throw new Error('The certificate has expired.');
   return await createMessageSigner(certificates, createPrivateKey(await readSecret(privateKey)));
 }
 

@@ -26,6 +26,7 @@ import {
   privateKeyOf,
   recipient,
   smimeCapabilities,
+  watchExportedKeys,
   watchKeyMaker,
   type RecipientFiles,
 } from '../support/key-generation.ts';
@@ -140,6 +141,12 @@ describe('a shared key (RFC 7030, section 4.4.1.1)', () => {
     const answer = await ask([decryptKeyIdentifier('long'), everything], 'ml-dsa');
     expect(encryptedKey(answer).length).toBeGreaterThan(4896);
     await expectKey(answer, `-secretkey ${sharedKeys.long} -secretkeyid ${hex('long')}`);
+  });
+
+  it('K-22 wipes what was encrypted', async () => {
+    const exported = await watchExportedKeys();
+    encryptedKey(await ask([decryptKeyIdentifier('long'), everything]));
+    expect(exported().map((octets) => octets.every((octet) => octet === 0))).toEqual([true]);
   });
 
   it('K-15 K-16 opens nothing for the holder of another key', async () => {

@@ -20,6 +20,7 @@ import {
   grantedBy,
   partsOf,
   privateKeyOf,
+  watchExportedKeys,
   watchKeyMaker,
   type KeyAndCertificate,
 } from '../support/key-generation.ts';
@@ -27,9 +28,15 @@ import {
 let gateway: TestGateway;
 beforeAll(async () => {
   const mock = { backend: 'mock', serverKeyGeneration: {} };
+  const approving = {
+    ...{ driver: 'local', certificate: 'issuing.pem', privateKey: 'file:issuing.key' },
+    ...{ passphrase: 'file:passphrase', chain: ['root.pem'], profiles: { device: { approval: 'all' } } },
+  };
   gateway = await startTestGateway({
+    backends: { approving },
     aliases: {
       keys: { serverKeyGeneration: { keys: ['P-256', 'RSA-2048', 'ML-DSA-44'] } },
+      approved: { backend: 'approving', serverKeyGeneration: {} },
       pending: { ...mock, profile: 'pending' },
       down: { ...mock, profile: 'down' },
       rejected: { ...mock, profile: 'rejected' },
@@ -90,6 +97,19 @@ describe('a refusal (RFC 7030, section 4.4.2)', () => {
     expect([answer.status, answer.headers['content-type']]).toEqual([500, 'text/plain']);
     expect(answer.body).toContain('The gateway failed to handle the request.');
     expect(await gateway.store.enrollments.list(1)).toEqual(before);
+  });
+
+  it('P-12 is what a client gets whose request a person must approve, and nobody is asked about it', async () => {
+    const answer = await askForKey(
+      gateway,
+      'approved',
+      await certificationRequest({ subject: named('p-12') }),
+    );
+    expect([answer.status, answer.body]).toEqual([
+      403,
+      expect.stringContaining('cannot wait; use simpleenroll'),
+    ]);
+    expect(await gateway.store.heldRequests.undecided('approving', new Date(0))).toEqual([]);
   });
 
   it('P-12 is what a client gets whose request the CA would decide on later, never 202', async () => {
@@ -163,6 +183,19 @@ describe('the private key', () => {
     const [body] = replies.map((reply) => Buffer.from(reply.body));
     expect(body?.length).toBeGreaterThan(sent.length);
     expect([key.body, body].map((octets) => octets?.every((octet) => octet === 0))).toEqual([true, true]);
+  });
+});
+
+describe('the exported private key', () => {
+  it.each([
+    ['keys', 200],
+    ['down', 503],
+    ['rejected', 403],
+    ['wrong-key', 502],
+  ])('K-22 is wiped, whether the answer holds it or not: %s', async (alias, status) => {
+    const exported = await watchExportedKeys();
+    expect((await askForKey(gateway, alias, await certificationRequest())).status).toBe(status);
+    expect(exported().map((octets) => octets.every((octet) => octet === 0))).toEqual([true]);
   });
 });
 

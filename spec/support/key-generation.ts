@@ -175,6 +175,14 @@ export function watchKeyMaker(failure?: Error): jest.SpiedFunction<typeof crypto
   return spy;
 }
 
+/** Gives the octets of every private key that was exported since, as they are when it is called. */
+export async function watchExportedKeys(): Promise<() => readonly Buffer[]> {
+  const { privateKey } = await keyPair('P-256');
+  const kind = Object.getPrototypeOf(privateKey) as crypto.KeyObject;
+  const spy = jest.spyOn(kind, 'export');
+  return () => spy.mock.results.map(({ value }) => value as Buffer);
+}
+
 /** What openssl finds in an encrypted key. */
 export interface OpenedKey {
   /** PrivateKeyInfo, DER. */

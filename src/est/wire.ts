@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { TLSSocket, type CipherNameAndProtocol } from 'node:tls';
 import type { Credentials } from '../auth/auth.ts';
 import { channelBindingOf } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
@@ -56,7 +56,9 @@ export function channelBinding(request: IncomingMessage): Buffer | undefined {
 
 /** Bits of the key with which TLS encrypts, by the names that OpenSSL gives to cipher suites; 0 for others. */
 export function cipherStrength({ socket }: IncomingMessage): number {
-  const cipher = socket instanceof TLSSocket ? socket.getCipher().name : '';
+  // Node gives null, against its types, when the client has gone away.
+  const suite = socket instanceof TLSSocket ? (socket.getCipher() as CipherNameAndProtocol | null) : null;
+  const cipher = suite?.name ?? '';
   if (/AES_?256|CHACHA20/.test(cipher)) return 256;
   return /AES_?128/.test(cipher) ? 128 : 0;
 }

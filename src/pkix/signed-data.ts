@@ -40,6 +40,7 @@ export async function createMessageSigner(
   privateKey: KeyObject,
 ): Promise<MessageSigner> {
   const [own] = certificates;
+  if (own !== undefined && own.notAfter <= new Date()) throw new Error('The certificate has expired.');
   if (own === undefined || !new X509Certificate(own.der).checkPrivateKey(privateKey)) {
     throw new Error('The private key does not belong to the first certificate of the file.');
   }
