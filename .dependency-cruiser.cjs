@@ -1,12 +1,13 @@
 /**
  * The import rule: imports go down this list or stay inside their folder, never up, never sideways.
- * Drivers (store/sqlite, ca/local, ...) are seen by server.ts and config alone, through the tables in
+ * Drivers (store/sqlite, ca/local, ...) are seen by server and config alone, through the tables in
  * ca/index.ts and store/index.ts; everyone else sees the contracts ca/ca.ts and store/store.ts.
  */
 const layers = [
   ['main.ts'],
   ['cli/'],
   ['server.ts'],
+  ['server/'],
   ['config/', 'est/', 'console/'],
   ['ca/', 'auth/', 'policy/'],
   ['store/'],

@@ -5,7 +5,8 @@ import { stringify } from 'yaml';
 import { hashCode } from '../../src/auth/code.ts';
 import { createLocalCertificationAuthority, createServerCertificate } from '../../src/ca/local/create.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
-import { openState, startGateway, type Gateway } from '../../src/server.ts';
+import { startGateway, type Gateway } from '../../src/server.ts';
+import { openState } from '../../src/server/drivers.ts';
 import type { StateStore } from '../../src/store/store.ts';
 import { recordLog, type RecordedLog } from './log.ts';
 

@@ -7,7 +7,7 @@ import type { Configuration } from '../config/configuration.ts';
 import { loadConfiguration } from '../config/load.ts';
 import { createLog } from '../ops/log.ts';
 import { readSecret } from '../ops/secret.ts';
-import { openCertificationAuthorities } from '../server.ts';
+import { openCertificationAuthorities } from '../server/drivers.ts';
 import {
   revocationReasons,
   type RegisteredCertificate,

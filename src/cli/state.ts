@@ -1,5 +1,5 @@
 import type { Configuration } from '../config/configuration.ts';
-import { openState } from '../server.ts';
+import { openState } from '../server/drivers.ts';
 import type { StateStore } from '../store/store.ts';
 
 /** Lends the store of the configuration, beside a gateway that may run, and closes it afterwards. */

@@ -1,0 +1,98 @@
+import { createBasicAuthenticator } from '../auth/basic.ts';
+import { createClientCertificateAuthenticator } from '../auth/client-certificate.ts';
+import { createAuthentication, type Authentication } from '../auth/index.ts';
+import { createOtpVerifier } from '../auth/otp-challenge.ts';
+import { createOwnCertificateCheck } from '../auth/own-certificate.ts';
+import { trustAnchors } from '../auth/trust-anchors.ts';
+import type { AliasConfiguration, Configuration } from '../config/configuration.ts';
+import type { Alias } from '../est/alias.ts';
+import { openCaCertificates } from '../est/ca-certificates.ts';
+import type { Log } from '../ops/log.ts';
+import type { Certificate } from '../pkix/certificate.ts';
+import { createBlocklist } from '../pkix/weak-keys.ts';
+import { createPolicy } from '../policy/policy.ts';
+import type { StateStore } from '../store/store.ts';
+import { withContext } from './context.ts';
+import { openingTimeout, type Backends } from './drivers.ts';
+import { readCertificates, readTexts } from './files.ts';
+import { openFullCmc } from './full-cmc.ts';
+import { openServerKeyGeneration } from './server-key-generation.ts';
+
+/** Milliseconds. */
+const day = 86_400_000;
+
+/** Makes every alias of the configuration ready to serve. */
+export async function openAliases(
+  configuration: Configuration,
+  backends: Backends,
+  store: StateStore,
+  log: Log,
+): Promise<ReadonlyMap<string, Alias>> {
+  const aliases = new Map<string, Alias>();
+  for (const [name, options] of Object.entries(configuration.aliases)) {
+    aliases.set(name, await withContext(`aliases.${name}`, openAlias(name, options, backends, store, log)));
+  }
+  return aliases;
+}
+
+async function openAlias(
+  name: string,
+  options: AliasConfiguration,
+  backends: Backends,
+  store: StateStore,
+  log: Log,
+): Promise<Alias> {
+  const ca = backends.get(options.backend);
+  if (ca === undefined) throw new Error(`There is no backend named ${options.backend}.`);
+  ca.checkProfile?.(options.profile);
+  const caCertificates = await openCaCertificates(
+    ca,
+    await readCertificates(options.explicitTrustAnchors),
+    log,
+    AbortSignal.timeout(openingTimeout),
+  );
+  const implicit = trustAnchors('implicit', await readCertificates(options.implicitTrustAnchors));
+  if (implicit.roots.length === 0 && implicit.intermediates.length > 0) {
+    throw new Error('implicitTrustAnchors holds no self-signed certificate; add the root of the vendor.');
+  }
+  const isRevoked = async ({ serialNumber }: Certificate, signal: AbortSignal): Promise<boolean> =>
+    (await ca.certificateStatus?.(serialNumber, signal)) === 'revoked';
+  const user = createBasicAuthenticator(name, store.users);
+  const authentication = (expiredFor: number): Authentication =>
+    createAuthentication({
+      alias: name,
+      mode: options.authentication,
+      clientCertificate: createClientCertificateAuthenticator({
+        explicit: async (signal) => (await caCertificates.current(signal)).anchors,
+        implicit,
+        isRevoked,
+        expiredFor,
+      }),
+      user,
+    });
+  const checkSigner = createOwnCertificateCheck({
+    caCertificates: async (signal) => (await caCertificates.current(signal)).certificates,
+    isRevoked,
+  });
+  return {
+    name,
+    ca,
+    caCertificates,
+    implicitTrustAnchors: implicit,
+    profile: options.profile,
+    authenticate: authentication(0),
+    authenticateRenewal: authentication(options.policy.renewExpiredDays * day),
+    verifyOtp: createOtpVerifier(name, store.users),
+    policy: createPolicy(options.policy),
+    knownKeys: createBlocklist(await readTexts(options.knownKeys)),
+    fullCmc: options.fullCmc && (await openFullCmc(options.fullCmc, ca, checkSigner)),
+    serverKeyGeneration:
+      options.serverKeyGeneration &&
+      (await withContext(
+        'serverKeyGeneration',
+        openServerKeyGeneration(options.serverKeyGeneration, options.policy),
+      )),
+    strict: options.strict,
+    wrap: options.wrap,
+  };
+}

@@ -1,0 +1,56 @@
+import type { CertificationAuthority } from '../ca/ca.ts';
+import { certificationAuthorityDrivers } from '../ca/index.ts';
+import type { Configuration, DriverOptions } from '../config/configuration.ts';
+import type { Log } from '../ops/log.ts';
+import { stateStoreDrivers } from '../store/index.ts';
+import type { StateStore } from '../store/store.ts';
+import { withContext } from './context.ts';
+
+/** The open CA backends by the names that the configuration gives them. */
+export type Backends = ReadonlyMap<string, CertificationAuthority>;
+
+/** Milliseconds that a backend may take at start for its CA certificates or its health. */
+export const openingTimeout = 15_000;
+
+/** Opens the store of the configuration. */
+export async function openState({ store }: Configuration): Promise<StateStore> {
+  return await find(stateStoreDrivers, store).open(optionsOf(store));
+}
+
+/** Opens every CA backend of the configuration; the keys are their names. */
+export async function openCertificationAuthorities(
+  { backends, limits: { pendingExpiry } }: Configuration,
+  { certificates, heldRequests }: StateStore,
+  log: Log,
+): Promise<Backends> {
+  const opened = new Map<string, CertificationAuthority>();
+  for (const [name, backend] of Object.entries(backends)) {
+    const services = { name, certificates, heldRequests, pendingExpiry, log };
+    opened.set(
+      name,
+      await withContext(
+        `backends.${name}`,
+        find(certificationAuthorityDrivers, backend).open(optionsOf(backend), services),
+      ),
+    );
+  }
+  return opened;
+}
+
+/** Closes every backend that can be closed. */
+export async function closeBackends(backends: Backends): Promise<void> {
+  await Promise.all([...backends.values()].map(async (ca) => await ca.close?.()));
+}
+
+function find<Driver extends { readonly name: string }>(
+  drivers: readonly Driver[],
+  { driver }: DriverOptions,
+): Driver {
+  const found = drivers.find(({ name }) => name === driver);
+  if (found === undefined) throw new Error(`There is no driver named ${driver}.`);
+  return found;
+}
+
+function optionsOf({ driver, ...options }: DriverOptions): unknown {
+  return options;
+}
