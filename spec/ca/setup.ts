@@ -21,7 +21,6 @@ export interface CaTexts {
   readonly privateKey: string;
   readonly passphrase?: string;
   readonly chain: readonly string[];
-  readonly rolloverCertificates?: readonly string[];
 }
 
 /** What a backend keeps its state in. */
@@ -98,7 +97,6 @@ export async function openLocal(
           passphrase: `file:${await write('passphrase', texts.passphrase)}`,
         }),
         chain: await writeAll('chain', texts.chain),
-        rolloverCertificates: await writeAll('rollover', texts.rolloverCertificates ?? []),
         backdate: 60,
         retryAfter: 30,
         crl: { validityHours: 24, urls: [crlUrl] },

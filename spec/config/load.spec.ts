@@ -13,6 +13,7 @@ describe('loadConfiguration', () => {
       backend: 'test',
       authentication: 'basic',
       explicitTrustAnchors: [],
+      additionalCaCertificates: [],
       implicitTrustAnchors: [],
       knownKeys: [],
       strict: false,

@@ -69,8 +69,8 @@ export type CertificateStatus = 'good' | 'revoked' | 'unknown';
  */
 export interface CertificationAuthority {
   /**
-   * The chain of the issuing CA as DER certificates: every intermediate up to and with the current root, and
-   * rollover certificates if any; any order, no duplicates (RFC 7030, section 4.1.3).
+   * The chain of the issuing CA as DER certificates: every intermediate up to and with the current root; any order,
+   * no duplicates (RFC 7030, section 4.1.3). The alias adds what clients need around a change of the root.
    */
   caCertificates(signal: AbortSignal): Promise<readonly Buffer[]>;
 

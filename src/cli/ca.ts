@@ -5,9 +5,7 @@ import { dirname } from 'node:path';
 import { importCertificationAuthority } from '../ca/local/import.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { loadConfiguration } from '../config/load.ts';
-import { createLog } from '../ops/log.ts';
 import { readSecret } from '../ops/secret.ts';
-import { openCertificationAuthorities } from '../server/drivers.ts';
 import {
   revocationReasons,
   type RegisteredCertificate,
@@ -15,13 +13,14 @@ import {
   type StateStore,
 } from '../store/store.ts';
 import { addApprovalCommands } from './ca-approval.ts';
-import { backendOption, localBackend, type BackendOption } from './local-backend.ts';
+import { addRolloverCommand } from './ca-rollover.ts';
+import { backendOption, localBackend, withLocalBackend, type BackendOption } from './local-backend.ts';
 import { createFiles } from './new-files.ts';
 import { configurationOption, parseSerialNumber, type ConfigurationOption } from './options.ts';
 import { withState } from './state.ts';
 import { table, timeText } from './table.ts';
 
-/** `est-gateway ca list | revoke | crl | pending | approve | deny | import` */
+/** `est-gateway ca list | revoke | crl | pending | approve | deny | import | rollover` */
 export function addCaCommands(program: Command): void {
   const ca = program
     .command('ca')
@@ -70,6 +69,7 @@ export function addCaCommands(program: Command): void {
       '\nExample:\n  est-gateway ca import --key ca.key --passphrase file:pass --certificate ca.pem --chain root.pem',
     )
     .action(importCa);
+  addRolloverCommand(ca);
 }
 
 interface ListOptions extends BackendOption {
@@ -145,13 +145,13 @@ async function writeCrl({ config, backend, out }: CrlOptions): Promise<void> {
   else await replaceFile(out, out.endsWith('.pem') ? crlToPem(crl) : crl);
 }
 
-/** Opens this backend alone: others need not be reachable. */
 async function makeCrl(configuration: Configuration, name: string, store: StateStore): Promise<Buffer> {
-  const backends = Object.fromEntries(Object.entries(configuration.backends).filter(([key]) => key === name));
-  const log = createLog({ level: 'error', format: 'text' }, process.stderr);
-  const ca = (await openCertificationAuthorities({ ...configuration, backends }, store, log)).get(name);
-  const crl = await ca?.crl?.(AbortSignal.timeout(60_000));
-  await ca?.close?.();
+  const crl = await withLocalBackend(
+    configuration,
+    name,
+    store,
+    async (ca) => await ca.crl?.(AbortSignal.timeout(60_000)),
+  );
   if (crl === undefined) throw new Error(`The certificate of the CA ${name} does not let it sign CRLs.`);
   return crl;
 }

@@ -54,9 +54,6 @@ backends:
     passphrase: file:ca/passphrase
     # PEM files of the certificates above the issuing one, up to the self-signed root, in any order.
     chain: [ca/root.pem]
-    # PEM files of what cacerts also gives while clients move to a new root: the old root, and the cross
-    # certificates between the two (RFC 7030, section 4.1.3).
-    #rolloverCertificates: []
     # Seconds ago that a new certificate became valid, for relying parties whose clock is behind.
     #backdate: 60
     # Seconds after which a client whose request waits for approval shall ask again.
@@ -111,6 +108,9 @@ aliases:
     authentication: either
     # PEM files: CAs whose client certificates are accepted, besides the backend's own.
     #explicitTrustAnchors: []
+    # PEM files of what cacerts gives besides the chain of the CA: around a change of the root the old root and the
+    # cross certificates (RFC 7030, section 4.1.3; "est-gateway ca rollover" makes them), or a root that the CA leaves out.
+    #additionalCaCertificates: []
     # PEM files: CAs of vendors whose client certificates are accepted for simpleenroll, never for simplereenroll
     # (RFC 7030, section 3.1).
     #implicitTrustAnchors: []

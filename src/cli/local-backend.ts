@@ -1,5 +1,9 @@
 import { Option } from 'commander';
+import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Configuration } from '../config/configuration.ts';
+import { createLog } from '../ops/log.ts';
+import { openCertificationAuthorities } from '../server/drivers.ts';
+import type { StateStore } from '../store/store.ts';
 import type { ConfigurationOption } from './options.ts';
 
 /** What every command about a local CA is given. */
@@ -19,4 +23,22 @@ export function localBackend({ backends }: Configuration, chosen: string | undef
   if (name !== undefined && others.length === 0) return name;
   if (names.length === 0) throw new Error('The configuration has no backend with the driver local.');
   throw new Error(`Which local CA? Add --backend with one of: ${names.join(', ')}.`);
+}
+
+/** Opens this backend alone, since others need not be reachable, and closes it after use. */
+export async function withLocalBackend<Value>(
+  configuration: Configuration,
+  name: string,
+  store: StateStore,
+  use: (ca: CertificationAuthority) => Promise<Value>,
+): Promise<Value> {
+  const backends = Object.fromEntries(Object.entries(configuration.backends).filter(([key]) => key === name));
+  const log = createLog({ level: 'error', format: 'text' }, process.stderr);
+  const ca = (await openCertificationAuthorities({ ...configuration, backends }, store, log)).get(name);
+  if (ca === undefined) throw new Error(`There is no backend named ${name}.`);
+  try {
+    return await use(ca);
+  } finally {
+    await ca.close?.();
+  }
 }

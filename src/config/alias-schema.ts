@@ -215,6 +215,14 @@ export const aliasSchema: SchemaObject = {
       title: 'Explicit trust anchors',
       description: "PEM files: CAs whose client certificates are accepted, besides the backend's own.",
     },
+    additionalCaCertificates: {
+      type: 'array',
+      items: { type: 'string', format: 'file' },
+      default: [],
+      title: 'Additional CA certificates',
+      description:
+        "PEM files: what cacerts gives besides the chain of the backend's CA: around a change of the root the old root and the cross certificates (RFC 7030, section 4.1.3), or a root that the CA leaves out.",
+    },
     implicitTrustAnchors: {
       type: 'array',
       items: { type: 'string', format: 'file' },

@@ -50,6 +50,8 @@ export interface AliasConfiguration {
   readonly authentication: AuthenticationMode;
   /** Paths of PEM files: trusted besides the backend's own CA certificates. */
   readonly explicitTrustAnchors: readonly string[];
+  /** Paths of PEM files: given by cacerts besides the backend's own CA certificates. */
+  readonly additionalCaCertificates: readonly string[];
   /** Paths of PEM files: trusted for a first enrolment only (RFC 7030, section 3.1). */
   readonly implicitTrustAnchors: readonly string[];
   /** Paths of lists of keys whose private halves are public knowledge. */

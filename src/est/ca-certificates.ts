@@ -2,6 +2,7 @@ import { trustAnchors, type TrustAnchors } from '../auth/trust-anchors.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Log } from '../ops/log.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
+import { caCertificateBag } from '../pkix/chain.ts';
 import { certsOnly } from '../pkix/cms.ts';
 
 /** The certificates of an alias's CA at one moment. */
@@ -19,17 +20,24 @@ export interface CaCertificates {
   current(signal: AbortSignal): Promise<CaCertificateBag>;
 }
 
+/** What an alias adds to the certificates of its CA. */
+export interface AdditionalCertificates {
+  /** What `cacerts` gives too. */
+  readonly caCertificates: readonly Certificate[];
+  /** Explicit trust anchors that `cacerts` does not give. */
+  readonly trustAnchors: readonly Certificate[];
+}
+
 /** How long a bag is used before the CA is asked again, in milliseconds. */
 const freshFor = 300_000;
 
 /**
  * Asks the CA for its certificates now, and again when they are five minutes old; while the CA is down the old
- * ones stay in use. `additionalAnchors` are explicit trust anchors that `cacerts` does not send. Rejects when
- * the first answer fails.
+ * ones stay in use. Rejects when the first answer fails, or is nothing that `cacerts` may give.
  */
 export async function openCaCertificates(
   ca: CertificationAuthority,
-  additionalAnchors: readonly Certificate[],
+  additional: AdditionalCertificates,
   log: Log,
   signal: AbortSignal,
 ): Promise<CaCertificates> {
@@ -37,11 +45,12 @@ export async function openCaCertificates(
   let loadedAt = Date.now();
 
   async function load(loadSignal: AbortSignal): Promise<CaCertificateBag> {
-    const certificates = (await ca.caCertificates(loadSignal)).map((der) => readCertificate(der));
+    const chain = (await ca.caCertificates(loadSignal)).map((der) => readCertificate(der));
+    const certificates = caCertificateBag(chain, additional.caCertificates);
     return {
       certificates,
       certsOnly: certsOnly(certificates.map(({ der }) => der)),
-      anchors: trustAnchors('explicit', [...certificates, ...additionalAnchors]),
+      anchors: trustAnchors('explicit', [...certificates, ...additional.trustAnchors]),
     };
   }
 

@@ -1,4 +1,4 @@
-import { generateKeyPair, sign, type KeyObject } from 'node:crypto';
+import { generateKeyPair, sign, type KeyObject, type KeyPairKeyObjectResult } from 'node:crypto';
 import { promisify } from 'node:util';
 import { bitString, null_, objectIdentifier, primitive, sequence, toDer, type Asn1 } from './der-write.ts';
 import { tags } from './der.ts';
@@ -42,12 +42,30 @@ function signerBy(privateKey: KeyObject, { hash, algorithmIdentifier }: Algorith
   };
 }
 
-/** A new P-256 key, and its SubjectPublicKeyInfo (DER). */
-export async function generateSigningKey(): Promise<{
+/** A private key, and the SubjectPublicKeyInfo (DER) of its public half. */
+interface SigningKey {
   readonly privateKey: KeyObject;
   readonly spki: Buffer;
-}> {
-  const { privateKey, publicKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
+}
+
+/** A new P-256 key. */
+export async function generateSigningKey(): Promise<SigningKey> {
+  return signingKey(await generate('ec', { namedCurve: 'P-256' }));
+}
+
+/** A new key of the type and size of a CA's key, which `createSigner` takes. */
+export async function generateKeyLike(model: KeyObject): Promise<SigningKey> {
+  const { modulusLength = 0, namedCurve = '' } = model.asymmetricKeyDetails ?? {};
+  return signingKey(
+    model.asymmetricKeyType === 'rsa'
+      ? await generate('rsa', { modulusLength })
+      : await generate('ec', { namedCurve }),
+  );
+}
+
+const generate = promisify(generateKeyPair);
+
+function signingKey({ privateKey, publicKey }: KeyPairKeyObjectResult): SigningKey {
   return { privateKey, spki: publicKey.export({ type: 'spki', format: 'der' }) };
 }
 

@@ -47,7 +47,10 @@ async function openAlias(
   ca.checkProfile?.(options.profile);
   const caCertificates = await openCaCertificates(
     ca,
-    await readCertificates(options.explicitTrustAnchors),
+    {
+      caCertificates: await readCertificates(options.additionalCaCertificates),
+      trustAnchors: await readCertificates(options.explicitTrustAnchors),
+    },
     log,
     AbortSignal.timeout(openingTimeout),
   );

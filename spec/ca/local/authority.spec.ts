@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import {
   readAuthority,
@@ -10,7 +9,7 @@ import { certificatesFromPem, certificateToPem } from '../../../src/pkix/certifi
 import { createIssuance } from '../../../src/ca/local/issuance.ts';
 import { createProfile } from '../../../src/ca/local/profile.ts';
 import { openssl } from '../../support/openssl.ts';
-import { issue, newCaTexts, newRequest, openLocal, signal, type CaTexts } from '../setup.ts';
+import { newCaTexts, newRequest, openLocal, type CaTexts } from '../setup.ts';
 import { newKey, opensslCertificate, pkcs8, type OpensslCa } from './openssl-ca.ts';
 
 const newProfile = { validityDays: 1, keyUsage: ['digitalSignature'], approval: 'none' } as const;
@@ -22,7 +21,6 @@ function open(texts: Partial<AuthorityTexts>, now = new Date()): Authority {
       privateKey: '',
       passphrase: undefined,
       chain: [],
-      rolloverCertificates: [],
       ...texts,
     },
     now,
@@ -256,99 +254,4 @@ describe('Opening a local CA', () => {
       );
     },
   );
-});
-
-describe('A change of the root (RFC 7030, section 4.1.3)', () => {
-  let oldRoot: OpensslCa;
-  let newRoot: OpensslCa;
-  let oldIssuing: OpensslCa;
-  let newIssuing: OpensslCa;
-  let oldWithNew: OpensslCa;
-  let newWithOld: OpensslCa;
-  let texts: CaTexts;
-
-  beforeAll(async () => {
-    oldRoot = await opensslCertificate({ key: newKey.p256(), name: 'Root', days: 365 });
-    newRoot = await opensslCertificate({ key: newKey.p256(), name: 'Root', days: 3650 });
-    oldIssuing = await opensslCertificate({
-      key: newKey.p256(),
-      name: 'Issuing-1',
-      issuer: oldRoot,
-      days: 300,
-    });
-    newIssuing = await opensslCertificate({ key: newKey.p256(), name: 'Issuing-2', issuer: newRoot });
-    oldWithNew = await opensslCertificate({ key: oldRoot.key, name: 'Root', issuer: newRoot, days: 365 });
-    newWithOld = await opensslCertificate({ key: newRoot.key, name: 'Root', issuer: oldRoot, days: 365 });
-    texts = {
-      certificate: newIssuing.certificate,
-      privateKey: pkcs8(newIssuing.key),
-      chain: [newRoot.certificate],
-      rolloverCertificates: [oldRoot, oldWithNew, newWithOld, oldIssuing].map(
-        ({ certificate }) => certificate,
-      ),
-    };
-  });
-
-  it('C-06 gives OldWithOld, OldWithNew and NewWithOld, by which old and new clients verify old and new leaves', async () => {
-    const local = await openLocal(texts);
-    const oldTexts = {
-      certificate: oldIssuing.certificate,
-      privateKey: pkcs8(oldIssuing.key),
-      chain: [oldRoot.certificate],
-    };
-    const old = await openLocal(oldTexts);
-    const bag = await local.ca.caCertificates(signal);
-    const isSelfSigned = (der: Buffer): boolean =>
-      new X509Certificate(der).verify(new X509Certificate(der).publicKey);
-    const files = {
-      // openssl tries one path only, so the other root must not lie in its way.
-      'bag.pem': bag
-        .filter((der) => !isSelfSigned(der))
-        .map(certificateToPem)
-        .join(''),
-      'old-root.pem': oldRoot.certificate,
-      'new-root.pem': newRoot.certificate,
-      'new-leaf.pem': certificateToPem(await issue(local.ca, newRequest())),
-      'old-leaf.pem': certificateToPem(await issue(old.ca, newRequest())),
-    };
-    const verify = async (anchor: string, leaf: string): Promise<string> =>
-      await openssl(`verify -x509_strict -CAfile ${anchor} -untrusted bag.pem ${leaf}`, files);
-    expect(bag).toHaveLength(6);
-    expect(await verify('old-root.pem', 'new-leaf.pem')).toContain('OK');
-    expect(await verify('new-root.pem', 'old-leaf.pem')).toContain('OK');
-    await local.close();
-    await old.close();
-  });
-
-  it('C-07 refuses a retired root that outlives the current one', async () => {
-    const lasting = await opensslCertificate({ key: newKey.p256(), name: 'Old-root', days: 7300 });
-    await expect(openLocal({ ...texts, rolloverCertificates: [lasting.certificate] })).rejects.toThrow(
-      'rolloverCertificates: the retired root CN=Old-root,O=Acme must end before the current root',
-    );
-  });
-
-  it('C-12 refuses a rollover certificate that nobody in the bag signed', async () => {
-    await expect(openLocal({ ...texts, rolloverCertificates: [newWithOld.certificate] })).rejects.toThrow(
-      'rolloverCertificates: nobody in the chain or here has signed CN=Root,O=Acme.',
-    );
-  });
-
-  it('C-12 refuses a leaf', async () => {
-    const leaf = await opensslCertificate({
-      key: newKey.p256(),
-      name: 'Leaf',
-      issuer: newRoot,
-      basicConstraints: 'critical,CA:FALSE',
-      keyUsage: 'critical,digitalSignature',
-    });
-    await expect(openLocal({ ...texts, rolloverCertificates: [leaf.certificate] })).rejects.toThrow(
-      'CN=Leaf,O=Acme may not issue certificates',
-    );
-  });
-
-  it('C-12 refuses duplicates', async () => {
-    await expect(openLocal({ ...texts, rolloverCertificates: [newRoot.certificate] })).rejects.toThrow(
-      'rolloverCertificates: the same certificate is there twice',
-    );
-  });
 });

@@ -24,7 +24,6 @@ describe('The options of the local CA', () => {
     expect(completed({})).toEqual({
       ...required,
       chain: [],
-      rolloverCertificates: [],
       backdate: 60,
       retryAfter: 300,
       crl: { validityHours: 168, urls: [] },

@@ -1,9 +1,9 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
+import { orderChain, requireInDate } from '../../pkix/chain.ts';
 import { DerError } from '../../pkix/der.ts';
 import { keyIdentifierOf } from '../../pkix/extensions-write.ts';
 import { createSigner, type Signer } from '../../pkix/signer.ts';
-import { checkRollover, orderChain, requireInDate } from './chain.ts';
 
 /** The texts that a local CA is opened from, all PEM. */
 export interface AuthorityTexts {
@@ -14,8 +14,6 @@ export interface AuthorityTexts {
   readonly passphrase: string | undefined;
   /** The certificates above the issuing one, in any order, up to the self-signed root. */
   readonly chain: readonly string[];
-  /** What clients need around a change of the root (RFC 7030, section 4.1.3). */
-  readonly rolloverCertificates: readonly string[];
 }
 
 /** A CA's key and certificates, which belong together. */
@@ -27,7 +25,6 @@ export interface Authority {
   readonly keyIdentifier: Buffer;
   /** From the issuing certificate to the root. */
   readonly chain: readonly Certificate[];
-  readonly rolloverCertificates: readonly Certificate[];
 }
 
 /**
@@ -39,14 +36,10 @@ export function readAuthority(texts: AuthorityTexts, now: Date): Authority {
   if (certificate === undefined) throw new Error('certificate: the file holds no PEM certificate.');
   const above = texts.chain.flatMap((text) => readCertificates('chain', text));
   const chain = orderChain(certificate, [...following, ...above]);
-  const rolloverCertificates = texts.rolloverCertificates.flatMap((text) =>
-    readCertificates('rolloverCertificates', text),
-  );
-  checkRollover(rolloverCertificates, chain);
   const privateKey = readPrivateKey(texts.privateKey, texts.passphrase);
   const signer = createSigner(privateKey);
   const keyIdentifier = certificate.subjectKeyIdentifier ?? keyIdentifierOf(certificate.spki);
-  const authority = { certificate, privateKey, signer, keyIdentifier, chain, rolloverCertificates };
+  const authority = { certificate, privateKey, signer, keyIdentifier, chain };
   requireUsable(authority, now);
   return authority;
 }

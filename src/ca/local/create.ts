@@ -35,8 +35,8 @@ export interface CreatedCertificationAuthority {
 
 const day = 86_400_000;
 
-/** Certificates are valid from an hour ago, for clients whose clock is behind. */
-const backdate = 3_600_000;
+/** CA and server certificates are valid from an hour ago (milliseconds), for clients whose clock is behind. */
+export const backdate = 3_600_000;
 
 /** Longest commonName (RFC 5280, appendix A.1). */
 const longestCommonName = 64;
@@ -157,7 +157,8 @@ export function encryptPrivateKey(privateKey: KeyObject, passphrase: string): st
   return privateKey.export({ type: 'pkcs8', format: 'pem', cipher, passphrase }).toString();
 }
 
-function yearsAfter(date: Date, years: number): Date {
+/** The same day and time some years later. */
+export function yearsAfter(date: Date, years: number): Date {
   const later = new Date(date);
   later.setUTCFullYear(date.getUTCFullYear() + years);
   return later;

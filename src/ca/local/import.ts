@@ -34,7 +34,7 @@ export function importCertificationAuthority({
   now,
   ...texts
 }: ExistingCertificationAuthority): ImportedCertificationAuthority {
-  const { certificate, privateKey, chain } = readAuthority({ ...texts, rolloverCertificates: [] }, now);
+  const { certificate, privateKey, chain } = readAuthority(texts, now);
   const above = chain.slice(1).map(({ der }) => certificateToPem(der));
   return {
     certificate: certificateToPem(certificate.der),

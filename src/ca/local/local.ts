@@ -33,11 +33,11 @@ async function openLocalCertificationAuthority(
   const { name, certificates } = services;
   const authority = await loadAuthority(options);
   warnOfEnd(authority, services);
-  const { certificate: issuer, chain, rolloverCertificates } = authority;
+  const { certificate: issuer, chain } = authority;
   const profiles = openProfiles(options);
   const issue = createIssuance(authority, options.backdate);
   const askForApproval = createApproval(options.retryAfter, services);
-  const bag = [...chain, ...rolloverCertificates].map(({ der }) => der);
+  const bag = chain.map(({ der }) => der);
 
   async function earlierCertificate({ idempotencyKey }: EnrollmentRequest): Promise<Buffer | undefined> {
     return (await certificates.findByIdempotencyKey(name, idempotencyKey))?.certificate;
@@ -146,7 +146,6 @@ async function loadAuthority(options: LocalOptions): Promise<Authority> {
     privateKey: await readSecret(options.privateKey),
     passphrase: passphrase === undefined ? undefined : await readSecret(passphrase),
     chain: await readTexts('chain', options.chain),
-    rolloverCertificates: await readTexts('rolloverCertificates', options.rolloverCertificates),
   };
   return readAuthority(texts, new Date());
 }

@@ -26,7 +26,6 @@ export interface LocalOptions {
   readonly privateKey: string;
   readonly passphrase?: string;
   readonly chain: readonly string[];
-  readonly rolloverCertificates: readonly string[];
   readonly backdate: number;
   readonly retryAfter: number;
   readonly crl: { readonly validityHours: number; readonly urls: readonly string[] };
@@ -148,12 +147,6 @@ export const localOptionsSchema: SchemaObject = {
       title: 'Chain',
       description:
         'PEM files of the certificates above the issuing one, up to the self-signed root, in any order.',
-    },
-    rolloverCertificates: {
-      ...files,
-      title: 'Certificates around a change of the root',
-      description:
-        'PEM files of what cacerts also gives while clients move to a new root: the old root, and the cross certificates between the two (RFC 7030, section 4.1.3).',
     },
     backdate: {
       type: 'integer',

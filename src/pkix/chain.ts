@@ -1,6 +1,6 @@
 import { X509Certificate, type KeyObject } from 'node:crypto';
-import type { Certificate } from '../../pkix/certificate.ts';
-import { namesEqual, nameToString } from '../../pkix/names.ts';
+import type { Certificate } from './certificate.ts';
+import { namesEqual, nameToString } from './names.ts';
 
 /**
  * The chain from the issuing certificate to its self-signed root, out of certificates in any order. Each must
@@ -10,7 +10,7 @@ export function orderChain(issuing: Certificate, above: readonly Certificate[]):
   requireDistinct('chain', [issuing, ...above]);
   const chain = [issuing];
   const left = new Set(above);
-  for (let last = issuing; !isIssuedBy(last, last);) {
+  for (let last = issuing; !isRoot(last);) {
     const issuer = [...left].find((candidate) => isIssuedBy(last, candidate));
     if (issuer === undefined) throw incomplete(last);
     left.delete(issuer);
@@ -26,27 +26,45 @@ export function orderChain(issuing: Certificate, above: readonly Certificate[]):
 }
 
 /**
- * Refuses what must not stand beside the chain in `cacerts`: an end entity, a certificate that nobody in the
- * bag signed, and a retired root that would look newer than the current one (RFC 7030, section 4.1.3).
+ * What `cacerts` gives: the certificates of a CA, and others that its clients need, such as those around a change of
+ * the root (RFC 7030, section 4.1.3). Refuses an end entity, duplicates, a certificate that nobody in the bag signed,
+ * a bag without a root, and a retired root that would look newer than the current one. Throws an Error with a plain
+ * sentence.
  */
-export function checkRollover(rollover: readonly Certificate[], chain: readonly Certificate[]): void {
-  const bag = [...chain, ...rollover];
-  const root = chain.at(-1);
-  requireDistinct('rolloverCertificates', bag);
-  for (const certificate of rollover) {
-    requireMayIssue(certificate);
+export function caCertificateBag(
+  chain: readonly Certificate[],
+  additional: readonly Certificate[],
+): readonly Certificate[] {
+  const bag = [...chain, ...additional];
+  requireDistinct('additionalCaCertificates', bag);
+  bag.forEach(requireMayIssue);
+  for (const certificate of additional) {
     if (!bag.some((issuer) => isIssuedBy(certificate, issuer))) {
       throw new Error(
-        `rolloverCertificates: nobody in the chain or here has signed ${describe(certificate)}.`,
-      );
-    }
-    if (root !== undefined && isIssuedBy(certificate, certificate) && certificate.notAfter >= root.notAfter) {
-      throw new Error(
-        `rolloverCertificates: the retired root ${describe(certificate)} must end before the current root, ` +
-          'since clients take the one that ends last for the current one.',
+        `additionalCaCertificates: nobody in the CA's chain or here has signed ${describe(certificate)}.`,
       );
     }
   }
+  requireNewestRoot(chain.filter(isRoot), additional.filter(isRoot));
+  return bag;
+}
+
+function requireNewestRoot(current: readonly Certificate[], others: readonly Certificate[]): void {
+  const [root] = [...current, ...others];
+  if (root === undefined) {
+    throw new Error("additionalCaCertificates: the CA's chain has no self-signed root; add the root here.");
+  }
+  const lasting = current.length === 0 ? undefined : others.find(({ notAfter }) => notAfter >= root.notAfter);
+  if (lasting !== undefined) {
+    throw new Error(
+      `additionalCaCertificates: the retired root ${describe(lasting)} must end before the current root, ` +
+        'since clients take the one that ends last for the current one.',
+    );
+  }
+}
+
+function isRoot(certificate: Certificate): boolean {
+  return isIssuedBy(certificate, certificate);
 }
 
 /** Throws when the certificate is not valid at the moment. */
