@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { EstError } from '../errors.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
+import { createCertificateMemory } from '../pkix/certificate-memory.ts';
 import { DerError, readDer } from '../pkix/der.ts';
 import { readPublicKey } from '../pkix/keys.ts';
 import { PathError, validatePath } from '../pkix/path.ts';
@@ -28,9 +29,10 @@ export interface ClientCertificateOptions {
 export function createClientCertificateAuthenticator(
   options: ClientCertificateOptions,
 ): CertificateAuthenticator {
+  const read = createCertificateMemory(mostClients);
   return async function clientCertificate({ clientCertificate: presented }, now, signal) {
     if (presented === undefined) return undefined;
-    const certificate = readCertificate(presented.x509.raw);
+    const certificate = read(presented.x509.raw);
     if (!presented.authorized) refuseUnlessOnlyExpired(presented, certificate, options.expiredFor, now);
     const identity = identify(presented, certificate, await options.explicit(signal), options, now);
     if (identity.trustAnchor === 'explicit' && (await options.isRevoked(identity.certificate, signal))) {
@@ -40,6 +42,9 @@ export function createClientCertificateAuthenticator(
   };
 }
 
+/** Clients whose certificates are kept decoded at one alias. */
+const mostClients = 1000;
+
 /**
  * Tries the EST CA first. There only the CA's own certificates count as intermediates, so that a sibling CA
  * under the same root does not pass for the EST CA; a third party's chain may come with the handshake.
@@ -48,18 +53,26 @@ function identify(
   { x509 }: PresentedCertificate,
   certificate: Certificate,
   explicit: TrustAnchors,
-  { implicit, expiredFor }: ClientCertificateOptions,
+  { implicit, expiredFor: ownExpiredFor }: ClientCertificateOptions,
   now: Date,
 ): CertificateIdentity {
-  const presentedIntermediates = [...implicit.intermediates, ...presentedChain(x509)];
   const attempts = [
-    { anchors: explicit, intermediates: explicit.intermediates, expiredFor },
-    { anchors: implicit, intermediates: presentedIntermediates, expiredFor: 0 },
+    { anchors: explicit, intermediates: () => explicit.intermediates, expiredFor: ownExpiredFor },
+    {
+      anchors: implicit,
+      intermediates: () => [...implicit.intermediates, ...presentedChain(x509)],
+      expiredFor: 0,
+    },
   ];
   const failures: string[] = [];
-  for (const { anchors, ...limits } of attempts) {
+  for (const { anchors, intermediates, expiredFor } of attempts) {
     try {
-      validatePath(certificate, { trustAnchors: anchors.roots, at: now, ...limits });
+      validatePath(certificate, {
+        trustAnchors: anchors.roots,
+        intermediates: intermediates(),
+        at: now,
+        expiredFor,
+      });
       return { certificate, trustAnchor: anchors.kind };
     } catch (error) {
       if (!(error instanceof PathError)) throw error;

@@ -172,7 +172,7 @@ function objectionToSignature(subject: Certificate, issuer: Certificate): string
   return undefined;
 }
 
-/** Signatures found right, and keys: of the certificates of CAs, which live long and never change. */
+/** Signatures found right, and keys: certificates never change, and those of CAs and busy clients are kept. */
 const signedBy = new WeakMap<Certificate, WeakSet<Certificate>>();
 const publicKeys = new WeakMap<Certificate, PublicKey>();
 

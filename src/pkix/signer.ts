@@ -29,16 +29,12 @@ export function createRequestSigner(type: KeyType, privateKey: KeyObject): Signe
 }
 
 function signerBy(privateKey: KeyObject, { hash, algorithmIdentifier }: Algorithm): Signer {
+  // On a curve a signature costs less than the way to the thread pool; with RSA it would block every other request.
+  const isQuick = privateKey.asymmetricKeyType === 'ec';
   return {
     algorithmIdentifier,
-    // The callback form signs on the thread pool; the other one would block every other request.
     sign: async (data) =>
-      await new Promise((resolve, reject) => {
-        sign(hash, data, privateKey, (error, signature) => {
-          if (error === null) resolve(signature);
-          else reject(error);
-        });
-      }),
+      isQuick ? sign(hash, data, privateKey) : await promisify(sign)(hash, data, privateKey),
   };
 }
 

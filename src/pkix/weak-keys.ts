@@ -99,7 +99,9 @@ export function createBlocklist(text: string): Blocklist {
     }
     fingerprints.add(line);
   }
-  return { includes: (publicKey) => fingerprints.has(modulusFingerprint(publicKey) ?? '') };
+  return {
+    includes: (publicKey) => fingerprints.size > 0 && fingerprints.has(modulusFingerprint(publicKey) ?? ''),
+  };
 }
 
 function modulusFingerprint(publicKey: KeyObject): string | undefined {

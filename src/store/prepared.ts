@@ -29,9 +29,8 @@ export function prepared<Values extends object, Row>(
     ({ placeholder: name }) as unknown as Values[Name];
   const compiled = build(place).compile();
   return async function run(executor, values) {
-    const known = new Map<string, unknown>(Object.entries(values));
     const parameters = compiled.parameters.map((parameter) =>
-      isPlaceholder(parameter) ? known.get(parameter.placeholder) : parameter,
+      isPlaceholder(parameter) ? Reflect.get(values, parameter.placeholder) : parameter,
     );
     return await executor.executeQuery<Row>({ ...compiled, parameters });
   };
