@@ -1,9 +1,14 @@
-import type { CertificationAuthority } from './ca/ca.ts';
 import type { Configuration } from './config/configuration.ts';
 import type { Log } from './ops/log.ts';
 import { openAliases } from './server/aliases.ts';
 import { textOf } from './server/context.ts';
-import { closeBackends, openCertificationAuthorities, openingTimeout, openState } from './server/drivers.ts';
+import {
+  closeBackends,
+  openCertificationAuthorities,
+  openingTimeout,
+  openState,
+  type Backend,
+} from './server/drivers.ts';
 import { listenEst, listenHttp, readTlsFiles, urlOf } from './server/listeners.ts';
 
 // For those who write a backend or a store of their own.
@@ -49,16 +54,18 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
     );
     await openAliases(configuration, backends, store, log);
     await readTlsFiles(configuration);
-    const problems = await Promise.all([...backends].map(async ([name, ca]) => await problemOf(name, ca)));
+    const problems = await Promise.all(
+      [...backends].map(async ([name, backend]) => await problemOf(name, backend)),
+    );
     return problems.filter((problem) => problem !== undefined);
   } catch (error) {
     return [textOf(error)];
   }
 }
 
-async function problemOf(name: string, ca: CertificationAuthority): Promise<string | undefined> {
+async function problemOf(name: string, { opened }: Backend): Promise<string | undefined> {
   try {
-    await ca.health?.(AbortSignal.timeout(openingTimeout));
+    await opened.health?.(AbortSignal.timeout(openingTimeout));
     return undefined;
   } catch (error) {
     return `backends.${name}: ${textOf(error)}`;

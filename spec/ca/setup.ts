@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,13 +6,14 @@ import type { CertificationAuthority, EnrollmentRequest } from '../../src/ca/ca.
 import { createLocalCertificationAuthority } from '../../src/ca/local/create.ts';
 import { localDriver } from '../../src/ca/local/local.ts';
 import type { LocalOptions } from '../../src/ca/local/options.ts';
-import { readDer } from '../../src/pkix/der.ts';
-import { dNSName } from '../../src/pkix/general-names.ts';
-import { readPublicKey, type KeyType, type PublicKey } from '../../src/pkix/keys.ts';
+import { dNSName, type GeneralName } from '../../src/pkix/general-names.ts';
+import type { KeyType } from '../../src/pkix/keys.ts';
 import { nameFromAttributes } from '../../src/pkix/names.ts';
 import { oids } from '../../src/pkix/oids.ts';
+import { readCertificationRequest } from '../../src/pkix/pkcs10.ts';
 import { stateStoreDrivers } from '../../src/store/index.ts';
 import type { CertificateRegistry, HeldRequestRegistry } from '../../src/store/store.ts';
+import { extension, id, sequence, signedRequest, type KeyPair } from '../support/csr.ts';
 import { recordLog, type RecordedLog } from '../support/log.ts';
 
 /** The texts of a CA, PEM. */
@@ -120,40 +121,37 @@ export async function openLocal(
   }
 }
 
-const keyPairs: Readonly<Record<KeyType, () => KeyObject>> = {
-  RSA: () => generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey,
-  'P-256': () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey,
-  'P-384': () => generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey,
-  'P-521': () => generateKeyPairSync('ec', { namedCurve: 'P-521' }).publicKey,
-  Ed25519: () => generateKeyPairSync('ed25519').publicKey,
-  'ML-DSA-44': () => generateKeyPairSync('ml-dsa-44').publicKey,
-  'ML-DSA-65': () => generateKeyPairSync('ml-dsa-65').publicKey,
-  'ML-DSA-87': () => generateKeyPairSync('ml-dsa-87').publicKey,
+const keyPairs: Readonly<Record<KeyType, () => KeyPair>> = {
+  RSA: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  'P-256': () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  'P-384': () => generateKeyPairSync('ec', { namedCurve: 'P-384' }),
+  'P-521': () => generateKeyPairSync('ec', { namedCurve: 'P-521' }),
+  Ed25519: () => generateKeyPairSync('ed25519'),
+  'ML-DSA-44': () => generateKeyPairSync('ml-dsa-44'),
+  'ML-DSA-65': () => generateKeyPairSync('ml-dsa-65'),
+  'ML-DSA-87': () => generateKeyPairSync('ml-dsa-87'),
 };
 
 /** Every kind of key that a device may have. */
 export const keyTypes = Object.keys(keyPairs) as readonly KeyType[];
 
-const deviceKeys = new Map<KeyType, PublicKey>();
+const deviceKeys = new Map<KeyType, KeyPair>();
 
-/** The public key of the device; the same for each kind, since RSA keys take long. */
-function deviceKey(type: KeyType): PublicKey {
-  const spki = (): Buffer => keyPairs[type]().export({ type: 'spki', format: 'der' });
-  const key = deviceKeys.get(type) ?? readPublicKey(readDer(spki()));
+/** The key of the device; the same for each kind, since RSA keys take long. */
+function deviceKey(type: KeyType): KeyPair {
+  const key = deviceKeys.get(type) ?? keyPairs[type]();
   deviceKeys.set(type, key);
   return key;
 }
 
-/** A request of device-1, as the gateway would hand it to a backend. */
+/** A request of device-1, as the gateway would hand it to a backend; its CSR has the names of the changes. */
 export function newRequest(
   changes: Partial<EnrollmentRequest> = {},
   keyType: KeyType = 'P-256',
 ): EnrollmentRequest {
-  const subject = nameFromAttributes([
-    { type: oids.commonName, value: 'device-1' },
-    { type: oids.serialNumber, value: '0815' },
-  ]);
-  const subjectAltName = [dNSName('device-1.example')];
+  const subject = changes.subject ?? nameFromAttributes(deviceNames);
+  const subjectAltName = changes.subjectAltName ?? [dNSName('device-1.example')];
+  const extensions = subjectAltName.length === 0 ? [] : [subjectAltNameOf(subjectAltName)];
   return {
     requestId: randomUUID(),
     idempotencyKey: randomUUID(),
@@ -165,31 +163,25 @@ export function newRequest(
       user: { name: 'device', remainingUses: undefined },
       certificate: undefined,
     },
-    csr: {
-      der: Buffer.alloc(0),
-      subject,
-      publicKey: deviceKey(keyType),
-      signatureAlgorithm: 'ecdsaWithSHA256',
-      attributes: new Map(),
-      extensions: [],
-      subjectAltName,
-      keyUsage: undefined,
-      extendedKeyUsage: undefined,
-      basicConstraints: undefined,
-      challengePassword: undefined,
-      changeSubjectName: undefined,
-      otpChallenge: undefined,
-      revocationChallenge: undefined,
-      estIdentityLinking: undefined,
-    },
+    csr: readCertificationRequest(signedRequest(deviceKey(keyType), { subject: subject.der, extensions })),
     linked: false,
     subject,
     subjectAltName,
     keyUsage: undefined,
     extendedKeyUsage: undefined,
     profile: undefined,
+    attemptedSince: undefined,
     ...changes,
   };
+}
+
+const deviceNames = [
+  { type: oids.commonName, value: 'device-1' },
+  { type: oids.serialNumber, value: '0815' },
+];
+
+function subjectAltNameOf(names: readonly GeneralName[]): Buffer {
+  return extension(id.subjectAltName, sequence(...names.map(({ der }) => der)));
 }
 
 /** For calls that nobody gives up. */

@@ -92,7 +92,11 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
       it('says in_progress while the same request is being handled, and opens an abandoned record again', async () => {
         const id = await openOne(store);
         expect(await store.enrollments.open(enrollment(), at(29))).toEqual({ state: 'in_progress' });
-        expect(await store.enrollments.open(enrollment(), at(31))).toEqual({ state: 'opened', id });
+        expect(await store.enrollments.open(enrollment(), at(31))).toEqual({
+          state: 'opened',
+          id,
+          attemptedSince: start,
+        });
         expect(await store.enrollments.open(enrollment(), at(60))).toEqual({ state: 'in_progress' });
       });
 
@@ -106,7 +110,11 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
           ...found,
           reference: 'second',
         });
-        expect(await store.enrollments.open(enrollment(), at(1901))).toEqual({ state: 'opened', id });
+        expect(await store.enrollments.open(enrollment(), at(1901))).toEqual({
+          state: 'opened',
+          id,
+          attemptedSince: start,
+        });
       });
 
       it('P-04 keeps a pending request pending when the CA fails, and a closed one closed', async () => {

@@ -240,7 +240,11 @@ export interface CertificationRequestParts {
 
 /** A PKCS#10 certification request, DER, of any shape and properly signed unless told otherwise. */
 export async function certificationRequest(parts: CertificationRequestParts = {}): Promise<Buffer> {
-  const key = parts.key ?? (await keyPair('P-256'));
+  return signedRequest(parts.key ?? (await keyPair('P-256')), parts);
+}
+
+/** As `certificationRequest`, for a key that is there. */
+export function signedRequest(key: KeyPair, parts: Omit<CertificationRequestParts, 'key'> = {}): Buffer {
   const signer = parts.signWith ?? key.privateKey;
   const plainInfo = sequence(
     parts.version ?? integer(0n),

@@ -34,6 +34,11 @@ export interface EnrollmentRequest {
   readonly extendedKeyUsage: readonly string[] | undefined;
   /** The certificate profile that the alias names; its meaning is the backend's. */
   readonly profile: string | undefined;
+  /**
+   * When the first attempt under this idempotency key began, whose outcome nobody knows: the CA may have issued since
+   * then. Undefined: there was none.
+   */
+  readonly attemptedSince: Date | undefined;
 }
 
 /** What a CA backend answers. A refusal is thrown. */
@@ -126,8 +131,8 @@ export interface CertificationAuthorityServices {
   readonly log: Log;
 }
 
-/** A kind of CA backend: one object in a table (`ca/index.ts`, or passed to `createServer`). */
-export interface CertificationAuthorityDriver<Options = unknown> {
+/** What every kind of CA backend says of itself. */
+interface Driver {
   /** The value of `driver` in the configuration. */
   readonly name: string;
   /**
@@ -136,6 +141,47 @@ export interface CertificationAuthorityDriver<Options = unknown> {
    * (read it with `readSecret` of `ops/secret.ts`).
    */
   readonly optionsSchema: SchemaObject;
+}
+
+/** A kind of CA backend: one object in a table (`ca/index.ts`, or passed to `createServer`). */
+export interface CertificationAuthorityDriver<Options = unknown> extends Driver {
   /** Opens the backend; throws an Error with a plain sentence when a file or an option is unusable. */
   open(options: Options, services: CertificationAuthorityServices): Promise<CertificationAuthority>;
+}
+
+/**
+ * A kind of CA backend with several CAs behind it: each alias says by settings of its own which one it wants, and how.
+ */
+export interface CertificationAuthoritiesDriver<Options = unknown, AliasSettings = unknown> extends Driver {
+  readonly aliasSettings: {
+    /** JSON Schema of what an alias has below a key named like the driver; formats as above. */
+    readonly schema: SchemaObject;
+    /** What is contradictory in settings that fit the schema, each as a sentence. */
+    contradictionsIn(settings: AliasSettings): readonly string[];
+  };
+  /** As above. */
+  open(
+    options: Options,
+    services: CertificationAuthorityServices,
+  ): Promise<CertificationAuthorities<AliasSettings>>;
+}
+
+/** A backend with several CAs; `health` and `close` are those of `CertificationAuthority`. */
+export interface CertificationAuthorities<AliasSettings = unknown> extends Pick<
+  CertificationAuthority,
+  'health' | 'close'
+> {
+  /** Called at start for each alias; throws an Error with a plain sentence when the settings name what is not there. */
+  forAlias(settings: AliasSettings, signal: AbortSignal): Promise<CertificationAuthorityForAlias>;
+}
+
+/** A CA as one alias wants it, and what the alias's settings say about the gateway's own checks. */
+export interface CertificationAuthorityForAlias {
+  readonly ca: CertificationAuthority;
+  /** What a client that enrols must show. A renewal needs a certificate of the CA, and nothing else. */
+  readonly authentication: 'clientCertificate' | 'basic' | 'both';
+  /** Whether a renewal may keep its key. */
+  readonly renewWithSameKey: boolean;
+  /** Whether serverkeygen is switched on. */
+  readonly serverKeyGeneration: boolean;
 }

@@ -1,9 +1,9 @@
-import type { CertificationAuthorityDriver } from './ca.ts';
+import type { CertificationAuthoritiesDriver, CertificationAuthorityDriver } from './ca.ts';
+import { ejbcaDriver } from './ejbca/ejbca.ts';
 import { localDriver } from './local/local.ts';
 import { mockDriver } from './mock.ts';
 
 /** Every kind of CA backend; a new one is one file and one entry here. */
-export const certificationAuthorityDrivers: readonly CertificationAuthorityDriver[] = [
-  localDriver,
-  mockDriver,
-];
+export const certificationAuthorityDrivers: readonly (
+  CertificationAuthorityDriver | CertificationAuthoritiesDriver
+)[] = [localDriver, ejbcaDriver, mockDriver];

@@ -1,3 +1,5 @@
+import { ejbcaAliasText, ejbcaBackendText } from './init-template-ejbca.ts';
+
 /** What differs between one new gateway and another. */
 export interface TemplateValues {
   /** Host and port of plain HTTP, as they stand in a URL. */
@@ -83,7 +85,7 @@ backends:
         #crlUrls: ['http://${httpAuthority}/crl/local.crl']
         #caIssuersUrls: ['http://${httpAuthority}/ca/local.cer']
 
-  # For rehearsals without a CA: issues from a key that is thrown away at the end. The profile of the alias says how
+${ejbcaBackendText}  # For rehearsals without a CA: issues from a key that is thrown away at the end. The profile of the alias says how
   # it answers: issue, pending, denied, rejected, slow, down, wrong-key, garbage.
   #rehearsal:
     #driver: mock
@@ -193,7 +195,7 @@ aliases:
       # Days in which an expired certificate of the CA may still renew itself, and do nothing else; the log line of each
       # such request has expiredAt.
       #renewExpiredDays: 0
-
+${ejbcaAliasText}
 # Bounds of the EST listener.
 limits:
   # Octets of a request body as sent.

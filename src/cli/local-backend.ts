@@ -34,8 +34,9 @@ export async function withLocalBackend<Value>(
 ): Promise<Value> {
   const backends = Object.fromEntries(Object.entries(configuration.backends).filter(([key]) => key === name));
   const log = createLog({ level: 'error', format: 'text' }, process.stderr);
-  const ca = (await openCertificationAuthorities({ ...configuration, backends }, store, log)).get(name);
-  if (ca === undefined) throw new Error(`There is no backend named ${name}.`);
+  const opened = await openCertificationAuthorities({ ...configuration, backends }, store, log);
+  const ca = opened.get(name)?.opened;
+  if (ca === undefined || 'forAlias' in ca) throw new Error(`There is no local CA named ${name}.`);
   try {
     return await use(ca);
   } finally {

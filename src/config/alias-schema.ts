@@ -256,6 +256,6 @@ export const aliasSchema: SchemaObject = {
     serverKeyGeneration: serverKeyGenerationSchema,
     policy: policySchema,
   },
-  required: ['backend', 'authentication'],
+  required: ['backend'],
   additionalProperties: false,
 };

@@ -46,8 +46,9 @@ export interface AliasConfiguration {
   /** A key of `backends`. */
   readonly backend: string;
   /** The certificate profile; its meaning is the backend's. */
-  readonly profile: string | undefined;
-  readonly authentication: AuthenticationMode;
+  readonly profile?: string;
+  /** Undefined where the alias's settings at its backend say it. */
+  readonly authentication?: AuthenticationMode;
   /** Paths of PEM files: trusted besides the backend's own CA certificates. */
   readonly explicitTrustAnchors: readonly string[];
   /** Paths of PEM files: given by cacerts besides the backend's own CA certificates. */

@@ -111,7 +111,8 @@ function nearest(key: string, known: readonly string[]): string | undefined {
   return best !== undefined && best.edits <= Math.min(3, best.name.length / 2) ? best.name : undefined;
 }
 
-function missingKey(key: string, schema: SchemaObject): string {
+/** Says that a key of an object is missing, and what is expected. */
+export function missingKey(key: string, schema: SchemaObject): string {
   const missing = propertiesOf(schema)[key];
   const expected = missing === undefined ? '' : `; expected ${expectation(missing)}`;
   return `the key ${quoted(key)} is missing${expected}`;

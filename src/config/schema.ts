@@ -48,8 +48,17 @@ export function configurationSchema(): SchemaObject {
     },
     required: ['listeners', 'store', 'backends', 'aliases'],
     additionalProperties: false,
-    definitions: { alias: aliasSchema },
+    definitions: { alias: fullAliasSchema() },
   };
+}
+
+/** An alias, with what it can say about backends that listen to it. */
+export function fullAliasSchema(): SchemaObject {
+  const settings = certificationAuthorityDrivers.flatMap((driver) =>
+    'aliasSettings' in driver ? [[driver.name, driver.aliasSettings.schema] as const] : [],
+  );
+  const properties = { ...(aliasSchema['properties'] as object), ...Object.fromEntries(settings) };
+  return { ...aliasSchema, properties };
 }
 
 const namePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';

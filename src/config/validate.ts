@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { dirname, resolve } from 'node:path';
+import { backendSettingsProblems } from './backend-settings.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import type { Configuration } from './configuration.ts';
 import { describeErrors, located, type Problem } from './messages.ts';
@@ -19,7 +20,11 @@ interface Place {
 export function validate(source: Source): Settings {
   const { file, value } = source;
   const errors = schemaErrors(value, { directory: dirname(resolve(file)) });
-  const problems: readonly Problem[] = [...describeErrors(errors, value), ...contradictions(value)];
+  const problems: readonly Problem[] = [
+    ...describeErrors(errors, value),
+    ...contradictions(value),
+    ...(errors.length === 0 ? backendSettingsProblems(value as Settings) : []),
+  ];
   if (problems.length > 0) throw new ConfigurationError(located(problems, source));
   return value as Settings;
 }

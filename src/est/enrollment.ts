@@ -120,7 +120,7 @@ async function answerOfCa(
 ): Promise<EnrollmentResult> {
   const { ca } = request.alias;
   const { fullPkiRequest } = permitted;
-  const caRequest = toCaRequest(request, permitted, opened.id);
+  const caRequest = toCaRequest(request, permitted, opened);
   if (opened.state === 'pending' && ca.resume !== undefined) {
     return await ca.resume(opened.reference, caRequest, request.signal);
   }
@@ -225,11 +225,11 @@ function repeatWindow({ receivedAt, repeatWindow: seconds, deadline, pending }: 
 function toCaRequest(
   request: EstRequest,
   { operation, identity, csr, names }: PermittedEnrollment,
-  idempotencyKey: string,
+  opened: UnfinishedEnrollment,
 ): EnrollmentRequest {
   return {
     requestId: request.id,
-    idempotencyKey,
+    idempotencyKey: opened.id,
     alias: request.alias.name,
     operation,
     identity,
@@ -240,5 +240,6 @@ function toCaRequest(
     keyUsage: csr.keyUsage,
     extendedKeyUsage: csr.extendedKeyUsage,
     profile: request.alias.profile,
+    attemptedSince: opened.state === 'opened' ? opened.attemptedSince : undefined,
   };
 }

@@ -1,6 +1,6 @@
 import { createBasicAuthenticator } from '../auth/basic.ts';
 import { createClientCertificateAuthenticator } from '../auth/client-certificate.ts';
-import { createAuthentication, type Authentication } from '../auth/index.ts';
+import { createAuthentication, type Authentication, type AuthenticationMode } from '../auth/index.ts';
 import { createOtpVerifier } from '../auth/otp-challenge.ts';
 import { createOwnCertificateCheck } from '../auth/own-certificate.ts';
 import { trustAnchors } from '../auth/trust-anchors.ts';
@@ -13,6 +13,7 @@ import { createBlocklist } from '../pkix/weak-keys.ts';
 import { createPolicy } from '../policy/policy.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
+import { openAliasBackend } from './alias-backend.ts';
 import { openingTimeout, type Backends } from './drivers.ts';
 import { readCertificates, readTexts } from './files.ts';
 import { openFullCmc } from './full-cmc.ts';
@@ -42,9 +43,7 @@ async function openAlias(
   store: StateStore,
   log: Log,
 ): Promise<Alias> {
-  const ca = backends.get(options.backend);
-  if (ca === undefined) throw new Error(`There is no backend named ${options.backend}.`);
-  ca.checkProfile?.(options.profile);
+  const { ca, policy, serverKeyGeneration, ...wanted } = await openAliasBackend(options, backends);
   const caCertificates = await openCaCertificates(
     ca,
     {
@@ -61,10 +60,10 @@ async function openAlias(
   const isRevoked = async ({ serialNumber }: Certificate, signal: AbortSignal): Promise<boolean> =>
     (await ca.certificateStatus?.(serialNumber, signal)) === 'revoked';
   const user = createBasicAuthenticator(name, store.users);
-  const authentication = (expiredFor: number): Authentication =>
+  const authentication = (mode: AuthenticationMode, expiredFor: number): Authentication =>
     createAuthentication({
       alias: name,
-      mode: options.authentication,
+      mode,
       clientCertificate: createClientCertificateAuthenticator({
         explicit: async (signal) => (await caCertificates.current(signal)).anchors,
         implicit,
@@ -83,18 +82,15 @@ async function openAlias(
     caCertificates,
     implicitTrustAnchors: implicit,
     profile: options.profile,
-    authenticate: authentication(0),
-    authenticateRenewal: authentication(options.policy.renewExpiredDays * day),
+    authenticate: authentication(wanted.authentication, 0),
+    authenticateRenewal: authentication(wanted.renewalAuthentication, policy.renewExpiredDays * day),
     verifyOtp: createOtpVerifier(name, store.users),
-    policy: createPolicy(options.policy),
+    policy: createPolicy(policy),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),
     fullCmc: options.fullCmc && (await openFullCmc(options.fullCmc, ca, checkSigner)),
     serverKeyGeneration:
-      options.serverKeyGeneration &&
-      (await withContext(
-        'serverKeyGeneration',
-        openServerKeyGeneration(options.serverKeyGeneration, options.policy),
-      )),
+      serverKeyGeneration &&
+      (await withContext('serverKeyGeneration', openServerKeyGeneration(serverKeyGeneration, policy))),
     strict: options.strict,
     wrap: options.wrap,
   };

@@ -1,4 +1,4 @@
-import type { CertificationAuthority } from '../ca/ca.ts';
+import type { CertificationAuthorities, CertificationAuthority } from '../ca/ca.ts';
 import { certificationAuthorityDrivers } from '../ca/index.ts';
 import type { Configuration, DriverOptions } from '../config/configuration.ts';
 import type { Log } from '../ops/log.ts';
@@ -6,8 +6,15 @@ import { stateStoreDrivers } from '../store/index.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
 
+/** An open CA backend. */
+export interface Backend {
+  /** The name of its driver. */
+  readonly driver: string;
+  readonly opened: CertificationAuthority | CertificationAuthorities;
+}
+
 /** The open CA backends by the names that the configuration gives them. */
-export type Backends = ReadonlyMap<string, CertificationAuthority>;
+export type Backends = ReadonlyMap<string, Backend>;
 
 /** Milliseconds that a backend may take at start for its CA certificates or its health. */
 export const openingTimeout = 15_000;
@@ -23,23 +30,21 @@ export async function openCertificationAuthorities(
   { certificates, heldRequests }: StateStore,
   log: Log,
 ): Promise<Backends> {
-  const opened = new Map<string, CertificationAuthority>();
+  const all = new Map<string, Backend>();
   for (const [name, backend] of Object.entries(backends)) {
     const services = { name, certificates, heldRequests, pendingExpiry, log };
-    opened.set(
-      name,
-      await withContext(
-        `backends.${name}`,
-        find(certificationAuthorityDrivers, backend).open(optionsOf(backend), services),
-      ),
+    const opened = await withContext<Backend['opened']>(
+      `backends.${name}`,
+      find(certificationAuthorityDrivers, backend).open(optionsOf(backend), services),
     );
+    all.set(name, { driver: backend.driver, opened });
   }
-  return opened;
+  return all;
 }
 
 /** Closes every backend that can be closed. */
 export async function closeBackends(backends: Backends): Promise<void> {
-  await Promise.all([...backends.values()].map(async (ca) => await ca.close?.()));
+  await Promise.all([...backends.values()].map(async ({ opened }) => await opened.close?.()));
 }
 
 function find<Driver extends { readonly name: string }>(

@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server } from 'node:http';
+import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
 import { createEstListener } from '../est/listener.ts';
@@ -65,8 +66,15 @@ export async function listenHttp(
 ): Promise<Listener | undefined> {
   const { http } = configuration.listeners;
   if (http === undefined) return undefined;
-  const server = createHttpServer(createPublicationHandler(backends, log));
+  const server = createHttpServer(createPublicationHandler(publishersOf(backends), log));
   return await withContext('listeners.http', listen(server, http));
+}
+
+/** The backends that are CAs themselves. */
+function publishersOf(backends: Backends): ReadonlyMap<string, CertificationAuthority> {
+  return new Map(
+    [...backends].flatMap(([name, { opened }]) => ('forAlias' in opened ? [] : [[name, opened] as const])),
+  );
 }
 
 /** A server that listens, and how it ends. */

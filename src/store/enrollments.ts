@@ -212,7 +212,7 @@ async function openAgain(
     .set({ state: 'open', request_id: requestId, opened_at: now.getTime() })
     .where('id', '=', id)
     .execute();
-  return { state: 'opened', id };
+  return { state: 'opened', id, attemptedSince: timeOfId(id) };
 }
 
 /** Whose limit of pending requests is reached; undefined: one more may wait. */
@@ -282,6 +282,10 @@ async function changeUses(
 /** Ordered by time, so that new records stand together in the index. */
 function newId(now: Date): string {
   return `${now.getTime().toString(16).padStart(12, '0')}-${randomUUID()}`;
+}
+
+function timeOfId(id: string): Date {
+  return new Date(Number.parseInt(id, 16));
 }
 
 function toEntry(row: Row): JournalEntry {

@@ -34,8 +34,11 @@ export interface NewEnrollment {
 
 /** What `EnrollmentJournal.open` finds or does. */
 export type OpenedEnrollment =
-  /** Recorded (again): ask the CA, then call `issued`, `pending`, `refused` or `failed` with this id. */
-  | { readonly state: 'opened'; readonly id: string }
+  /**
+   * Recorded (again): ask the CA, then call `issued`, `pending`, `refused` or `failed` with this id. `attemptedSince` is
+   * when it was recorded first, if this is again.
+   */
+  | { readonly state: 'opened'; readonly id: string; readonly attemptedSince?: Date }
   /** The same request was answered within the window: give this certificate (DER) again. */
   | { readonly state: 'issued'; readonly certificate: Buffer }
   /** The same request waits at the CA: ask it by this reference. */

@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto';
+import { EstError } from '../../errors.ts';
+import type { Certificate } from '../../pkix/certificate.ts';
+import { generalNamesEqual } from '../../pkix/general-names.ts';
+import { namesEqual, type Name } from '../../pkix/names.ts';
+import type { CertificationAuthority, EnrollmentRequest, EnrollmentResult } from '../ca.ts';
+import type { EjbcaAliasSettings } from './alias-settings.ts';
+import type { EjbcaCalls, EnrollmentAnswer } from './calls.ts';
+import { generateUsername } from './name-generation.ts';
+
+/** What a CA of EJBCA is made of for an alias. */
+export interface AuthorityParts {
+  readonly calls: EjbcaCalls;
+  readonly settings: EjbcaAliasSettings;
+  /** Of the CA, in EJBCA's writing. */
+  readonly dn: string;
+  /** Seconds after which a client whose request waits for approval shall ask again. */
+  readonly retryAfter: number;
+}
+
+/** A CA of EJBCA as the settings of one alias want it. */
+export function createAuthorityForAlias(parts: AuthorityParts): CertificationAuthority {
+  const { calls, dn } = parts;
+  const underWay = new Map<string, Promise<EnrollmentResult>>();
+
+  return {
+    caCertificates: async (signal) => await calls.chain(dn, signal),
+
+    async enroll(request, signal) {
+      const { idempotencyKey } = request;
+      const result = underWay.get(idempotencyKey) ?? enrollInRaMode(parts, request, signal);
+      underWay.set(idempotencyKey, result);
+      return await result.finally(() => underWay.delete(idempotencyKey));
+    },
+
+    async resume(reference, { requestId }, signal) {
+      return resultOf(parts, await calls.finalize(Number(reference), requestId, signal));
+    },
+
+    async certificateStatus(serialNumber, signal) {
+      const isRevoked = await calls.isRevoked(dn, serialNumber, signal);
+      if (isRevoked === undefined) return 'unknown';
+      return isRevoked ? 'revoked' : 'good';
+    },
+
+    crl: async (signal) => await calls.latestCrl(dn, signal),
+  };
+}
+
+/** The end entity is made, or changed, and gets its certificate, all in one call. */
+async function enrollInRaMode(
+  parts: AuthorityParts,
+  request: EnrollmentRequest,
+  signal: AbortSignal,
+): Promise<EnrollmentResult> {
+  const { calls, settings } = parts;
+  refuseOtherNames(request);
+  const username = await usernameOf(parts, request, signal);
+  const issued = await findIssued(calls, username, request, signal);
+  if (issued !== undefined) return { status: 'issued', certificate: issued.der };
+  const answer = await calls.pkcs10Enroll(
+    {
+      requestId: request.requestId,
+      csr: request.csr.der,
+      username,
+      password: randomBytes(24).toString('base64url'),
+      certificateAuthority: settings.certificateAuthority,
+      certificateProfile: settings.certificateProfile,
+      endEntityProfile: settings.endEntityProfile,
+    },
+    signal,
+  );
+  return resultOf(parts, answer);
+}
+
+/** EJBCA takes the names from the CSR, so that it can certify no others. */
+function refuseOtherNames({ csr, subject, subjectAltName }: EnrollmentRequest): void {
+  if (namesEqual(csr.subject, subject) && generalNamesEqual(csr.subjectAltName ?? [], subjectAltName)) return;
+  throw new EstError('rejected_by_ca', 'The CA certifies only the names that stand in the CSR itself.');
+}
+
+/** Of the end entity that has the certificate which is renewed; else as the alias makes such names. */
+async function usernameOf(
+  { calls, settings: { nameGeneration } }: AuthorityParts,
+  { operation, identity, csr, idempotencyKey }: EnrollmentRequest,
+  signal: AbortSignal,
+): Promise<string> {
+  const current = operation === 'simplereenroll' ? identity.certificate?.certificate : undefined;
+  const holder = current && (await holderOf(calls, current, signal));
+  return holder ?? generateUsername(nameGeneration, csr.subject, idempotencyKey);
+}
+
+/** The user name of the end entity to which EJBCA issued the certificate; undefined: EJBCA does not know it. */
+async function holderOf(
+  calls: EjbcaCalls,
+  { serialNumber, sha256 }: Certificate,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const found = await calls.findCertificates(serialNumber, undefined, signal);
+  return found.find(({ certificate }) => certificate.sha256 === sha256)?.username;
+}
+
+/** Milliseconds by which the clock of EJBCA may be behind the gateway's. */
+const clockSkew = 60_000;
+
+/** What an earlier attempt at the same enrolment got, though nobody heard of it. */
+async function findIssued(
+  calls: EjbcaCalls,
+  username: string,
+  { csr, attemptedSince }: EnrollmentRequest,
+  signal: AbortSignal,
+): Promise<Certificate | undefined> {
+  if (attemptedSince === undefined) return undefined;
+  const since = new Date(attemptedSince.getTime() - clockSkew);
+  const found = await calls.findCertificates(username, since, signal);
+  return found.find(
+    ({ certificate, isRevoked }) =>
+      !isRevoked &&
+      certificate.spki.equals(csr.publicKey.spki) &&
+      partsOf(certificate.subject) === partsOf(csr.subject),
+  )?.certificate;
+}
+
+/** EJBCA puts the parts of a subject into an order of its own. */
+function partsOf({ rdns }: Name): string {
+  const parts = rdns.flat().map(({ type, value }) => [type, value.toLowerCase()].join('='));
+  return JSON.stringify(parts.sort());
+}
+
+function resultOf({ retryAfter }: AuthorityParts, answer: EnrollmentAnswer): EnrollmentResult {
+  if (answer.status === 'issued') return answer;
+  if (answer.requestId === undefined) {
+    throw new EstError(
+      'rejected_by_ca',
+      'The CA decides on this request later, and does not say how to ask again.',
+    );
+  }
+  return { status: 'pending', reference: String(answer.requestId), retryAfter };
+}

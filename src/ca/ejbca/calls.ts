@@ -1,0 +1,300 @@
+import { Ajv } from 'ajv';
+import { readCertificate, certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
+import { parseJson } from './credentials.ts';
+import { nonsense, type RestClient } from './rest-client.ts';
+
+/** The calls of EJBCA's REST API that the gateway makes, each with its answer checked. Unknown members are no fault. */
+export interface EjbcaCalls {
+  /** Such as `EJBCA 8.3.2 Community`. */
+  status(signal: AbortSignal): Promise<string>;
+  /** Whether the version 2 of certificate management answers; throws when it is switched off. */
+  statusOfV2(signal: AbortSignal): Promise<void>;
+  /** The CAs that the gateway may use. */
+  certificationAuthorities(signal: AbortSignal): Promise<readonly EjbcaCa[]>;
+  /** From the CA up to its root, DER. */
+  chain(dn: string, signal: AbortSignal): Promise<readonly Buffer[]>;
+  /** DER. */
+  latestCrl(dn: string, signal: AbortSignal): Promise<Buffer>;
+  /** By serial number in hex; undefined: this CA never issued it. */
+  isRevoked(dn: string, serialNumber: string, signal: AbortSignal): Promise<boolean | undefined>;
+  hasCertificateProfile(name: string, signal: AbortSignal): Promise<boolean>;
+  /** Registers the end entity, or changes it, and issues. */
+  pkcs10Enroll(request: Pkcs10Enroll, signal: AbortSignal): Promise<EnrollmentAnswer>;
+  /** Issues to an end entity that is registered, if the code is right. */
+  certificateRequest(request: CertificateRequestCall, signal: AbortSignal): Promise<EnrollmentAnswer>;
+  /** Issues what was waiting for approval. */
+  finalize(requestId: number, forRequest: string, signal: AbortSignal): Promise<EnrollmentAnswer>;
+  /** The certificates whose subject, user name or serial number is this text; at most 100, in any order. */
+  findCertificates(
+    text: string,
+    issuedSince: Date | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly FoundCertificate[]>;
+}
+
+/** A CA as EJBCA lists it. */
+export interface EjbcaCa {
+  readonly name: string;
+  /** In EJBCA's own writing, which its paths take. */
+  readonly dn: string;
+}
+
+/** What `pkcs10enroll` takes. */
+interface Pkcs10Enroll {
+  readonly requestId: string;
+  /** PKCS#10, DER. */
+  readonly csr: Buffer;
+  readonly username: string;
+  readonly password: string;
+  readonly certificateAuthority: string;
+  readonly certificateProfile: string;
+  readonly endEntityProfile: string;
+}
+
+/** What `certificaterequest` takes. */
+interface CertificateRequestCall {
+  readonly requestId: string;
+  /** PKCS#10, DER. */
+  readonly csr: Buffer;
+  readonly username: string;
+  /** The enrolment code. */
+  readonly code: string;
+  readonly certificateAuthority: string;
+}
+
+/** An answer to an enrolment. */
+export type EnrollmentAnswer =
+  | { readonly status: 'issued'; readonly certificate: Buffer }
+  | { readonly status: 'waiting'; readonly requestId: number | undefined };
+
+/** A certificate that EJBCA knows. */
+interface FoundCertificate {
+  readonly certificate: Certificate;
+  /** Of the end entity. */
+  readonly username: string;
+  readonly isRevoked: boolean;
+}
+
+const ajv = new Ajv();
+const text = { type: 'string' } as const;
+
+const isStatus = ajv.compile<{ readonly revision: string }>({
+  type: 'object',
+  properties: { status: { const: 'OK' }, revision: text },
+  required: ['status', 'revision'],
+});
+
+const isCaList = ajv.compile<{
+  readonly certificate_authorities: readonly { readonly name: string; readonly subject_dn: string }[];
+}>({
+  type: 'object',
+  properties: {
+    certificate_authorities: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: { name: text, subject_dn: text },
+        required: ['name', 'subject_dn'],
+      },
+    },
+  },
+  required: ['certificate_authorities'],
+});
+
+const isCrl = ajv.compile<{ readonly crl: string }>({
+  type: 'object',
+  properties: { crl: text },
+  required: ['crl'],
+});
+
+const isRevocation = ajv.compile<{ readonly revoked: boolean }>({
+  type: 'object',
+  properties: { revoked: { type: 'boolean' } },
+  required: ['revoked'],
+});
+
+const isObject = ajv.compile<object>({ type: 'object' });
+
+const isIssued = ajv.compile<{ readonly certificate: string }>({
+  type: 'object',
+  properties: { certificate: text },
+  required: ['certificate'],
+});
+
+const isFound = ajv.compile<{
+  readonly certificates: readonly {
+    readonly username: string | null;
+    readonly base64Cert: string;
+    readonly status: number;
+  }[];
+}>({
+  type: 'object',
+  properties: {
+    certificates: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          username: { type: ['string', 'null'] },
+          base64Cert: text,
+          status: { type: 'integer' },
+        },
+        required: ['username', 'base64Cert', 'status'],
+      },
+    },
+  },
+  required: ['certificates'],
+});
+
+/** CERT_REVOKED and CERT_ARCHIVED with EJBCA's numbers. */
+const revokedStatuses = [40, 60];
+
+/** The typed calls over a client. */
+export function createEjbcaCalls(client: RestClient): EjbcaCalls {
+  async function get<Answer>(
+    path: string,
+    check: Parameters<typeof client.json<Answer>>[1],
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const answer = await client.json({ method: 'GET', path }, check, signal);
+    if (answer === undefined) throw nonsense(path);
+    return answer;
+  }
+
+  async function enroll(
+    path: string,
+    call: { readonly body: object; readonly requestId: string; readonly secret?: string },
+    signal: AbortSignal,
+  ): Promise<EnrollmentAnswer> {
+    const answer = await client.call({ method: 'POST', path, ...call }, signal);
+    if (answer.status === 'waiting') return answer;
+    const value = answer.status === 'ok' ? parseJson(answer.body) : undefined;
+    const certificate = isIssued(value) ? decodeCertificate(value.certificate) : undefined;
+    if (certificate === undefined) throw nonsense(path);
+    return { status: 'issued', certificate };
+  }
+
+  return {
+    async status(signal) {
+      return (await get('/v1/certificate/status', isStatus, signal)).revision;
+    },
+    async statusOfV2(signal) {
+      await get('/v2/certificate/status', isStatus, signal);
+    },
+    async certificationAuthorities(signal) {
+      const list = await get('/v1/ca', isCaList, signal);
+      return list.certificate_authorities.map(({ name, subject_dn: dn }) => ({ name, dn }));
+    },
+    async chain(dn, signal) {
+      const path = `/v1/ca/${encodeURIComponent(dn)}/certificate/download`;
+      const answer = await client.call({ method: 'GET', path }, signal);
+      const certificates = answer.status === 'ok' ? readPem(answer.body) : [];
+      if (certificates.length === 0) throw nonsense(path);
+      return certificates;
+    },
+    async latestCrl(dn, signal) {
+      const path = `/v1/ca/${encodeURIComponent(dn)}/getLatestCrl`;
+      const der = decodeDer((await get(path, isCrl, signal)).crl);
+      if (der === undefined) throw nonsense(path);
+      return der;
+    },
+    async isRevoked(dn, serialNumber, signal) {
+      const path = `/v1/certificate/${encodeURIComponent(dn)}/${serialNumber}/revocationstatus`;
+      const absent = /Certificate with serial number .* was not found/;
+      return (await client.json({ method: 'GET', path, absent }, isRevocation, signal))?.revoked;
+    },
+    async hasCertificateProfile(name, signal) {
+      const path = `/v2/certificate/profile/${encodeURIComponent(name)}`;
+      const absent = /Certificate profile with name .* doesn't exist/;
+      return (await client.json({ method: 'GET', path, absent }, isObject, signal)) !== undefined;
+    },
+    async pkcs10Enroll({ requestId, csr, password, ...request }, signal) {
+      const body = {
+        certificate_request: pemOf(csr),
+        certificate_authority_name: request.certificateAuthority,
+        certificate_profile_name: request.certificateProfile,
+        end_entity_profile_name: request.endEntityProfile,
+        username: request.username,
+        password,
+        include_chain: false,
+      };
+      return await enroll('/v1/certificate/pkcs10enroll', { body, requestId, secret: password }, signal);
+    },
+    async certificateRequest({ requestId, csr, username, code, certificateAuthority }, signal) {
+      const body = {
+        certificate_request: pemOf(csr),
+        certificate_authority_name: certificateAuthority,
+        username,
+        password: code,
+        include_chain: false,
+      };
+      return await enroll('/v1/certificate/certificaterequest', { body, requestId, secret: code }, signal);
+    },
+    async finalize(waiting, requestId, signal) {
+      const body = { response_format: 'DER', password: '' };
+      return await enroll(`/v1/certificate/${waiting}/finalize`, { body, requestId }, signal);
+    },
+    async findCertificates(value, issuedSince, signal) {
+      const path = '/v2/certificate/search';
+      const since = issuedSince === undefined ? [] : [issuedAfter(issuedSince)];
+      const body = {
+        pagination: { page_size: 100, current_page: 1 },
+        criteria: [{ property: 'QUERY', value, operation: 'EQUAL' }, ...since],
+      };
+      const answer = await client.json({ method: 'POST', path, body, isSafe: true }, isFound, signal);
+      if (answer === undefined) throw nonsense(path);
+      return answer.certificates.flatMap(({ username, base64Cert, status }) => {
+        const certificate = readFound(base64Cert);
+        if (certificate === undefined) throw nonsense(path);
+        return username === null
+          ? []
+          : [{ username, certificate, isRevoked: revokedStatuses.includes(status) }];
+      });
+    },
+  };
+}
+
+function issuedAfter(date: Date): object {
+  const value = date.toISOString().replace(/\.\d+Z$/, 'Z');
+  return { property: 'ISSUED_DATE', value, operation: 'AFTER' };
+}
+
+function pemOf(csr: Buffer): string {
+  const lines = csr.toString('base64').match(/.{1,64}/g) ?? [];
+  return ['-----BEGIN CERTIFICATE REQUEST-----', ...lines, '-----END CERTIFICATE REQUEST-----', ''].join(
+    '\n',
+  );
+}
+
+/** EJBCA gives base64 of DER, in some answers base64 of that; undefined for anything else. */
+function decodeCertificate(base64: string): Buffer | undefined {
+  return decodeDer(base64) ?? decodeDer(Buffer.from(base64, 'base64').toString('latin1'));
+}
+
+const sequence = 0x30;
+
+function decodeDer(base64: string): Buffer | undefined {
+  const joined = base64.replaceAll(/\s/g, '');
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(joined)) return undefined;
+  const der = Buffer.from(joined, 'base64');
+  return der[0] === sequence ? der : undefined;
+}
+
+/** Undefined for what is no certificate. */
+function readFound(base64: string): Certificate | undefined {
+  const der = decodeCertificate(base64);
+  try {
+    return der === undefined ? undefined : readCertificate(der);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Empty for what is no PEM. */
+function readPem(bytes: Buffer): readonly Buffer[] {
+  try {
+    return certificatesFromPem(bytes.toString('latin1')).map(({ der }) => der);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,172 @@
+import axios, { isAxiosError, type AxiosInstance, type AxiosResponse } from 'axios';
+import { Agent } from 'node:https';
+import type { Socket } from 'node:net';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import { EstError } from '../../errors.ts';
+
+/** A request as it goes out. */
+interface HttpRequest {
+  readonly method: 'GET' | 'POST';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** An answer as it came, whatever its status. */
+export interface HttpAnswer {
+  readonly status: number;
+  /** Without parameters, in lower case; empty: none. */
+  readonly mediaType: string;
+  readonly body: Buffer;
+  /** Whole seconds of Retry-After, when the answer says so. */
+  readonly retryAfter: number | undefined;
+}
+
+/** Kept-alive TLS connections to one server. */
+export interface Connection {
+  /**
+   * Sends a request once; follows no redirect. Throws `ca_unavailable` when the server cannot be reached or ends the
+   * connection, `ca_timeout` when the answer is late, `ca_bad_answer` when TLS fails or the answer is too large.
+   */
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
+  close(): void;
+}
+
+/** What a connection is made with; times in seconds. */
+export interface ConnectionOptions {
+  /** PEM or PKCS#12 of the own key, and the PEM of the CAs that the server's certificate may come from. */
+  readonly tls: SecureContextOptions;
+  readonly timeouts: { readonly connect: number; readonly answer: number };
+  /** Octets of an answer. */
+  readonly maxResponse: number;
+}
+
+/** Milliseconds after which an idle connection is closed, before the server or a proxy does it. */
+const idleTimeout = 15_000;
+
+/** Seconds after which a server that cannot be reached may be back. */
+const retryAfter = 10;
+
+/** Nothing is connected until the first request. */
+export function createConnection({ tls, timeouts, maxResponse }: ConnectionOptions): Connection {
+  const agent = createAgent(tls, timeouts.connect * 1000);
+  const client: AxiosInstance = axios.create({
+    httpsAgent: agent,
+    maxRedirects: 0,
+    maxContentLength: maxResponse,
+    decompress: false,
+    proxy: false,
+    responseType: 'arraybuffer',
+    transformRequest: (body: string | undefined) => body,
+    validateStatus: null,
+  });
+
+  return {
+    async send({ method, url, headers, body }, signal) {
+      const deadline = startDeadline(signal, timeouts.answer * 1000);
+      try {
+        const data = body === undefined ? {} : { data: body };
+        return toAnswer(
+          await client.request<Buffer>({ method, url, headers, signal: deadline.signal, ...data }),
+        );
+      } catch (error) {
+        throw toEstError(error, deadline.signal);
+      } finally {
+        deadline.clear();
+      }
+    },
+    close() {
+      agent.destroy();
+    },
+  };
+}
+
+function createAgent(tls: SecureContextOptions, connectTimeout: number): Agent {
+  const agent = new Agent({ ...tls, keepAlive: true, timeout: idleTimeout, maxFreeSockets: 256 });
+  const connect = agent.createConnection.bind(agent);
+  agent.createConnection = (options, callback) => {
+    const socket = connect(options, callback) as TLSSocket;
+    limitConnecting(socket, connectTimeout);
+    return socket;
+  };
+  return agent;
+}
+
+/** Ends a socket that is not through with TCP and TLS in time. */
+function limitConnecting(socket: Socket, milliseconds: number): void {
+  const timer = setTimeout(() => {
+    socket.destroy(Object.assign(new Error('The connection took too long.'), { code: 'ETIMEDOUT' }));
+  }, milliseconds);
+  const stop = (): void => {
+    clearTimeout(timer);
+  };
+  socket.once('secureConnect', stop);
+  socket.once('close', stop);
+}
+
+/** Aborts with the given signal, or when the time is over. */
+function startDeadline(
+  signal: AbortSignal,
+  milliseconds: number,
+): { readonly signal: AbortSignal; readonly clear: () => void } {
+  const controller = new AbortController();
+  const abort = (): void => {
+    controller.abort(signal.reason);
+  };
+  const timer = setTimeout(() => {
+    controller.abort(new AnswerTimeout());
+  }, milliseconds);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  return {
+    signal: controller.signal,
+    clear: () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    },
+  };
+}
+
+/** The server did not answer in the time that it has. */
+class AnswerTimeout extends Error {}
+
+/** Whether an error says that the server itself is down or hangs, not that a caller was out of time. */
+export function isServerFailure(error: unknown): boolean {
+  if (!(error instanceof EstError)) return false;
+  return (
+    error.code === 'ca_unavailable' || (error.code === 'ca_timeout' && error.cause instanceof AnswerTimeout)
+  );
+}
+
+function toAnswer({ status, headers, data }: AxiosResponse<Buffer>): HttpAnswer {
+  const header = (name: string): string => String(headers[name] ?? '');
+  const [mediaType = ''] = header('content-type').split(';');
+  const seconds = /^\d{1,6}$/.exec(header('retry-after'))?.[0];
+  return {
+    status,
+    mediaType: mediaType.trim().toLowerCase(),
+    body: data,
+    retryAfter: seconds === undefined ? undefined : Number(seconds),
+  };
+}
+
+/** The request stays out of the cause: it may hold an enrolment code or a token. */
+function toEstError(thrown: unknown, signal: AbortSignal): EstError {
+  if (signal.aborted) {
+    return new EstError('ca_timeout', 'EJBCA did not answer in time.', { cause: signal.reason });
+  }
+  const { message, code = '' } = isAxiosError(thrown) ? thrown : { message: String(thrown) };
+  const cause = Object.assign(new Error(message), { code });
+  if (message.startsWith('maxContentLength')) {
+    return new EstError('ca_bad_answer', 'The answer of EJBCA is larger than limits.maxResponse.', { cause });
+  }
+  if (isTlsFailure(code)) {
+    return new EstError('ca_bad_answer', 'EJBCA and the gateway do not accept each other in TLS.', { cause });
+  }
+  return new EstError('ca_unavailable', 'EJBCA cannot be reached.', { cause, retryAfter });
+}
+
+/** OpenSSL's words about certificates, and alerts. */
+function isTlsFailure(code: string): boolean {
+  return /^(ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO|HOSTNAME_)/.test(code);
+}

@@ -1,0 +1,101 @@
+import { readFile } from 'node:fs/promises';
+import type { Log } from '../../ops/log.ts';
+import type {
+  CertificationAuthorities,
+  CertificationAuthoritiesDriver,
+  CertificationAuthorityServices,
+} from '../ca.ts';
+import { contradictionsIn, ejbcaAliasSchema, type EjbcaAliasSettings } from './alias-settings.ts';
+import { createAuthorityForAlias } from './authority.ts';
+import { createEjbcaCalls, type EjbcaCa, type EjbcaCalls } from './calls.ts';
+import { openCredentials } from './credentials.ts';
+import { ejbcaOptionsSchema, type EjbcaOptions } from './options.ts';
+import { createRestClient } from './rest-client.ts';
+
+/** EJBCA behind the gateway: an alias behaves as an EST alias of EJBCA Enterprise would, also with Community. */
+export const ejbcaDriver: CertificationAuthoritiesDriver<EjbcaOptions, EjbcaAliasSettings> = {
+  name: 'ejbca',
+  optionsSchema: ejbcaOptionsSchema,
+  aliasSettings: { schema: ejbcaAliasSchema, contradictionsIn },
+  open: openEjbca,
+};
+
+/** Milliseconds that EJBCA may take at start to say who it is. */
+const openingTimeout = 10_000;
+
+async function openEjbca(
+  options: EjbcaOptions,
+  { name, log }: CertificationAuthorityServices,
+): Promise<CertificationAuthorities<EjbcaAliasSettings>> {
+  const trustAnchor = await readFile(options.trustAnchor, 'utf8');
+  const credentials = await openCredentials(options);
+  const client = createRestClient({ options, trustAnchor, credentials, name, log });
+  const calls = createEjbcaCalls(client);
+  try {
+    await introduce(calls, name, log);
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+  return {
+    async forAlias(settings, signal) {
+      const ca = await explained(findCa(calls, settings, signal));
+      return {
+        ca: createAuthorityForAlias({ calls, settings, dn: ca.dn, retryAfter: options.retryAfter }),
+        authentication: authenticationOf(settings),
+        renewWithSameKey: settings.allowUpdateWithSameKey,
+        serverKeyGeneration: settings.serverKeyGeneration,
+      };
+    },
+    async health(signal) {
+      await explained(calls.status(signal));
+      await explained(calls.certificationAuthorities(signal));
+      await explained(calls.statusOfV2(signal));
+    },
+    async close() {
+      client.close();
+      await Promise.resolve();
+    },
+  };
+}
+
+/** Says in the log which EJBCA it is, and what is switched off that only some requests need. */
+async function introduce(calls: EjbcaCalls, backend: string, log: Log): Promise<void> {
+  const signal = AbortSignal.timeout(openingTimeout);
+  const version = await explained(calls.status(signal));
+  log.info('EJBCA answers.', { backend, version });
+  await calls.statusOfV2(signal).catch(() => {
+    log.warn('Without the REST API V2 of EJBCA nobody can renew a certificate.', { backend });
+  });
+}
+
+async function findCa(
+  calls: EjbcaCalls,
+  { certificateAuthority }: EjbcaAliasSettings,
+  signal: AbortSignal,
+): Promise<EjbcaCa> {
+  const all = await calls.certificationAuthorities(signal);
+  const found = all.find(({ name }) => name === certificateAuthority);
+  if (found !== undefined) return found;
+  const names = all.map(({ name }) => name).join(', ');
+  throw new Error(
+    `ejbca.certificateAuthority: EJBCA has no CA ${certificateAuthority} that the gateway's role may use; ` +
+      `it may use: ${names === '' ? 'none' : names}.`,
+  );
+}
+
+function authenticationOf({
+  requireClientCertificate,
+  requireUsernameAndPassword,
+}: EjbcaAliasSettings): 'clientCertificate' | 'basic' | 'both' {
+  if (!requireUsernameAndPassword) return 'clientCertificate';
+  return requireClientCertificate ? 'both' : 'basic';
+}
+
+/** Operators read at start and from `check` what EJBCA said, too. */
+async function explained<Value>(promise: Promise<Value>): Promise<Value> {
+  return await promise.catch((error: unknown) => {
+    const { message, cause } = error instanceof Error ? error : new Error(String(error));
+    throw new Error(cause instanceof Error ? `${message} (${cause.message})` : message, { cause: error });
+  });
+}

@@ -1,0 +1,50 @@
+import { certificationAuthorityDrivers } from '../ca/index.ts';
+import type { AliasConfiguration, Configuration } from './configuration.ts';
+import { missingKey, type Problem } from './messages.ts';
+import { fullAliasSchema } from './schema.ts';
+
+/** What the aliases say about their backends and should not, or do not say and should; for a file that fits the schema. */
+export function backendSettingsProblems({
+  aliases,
+  backends,
+}: Pick<Configuration, 'aliases' | 'backends'>): readonly Problem[] {
+  return Object.entries(aliases).flatMap(([name, alias]) =>
+    aliasProblems(alias, backends[alias.backend]?.driver).map(({ path, text }) => ({
+      path: ['aliases', name, ...path],
+      text,
+    })),
+  );
+}
+
+/** Those whose aliases have settings of their own. */
+const drivers = certificationAuthorityDrivers.filter((driver) => 'aliasSettings' in driver);
+
+function aliasProblems(alias: AliasConfiguration, driverName: string | undefined): readonly Problem[] {
+  const said = alias as unknown as Readonly<Record<string, unknown>>;
+  const foreign = drivers
+    .filter(({ name }) => name !== driverName && said[name] !== undefined)
+    .map(({ name }) => ({ path: [name], text: `the backend of this alias has another driver than ${name}` }));
+  const driver = drivers.find(({ name }) => name === driverName);
+  if (driver === undefined) return [...foreign, ...missing(said, 'authentication')];
+  const { name, aliasSettings } = driver;
+  if (said[name] === undefined) return [...foreign, ...missing(said, name)];
+  return [
+    ...foreign,
+    ...superfluous(said, 'authentication', name),
+    ...superfluous(said, 'profile', name),
+    ...aliasSettings.contradictionsIn(said[name]).map((text) => ({ path: [name], text })),
+  ];
+}
+
+function missing(alias: Readonly<Record<string, unknown>>, key: string): readonly Problem[] {
+  return alias[key] === undefined ? [{ path: [], text: missingKey(key, fullAliasSchema()) }] : [];
+}
+
+function superfluous(
+  alias: Readonly<Record<string, unknown>>,
+  key: string,
+  driver: string,
+): readonly Problem[] {
+  if (alias[key] === undefined) return [];
+  return [{ path: [key], text: `leave it out; the settings below "${driver}" say it` }];
+}
