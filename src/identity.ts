@@ -1,4 +1,5 @@
 import type { Certificate } from './pkix/certificate.ts';
+import type { CertificationRequest } from './pkix/pkcs10.ts';
 
 /** Which kind of trust anchor the client's certificate leads to (RFC 7030, section 3.1). */
 export type TrustAnchorKind = 'explicit' | 'implicit';
@@ -17,9 +18,30 @@ export interface UserIdentity {
   readonly remainingUses: number | undefined;
 }
 
+/** Who a client says it is, with an enrolment code that only the CA can check. Nothing of it has been believed. */
+export interface EnrollmentClaim {
+  readonly username: string;
+  readonly code: string;
+  /** Header fields of a 401, if the code came by HTTP; undefined: it stood in the CSR. */
+  readonly challenge?: Readonly<Record<string, string>>;
+}
+
+/** Enrolment codes that the CA checks itself. */
+export interface EnrollmentCodes {
+  /** Where clients show them. */
+  readonly place: 'basic' | 'challengePassword' | 'subject';
+  /**
+   * Finds name and code in a CSR, and gives the CSR without a code in its subject. Throws `bad_certification_request`.
+   */
+  take(csr: CertificationRequest): { readonly claim: EnrollmentClaim; readonly csr: CertificationRequest };
+  /** The same for the same name and code, for the journal; it helps nobody to find the code. */
+  fingerprint(claim: EnrollmentClaim): string;
+}
+
 /**
  * Who is asking, and how we know. Made only by `src/auth`, from TLS and HTTP, never from the CSR
  * (RFC 5272, section 3.1). At least one of `user` and `certificate` is there; both are when the alias demands both.
+ * The exception is a `claim`, which the CA believes or not: then neither is.
  */
 export interface ClientIdentity {
   /** Stable and unique, for the journal: `user:NAME`, `certificate:SHA-256`, or both joined by `+`. */
@@ -28,4 +50,5 @@ export interface ClientIdentity {
   readonly description: string;
   readonly user: UserIdentity | undefined;
   readonly certificate: CertificateIdentity | undefined;
+  readonly claim?: EnrollmentClaim;
 }

@@ -23,7 +23,7 @@ export function basicChallenge(alias: string): { readonly 'WWW-Authenticate': st
   return { 'WWW-Authenticate': `Basic realm="EST ${alias}", charset="UTF-8"` };
 }
 
-interface BasicCredentials {
+export interface BasicCredentials {
   readonly name: string;
   readonly code: string;
 }
@@ -31,8 +31,8 @@ interface BasicCredentials {
 const basicScheme = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i;
 const controlCharacters = /\p{Cc}/u;
 
-/** RFC 7617, section 2: the name ends at the first colon; the code may hold more of them. */
-function readBasicCredentials(authorization: string): BasicCredentials | undefined {
+/** RFC 7617, section 2: the name ends at the first colon; the code may hold more of them. Undefined for what is not Basic. */
+export function readBasicCredentials(authorization: string): BasicCredentials | undefined {
   const token = basicScheme.exec(authorization)?.[1];
   const text = token === undefined ? undefined : decodeUtf8(Buffer.from(token, 'base64'));
   const colon = text?.indexOf(':') ?? -1;

@@ -1,5 +1,5 @@
 import type { SchemaObject } from 'ajv';
-import type { ClientIdentity } from '../identity.ts';
+import type { ClientIdentity, EnrollmentCodes } from '../identity.ts';
 import type { Log } from '../ops/log.ts';
 import type { GeneralName } from '../pkix/general-names.ts';
 import type { KeyUsage } from '../pkix/extensions.ts';
@@ -15,6 +15,7 @@ export interface EnrollmentRequest {
   readonly idempotencyKey: string;
   readonly alias: string;
   readonly operation: 'simpleenroll' | 'simplereenroll' | 'serverkeygen' | 'fullcmc';
+  /** With a claim in it: who the client says it is, for the CA to believe or refuse (`unauthenticated`). */
   readonly identity: ClientIdentity;
   /**
    * The PKCS#10 as received (`csr.der`) and decoded; its proof of possession was verified. For serverkeygen it is as
@@ -180,6 +181,8 @@ export interface CertificationAuthorityForAlias {
   readonly ca: CertificationAuthority;
   /** What a client that enrols must show. A renewal needs a certificate of the CA, and nothing else. */
   readonly authentication: 'clientCertificate' | 'basic' | 'both';
+  /** In place of it: codes that the CA checks itself. */
+  readonly enrollmentCodes: EnrollmentCodes | undefined;
   /** Whether a renewal may keep its key. */
   readonly renewWithSameKey: boolean;
   /** Whether serverkeygen is switched on. */

@@ -3,6 +3,7 @@ import type { OtpVerifier } from '../auth/otp-challenge.ts';
 import type { OwnCertificateCheck } from '../auth/own-certificate.ts';
 import type { TrustAnchors } from '../auth/trust-anchors.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
+import type { EnrollmentCodes } from '../identity.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import type { GeneratedKeyKind } from '../pkix/private-keys.ts';
@@ -23,6 +24,8 @@ export interface Alias {
   readonly authenticate: Authentication;
   /** For simplereenroll: as `authenticate`, but a certificate of the alias's CA may have expired some time ago. */
   readonly authenticateRenewal: Authentication;
+  /** That the CA checks itself; undefined: clients are authenticated here. */
+  readonly enrollmentCodes: EnrollmentCodes | undefined;
   readonly verifyOtp: OtpVerifier;
   readonly policy: Policy;
   /** Keys whose private halves are public knowledge. */

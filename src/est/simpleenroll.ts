@@ -1,15 +1,18 @@
 import { checkChannelBinding } from '../auth/channel-binding.ts';
 import { readCertificationRequest } from '../pkix/pkcs10.ts';
 import { permitEnrollment } from '../policy/policy.ts';
+import { identify } from './enrollment-code.ts';
 import { enroll, enrolled } from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
 
 /** A first certificate, or another one, for an authenticated client (RFC 7030, section 4.2.1). */
 export async function simpleenroll(request: EstRequest): Promise<EstResponse> {
   const { alias } = request;
-  const identity = await alias.authenticate(request.credentials, request.receivedAt, request.signal);
-  request.annotate({ identity: identity.description, trustAnchor: identity.certificate?.trustAnchor });
-  const csr = readCertificationRequest(await request.readBody('application/pkcs10'));
+  const shown = await alias.authenticate(request.credentials, request.receivedAt, request.signal);
+  request.annotate({ identity: shown.description, trustAnchor: shown.certificate?.trustAnchor });
+  const received = readCertificationRequest(await request.readBody('application/pkcs10'));
+  const { identity, csr } = identify(alias, shown, received);
+  request.annotate({ identity: identity.description });
   checkChannelBinding(csr, request.channelBinding);
   const names = permitEnrollment(alias.policy, identity, csr);
   const otpUser = await alias.verifyOtp(csr, identity);

@@ -4,6 +4,7 @@ import type { ClientIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import { readCertificationRequest } from '../pkix/pkcs10.ts';
 import { permitRenewal } from '../policy/policy.ts';
+import { withoutCode } from './enrollment-code.ts';
 import { enroll, enrolled } from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
 
@@ -17,7 +18,7 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
   request.annotate({ identity: identity.description, trustAnchor: identity.certificate?.trustAnchor });
   const current = renewableCertificate(identity);
   if (current.notAfter < request.receivedAt) request.annotate({ expiredAt: current.notAfter.toISOString() });
-  const csr = readCertificationRequest(await request.readBody('application/pkcs10'));
+  const csr = withoutCode(alias, readCertificationRequest(await request.readBody('application/pkcs10')));
   checkChannelBinding(csr, request.channelBinding);
   const names = permitRenewal(alias.policy, identity, current, csr, request.receivedAt);
   const otpUser = await alias.verifyOtp(csr, identity);

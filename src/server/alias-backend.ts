@@ -1,4 +1,5 @@
 import type { AuthenticationMode } from '../auth/index.ts';
+import type { EnrollmentCodes } from '../identity.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { AliasConfiguration, ServerKeyGenerationConfiguration } from '../config/configuration.ts';
 import type { PolicyOptions } from '../policy/options.ts';
@@ -8,6 +9,8 @@ import { openingTimeout, type Backends } from './drivers.ts';
 export interface AliasBackend {
   readonly ca: CertificationAuthority;
   readonly authentication: AuthenticationMode;
+  /** That the CA checks itself, in place of the authentication here; undefined: it checks none. */
+  readonly enrollmentCodes: EnrollmentCodes | undefined;
   /** For simplereenroll. */
   readonly renewalAuthentication: AuthenticationMode;
   readonly policy: PolicyOptions;
@@ -30,16 +33,38 @@ export async function openAliasBackend(
     if (authentication === undefined) throw new Error('The key authentication is missing.');
     const ca = backend.opened;
     ca.checkProfile?.(options.profile);
-    return { ca, authentication, renewalAuthentication: authentication, policy, serverKeyGeneration };
+    const both = { authentication, renewalAuthentication: authentication };
+    return { ca, ...both, enrollmentCodes: undefined, policy, serverKeyGeneration };
   }
   const settings = (options as unknown as Readonly<Record<string, unknown>>)[backend.driver];
   const wanted = await backend.opened.forAlias(settings, AbortSignal.timeout(openingTimeout));
+  if (wanted.enrollmentCodes !== undefined) refuseContradictions(options);
   return {
     ca: wanted.ca,
     authentication: wanted.authentication,
+    enrollmentCodes: wanted.enrollmentCodes,
     renewalAuthentication: 'clientCertificate',
     policy: { ...policy, renewWithSameKey: policy.renewWithSameKey && wanted.renewWithSameKey },
     serverKeyGeneration:
       serverKeyGeneration ?? (wanted.serverKeyGeneration ? serverKeyGenerationByDefault : undefined),
   };
+}
+
+/** Where the CA checks enrolment codes, nobody is authenticated before it has answered. */
+function refuseContradictions({ fullCmc, policy }: AliasConfiguration): void {
+  if (fullCmc !== undefined) {
+    throw new Error(
+      'fullCmc: leave it out; clients of this alias show enrolment codes that only the CA can check.',
+    );
+  }
+  if (policy.names === 'identity') {
+    throw new Error(
+      'policy.names: identity binds names to a client that is known; here only the CA knows it.',
+    );
+  }
+  if (policy.otpChallenge === 'required') {
+    throw new Error(
+      'policy.otpChallenge: the CA checks the enrolment codes of this alias, and takes no others.',
+    );
+  }
 }

@@ -1,4 +1,5 @@
 import { createBasicAuthenticator } from '../auth/basic.ts';
+import { createClaimAuthentication } from '../auth/claim.ts';
 import { createClientCertificateAuthenticator } from '../auth/client-certificate.ts';
 import { createAuthentication, type Authentication, type AuthenticationMode } from '../auth/index.ts';
 import { createOtpVerifier } from '../auth/otp-challenge.ts';
@@ -43,7 +44,10 @@ async function openAlias(
   store: StateStore,
   log: Log,
 ): Promise<Alias> {
-  const { ca, policy, serverKeyGeneration, ...wanted } = await openAliasBackend(options, backends);
+  const { ca, enrollmentCodes, policy, serverKeyGeneration, ...wanted } = await openAliasBackend(
+    options,
+    backends,
+  );
   const caCertificates = await openCaCertificates(
     ca,
     {
@@ -82,7 +86,10 @@ async function openAlias(
     caCertificates,
     implicitTrustAnchors: implicit,
     profile: options.profile,
-    authenticate: authentication(wanted.authentication, 0),
+    authenticate: enrollmentCodes
+      ? createClaimAuthentication(name, enrollmentCodes)
+      : authentication(wanted.authentication, 0),
+    enrollmentCodes,
     authenticateRenewal: authentication(wanted.renewalAuthentication, policy.renewExpiredDays * day),
     verifyOtp: createOtpVerifier(name, store.users),
     policy: createPolicy(policy),

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { EstError } from '../../errors.ts';
+import type { EnrollmentClaim } from '../../identity.ts';
 import type { Certificate } from '../../pkix/certificate.ts';
 import { generalNamesEqual } from '../../pkix/general-names.ts';
 import { namesEqual, type Name } from '../../pkix/names.ts';
@@ -28,7 +29,7 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
 
     async enroll(request, signal) {
       const { idempotencyKey } = request;
-      const result = underWay.get(idempotencyKey) ?? enrollInRaMode(parts, request, signal);
+      const result = underWay.get(idempotencyKey) ?? enroll(parts, request, signal);
       underWay.set(idempotencyKey, result);
       return await result.finally(() => underWay.delete(idempotencyKey));
     },
@@ -47,26 +48,74 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
   };
 }
 
-/** The end entity is made, or changed, and gets its certificate, all in one call. */
-async function enrollInRaMode(
+async function enroll(
   parts: AuthorityParts,
   request: EnrollmentRequest,
   signal: AbortSignal,
 ): Promise<EnrollmentResult> {
-  const { calls, settings } = parts;
+  const { claim } = request.identity;
+  if (claim !== undefined) return await enrollByCode(parts, request, claim, signal);
   refuseOtherNames(request);
-  const username = await usernameOf(parts, request, signal);
+  const endEntity =
+    parts.settings.operationMode === 'ra'
+      ? await endEntityInRaMode(parts, request, signal)
+      : await registeredEndEntity(parts, request, signal);
+  return await changeAndIssue(parts, request, endEntity, signal);
+}
+
+/** EJBCA checks the code, and certifies the names with which the end entity is registered. */
+async function enrollByCode(
+  parts: AuthorityParts,
+  request: EnrollmentRequest,
+  claim: EnrollmentClaim,
+  signal: AbortSignal,
+): Promise<EnrollmentResult> {
+  const { calls, settings } = parts;
+  const { username, code } = claim;
   const issued = await findIssued(calls, username, request, signal);
+  if (issued !== undefined) return { status: 'issued', certificate: issued.der };
+  const { requestId, csr } = request;
+  const { certificateAuthority } = settings;
+  const call = { requestId, csr: csr.der, username, code, certificateAuthority };
+  try {
+    return resultOf(parts, await calls.certificateRequest(call, signal));
+  } catch (error) {
+    throw refusedClaim(error, claim);
+  }
+}
+
+/** 401 where the code came by HTTP; 400 where it stood in the CSR, as EJBCA answers. */
+function refusedClaim(error: unknown, { challenge }: EnrollmentClaim): unknown {
+  if (!(error instanceof EstError) || error.code !== 'unauthenticated') return error;
+  const { message, cause } = error;
+  if (challenge === undefined) return new EstError('bad_certification_request', message, { cause });
+  return new EstError('unauthenticated', message, { cause, headers: challenge });
+}
+
+/** What an end entity is registered with before its certificate is issued. */
+interface EndEntity {
+  readonly username: string;
+  readonly certificateProfile: string;
+  readonly endEntityProfile: string;
+}
+
+/** The end entity is made, or changed, and gets its certificate, all in one call. */
+async function changeAndIssue(
+  parts: AuthorityParts,
+  request: EnrollmentRequest,
+  endEntity: EndEntity,
+  signal: AbortSignal,
+): Promise<EnrollmentResult> {
+  const { calls, settings } = parts;
+  const issued = await findIssued(calls, endEntity.username, request, signal);
   if (issued !== undefined) return { status: 'issued', certificate: issued.der };
   const answer = await calls.pkcs10Enroll(
     {
+      ...endEntity,
       requestId: request.requestId,
       csr: request.csr.der,
-      username,
       password: randomBytes(24).toString('base64url'),
       certificateAuthority: settings.certificateAuthority,
-      certificateProfile: settings.certificateProfile,
-      endEntityProfile: settings.endEntityProfile,
     },
     signal,
   );
@@ -79,15 +128,32 @@ function refuseOtherNames({ csr, subject, subjectAltName }: EnrollmentRequest): 
   throw new EstError('rejected_by_ca', 'The CA certifies only the names that stand in the CSR itself.');
 }
 
-/** Of the end entity that has the certificate which is renewed; else as the alias makes such names. */
-async function usernameOf(
-  { calls, settings: { nameGeneration } }: AuthorityParts,
+/** The one that has the certificate which is renewed; else one whose name is made as the alias says. */
+async function endEntityInRaMode(
+  { calls, settings }: AuthorityParts,
   { operation, identity, csr, idempotencyKey }: EnrollmentRequest,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<EndEntity> {
+  const { nameGeneration, certificateProfile, endEntityProfile } = settings;
   const current = operation === 'simplereenroll' ? identity.certificate?.certificate : undefined;
   const holder = current && (await holderOf(calls, current, signal));
-  return holder ?? generateUsername(nameGeneration, csr.subject, idempotencyKey);
+  const username = holder ?? generateUsername(nameGeneration, csr.subject, idempotencyKey);
+  return { username, certificateProfile, endEntityProfile };
+}
+
+/** The one that has the certificate which is renewed, with the profiles that it has. */
+async function registeredEndEntity(
+  { calls, settings: { certificateProfile, endEntityProfile } }: AuthorityParts,
+  { identity }: EnrollmentRequest,
+  signal: AbortSignal,
+): Promise<EndEntity> {
+  const current = identity.certificate?.certificate;
+  const username = current && (await holderOf(calls, current, signal));
+  if (current === undefined || username === undefined) {
+    throw new EstError('rejected_by_ca', 'The CA does not know the certificate that is to be renewed.');
+  }
+  const profiles = await calls.profilesOf(current, signal);
+  return { username, ...(profiles ?? { certificateProfile, endEntityProfile }) };
 }
 
 /** The user name of the end entity to which EJBCA issued the certificate; undefined: EJBCA does not know it. */
@@ -107,7 +173,7 @@ const clockSkew = 60_000;
 async function findIssued(
   calls: EjbcaCalls,
   username: string,
-  { csr, attemptedSince }: EnrollmentRequest,
+  { csr, identity, attemptedSince }: EnrollmentRequest,
   signal: AbortSignal,
 ): Promise<Certificate | undefined> {
   if (attemptedSince === undefined) return undefined;
@@ -117,7 +183,8 @@ async function findIssued(
     ({ certificate, isRevoked }) =>
       !isRevoked &&
       certificate.spki.equals(csr.publicKey.spki) &&
-      partsOf(certificate.subject) === partsOf(csr.subject),
+      // By a code the names of the CSR do not count.
+      (identity.claim !== undefined || partsOf(certificate.subject) === partsOf(csr.subject)),
   )?.certificate;
 }
 

@@ -1,5 +1,14 @@
-import { Ajv } from 'ajv';
 import { readCertificate, certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
+import {
+  isCaList,
+  isCrl,
+  isFound,
+  isFoundByV1,
+  isIssued,
+  isObject,
+  isRevocation,
+  isStatus,
+} from './answers.ts';
 import { parseJson } from './credentials.ts';
 import { nonsense, type RestClient } from './rest-client.ts';
 
@@ -30,6 +39,14 @@ export interface EjbcaCalls {
     issuedSince: Date | undefined,
     signal: AbortSignal,
   ): Promise<readonly FoundCertificate[]>;
+  /** The profiles with which a certificate was issued; undefined: EJBCA does not say. */
+  profilesOf(certificate: Certificate, signal: AbortSignal): Promise<Profiles | undefined>;
+}
+
+/** The names of the two profiles of an end entity. */
+interface Profiles {
+  readonly certificateProfile: string;
+  readonly endEntityProfile: string;
 }
 
 /** A CA as EJBCA lists it. */
@@ -40,15 +57,13 @@ export interface EjbcaCa {
 }
 
 /** What `pkcs10enroll` takes. */
-interface Pkcs10Enroll {
+interface Pkcs10Enroll extends Profiles {
   readonly requestId: string;
   /** PKCS#10, DER. */
   readonly csr: Buffer;
   readonly username: string;
   readonly password: string;
   readonly certificateAuthority: string;
-  readonly certificateProfile: string;
-  readonly endEntityProfile: string;
 }
 
 /** What `certificaterequest` takes. */
@@ -74,77 +89,6 @@ interface FoundCertificate {
   readonly username: string;
   readonly isRevoked: boolean;
 }
-
-const ajv = new Ajv();
-const text = { type: 'string' } as const;
-
-const isStatus = ajv.compile<{ readonly revision: string }>({
-  type: 'object',
-  properties: { status: { const: 'OK' }, revision: text },
-  required: ['status', 'revision'],
-});
-
-const isCaList = ajv.compile<{
-  readonly certificate_authorities: readonly { readonly name: string; readonly subject_dn: string }[];
-}>({
-  type: 'object',
-  properties: {
-    certificate_authorities: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: { name: text, subject_dn: text },
-        required: ['name', 'subject_dn'],
-      },
-    },
-  },
-  required: ['certificate_authorities'],
-});
-
-const isCrl = ajv.compile<{ readonly crl: string }>({
-  type: 'object',
-  properties: { crl: text },
-  required: ['crl'],
-});
-
-const isRevocation = ajv.compile<{ readonly revoked: boolean }>({
-  type: 'object',
-  properties: { revoked: { type: 'boolean' } },
-  required: ['revoked'],
-});
-
-const isObject = ajv.compile<object>({ type: 'object' });
-
-const isIssued = ajv.compile<{ readonly certificate: string }>({
-  type: 'object',
-  properties: { certificate: text },
-  required: ['certificate'],
-});
-
-const isFound = ajv.compile<{
-  readonly certificates: readonly {
-    readonly username: string | null;
-    readonly base64Cert: string;
-    readonly status: number;
-  }[];
-}>({
-  type: 'object',
-  properties: {
-    certificates: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          username: { type: ['string', 'null'] },
-          base64Cert: text,
-          status: { type: 'integer' },
-        },
-        required: ['username', 'base64Cert', 'status'],
-      },
-    },
-  },
-  required: ['certificates'],
-});
 
 /** CERT_REVOKED and CERT_ARCHIVED with EJBCA's numbers. */
 const revokedStatuses = [40, 60];
@@ -250,6 +194,17 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
           ? []
           : [{ username, certificate, isRevoked: revokedStatuses.includes(status) }];
       });
+    },
+    async profilesOf({ serialNumber, der }, signal) {
+      const path = '/v1/certificate/search';
+      const criteria = [{ property: 'QUERY', value: serialNumber, operation: 'EQUAL' }];
+      const body = { max_number_of_results: 100, criteria };
+      const answer = await client.json({ method: 'POST', path, body, isSafe: true }, isFoundByV1, signal);
+      const found = answer?.certificates.find(
+        ({ certificate }) => decodeCertificate(certificate)?.equals(der) === true,
+      );
+      const { certificate_profile: certificateProfile, end_entity_profile: endEntityProfile } = found ?? {};
+      return certificateProfile && endEntityProfile ? { certificateProfile, endEntityProfile } : undefined;
     },
   };
 }

@@ -8,6 +8,7 @@ import type {
 import { contradictionsIn, ejbcaAliasSchema, type EjbcaAliasSettings } from './alias-settings.ts';
 import { createAuthorityForAlias } from './authority.ts';
 import { createEjbcaCalls, type EjbcaCa, type EjbcaCalls } from './calls.ts';
+import { enrollmentCodesOf } from './client-mode.ts';
 import { openCredentials } from './credentials.ts';
 import { ejbcaOptionsSchema, type EjbcaOptions } from './options.ts';
 import { createRestClient } from './rest-client.ts';
@@ -40,9 +41,11 @@ async function openEjbca(
   return {
     async forAlias(settings, signal) {
       const ca = await explained(findCa(calls, settings, signal));
+      await requireCertificateProfile(calls, settings, signal);
       return {
         ca: createAuthorityForAlias({ calls, settings, dn: ca.dn, retryAfter: options.retryAfter }),
         authentication: authenticationOf(settings),
+        enrollmentCodes: enrollmentCodesOf(settings, credentials.secret),
         renewWithSameKey: settings.allowUpdateWithSameKey,
         serverKeyGeneration: settings.serverKeyGeneration,
       };
@@ -82,6 +85,18 @@ async function findCa(
     `ejbca.certificateAuthority: EJBCA has no CA ${certificateAuthority} that the gateway's role may use; ` +
       `it may use: ${names === '' ? 'none' : names}.`,
   );
+}
+
+/** Where the REST API V2 is switched off, nobody knows before the first enrolment. */
+async function requireCertificateProfile(
+  calls: EjbcaCalls,
+  { operationMode, certificateProfile }: EjbcaAliasSettings,
+  signal: AbortSignal,
+): Promise<void> {
+  if (operationMode === 'client') return;
+  const isThere = await calls.hasCertificateProfile(certificateProfile, signal).catch(() => true);
+  if (isThere) return;
+  throw new Error(`ejbca.certificateProfile: EJBCA has no certificate profile ${certificateProfile}.`);
 }
 
 function authenticationOf({

@@ -44,7 +44,7 @@ function firstPart(subject: Name, fields: readonly string[]): string {
 }
 
 /** As EJBCA writes a DN: in the order of the request, without the escapes that only its parsers need. */
-function wholeName({ rdns }: Name): string {
+export function wholeName({ rdns }: Name): string {
   const names = new Map(
     Object.entries(distinguishedNameFields).map(([name, type]): [string, string] => [type, name]),
   );

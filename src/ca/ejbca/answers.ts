@@ -1,0 +1,106 @@
+/** What EJBCA answers, as far as the gateway uses it. Unknown members are no fault, since versions differ. */
+import { Ajv } from 'ajv';
+
+const ajv = new Ajv();
+const text = { type: 'string' } as const;
+
+/** `/v1/certificate/status`, `/v2/certificate/status` */
+export const isStatus = ajv.compile<{ readonly revision: string }>({
+  type: 'object',
+  properties: { status: { const: 'OK' }, revision: text },
+  required: ['status', 'revision'],
+});
+
+/** `/v1/ca` */
+export const isCaList = ajv.compile<{
+  readonly certificate_authorities: readonly { readonly name: string; readonly subject_dn: string }[];
+}>({
+  type: 'object',
+  properties: {
+    certificate_authorities: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: { name: text, subject_dn: text },
+        required: ['name', 'subject_dn'],
+      },
+    },
+  },
+  required: ['certificate_authorities'],
+});
+
+/** `getLatestCrl` */
+export const isCrl = ajv.compile<{ readonly crl: string }>({
+  type: 'object',
+  properties: { crl: text },
+  required: ['crl'],
+});
+
+/** `revocationstatus` */
+export const isRevocation = ajv.compile<{ readonly revoked: boolean }>({
+  type: 'object',
+  properties: { revoked: { type: 'boolean' } },
+  required: ['revoked'],
+});
+
+/** Any JSON object. */
+export const isObject = ajv.compile<object>({ type: 'object' });
+
+/** `pkcs10enroll`, `certificaterequest`, `finalize` */
+export const isIssued = ajv.compile<{ readonly certificate: string }>({
+  type: 'object',
+  properties: { certificate: text },
+  required: ['certificate'],
+});
+
+/** `/v2/certificate/search` */
+export const isFound = ajv.compile<{
+  readonly certificates: readonly {
+    readonly username: string | null;
+    readonly base64Cert: string;
+    readonly status: number;
+  }[];
+}>({
+  type: 'object',
+  properties: {
+    certificates: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          username: { type: ['string', 'null'] },
+          base64Cert: text,
+          status: { type: 'integer' },
+        },
+        required: ['username', 'base64Cert', 'status'],
+      },
+    },
+  },
+  required: ['certificates'],
+});
+
+/** `/v1/certificate/search` */
+export const isFoundByV1 = ajv.compile<{
+  readonly certificates: readonly {
+    readonly certificate: string;
+    readonly certificate_profile?: string | null;
+    readonly end_entity_profile?: string | null;
+  }[];
+}>({
+  type: 'object',
+  properties: {
+    certificates: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          certificate: text,
+          certificate_profile: { type: ['string', 'null'] },
+          end_entity_profile: { type: ['string', 'null'] },
+        },
+        required: ['certificate'],
+      },
+    },
+  },
+  required: ['certificates'],
+});
