@@ -1,3 +1,4 @@
+import type { AccessRules } from '../support/ejbca/administrator.ts';
 import { startEjbca, type EjbcaOptions, type StandIn } from '../support/ejbca/start.ts';
 import { startTestGateway, type TestGateway, type TestGatewayOptions } from '../support/gateway.ts';
 
@@ -16,6 +17,8 @@ export interface EjbcaGatewayOptions extends Pick<TestGatewayOptions, 'limits'> 
   readonly backend?: object;
   /** Settings at EJBCA by alias; the rest of an alias below `alias`. */
   readonly aliases: Readonly<Record<string, AliasChanges>>;
+  /** The access rules of the gateway's role; left out: everything. */
+  readonly role?: AccessRules;
   /** Before the gateway starts. */
   readonly prepare?: (ejbca: StandIn) => Promise<void>;
 }
@@ -31,7 +34,7 @@ export async function startEjbcaGateway(options: EjbcaGatewayOptions): Promise<E
   try {
     await options.prepare?.(ejbca);
     const gateway = await startTestGateway({
-      backends: { ejbca: { ...backendFor(ejbca), ...options.backend } },
+      backends: { ejbca: { ...(await backendFor(ejbca, options.role)), ...options.backend } },
       aliases: Object.fromEntries(
         Object.entries(options.aliases).map(([name, { alias, ...settings }]) => [
           name,
@@ -63,8 +66,9 @@ const settingDefaults = {
 };
 
 /** The backend's entry in the configuration. */
-function backendFor(ejbca: StandIn): object {
-  const { certificateFile, keyFile } = ejbca.clientCertificate;
+async function backendFor(ejbca: StandIn, role: AccessRules | undefined): Promise<object> {
+  const { certificateFile, keyFile } =
+    role === undefined ? ejbca.clientCertificate : await ejbca.addClientCertificate('gateway', role);
   return {
     driver: 'ejbca',
     baseUrl: ejbca.url,
