@@ -57,8 +57,8 @@ export interface EstErrorOptions {
   readonly cause?: unknown;
   /** Whole seconds after which the same request may succeed. */
   readonly retryAfter?: number;
-  /** Response header fields that belong to the status: `Allow`, `Accept`, `WWW-Authenticate`. */
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Response header fields that belong to the status: `Allow`, `Accept`, `WWW-Authenticate`; a list is several lines. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** What a CMC answer says of it, where the code alone does not tell. */
   readonly cmcFailure?: CmcFailure;
 }
@@ -70,7 +70,7 @@ export interface EstErrorOptions {
 export class EstError extends Error {
   readonly code: EstErrorCode;
   readonly retryAfter: number | undefined;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly cmcFailure: CmcFailure | undefined;
 
   constructor(code: EstErrorCode, sentence: string, options: EstErrorOptions = {}) {

@@ -12,6 +12,7 @@ describe('loadConfiguration', () => {
     expect(aliases['est']).toEqual({
       backend: 'test',
       authentication: 'basic',
+      httpAuthentication: ['basic'],
       explicitTrustAnchors: [],
       additionalCaCertificates: [],
       implicitTrustAnchors: [],

@@ -112,7 +112,7 @@ describe('who may enrol, by alias', () => {
     ['A-04 another case of the scheme', `bAsIc ${basic.slice(6)}`, 200],
     ['V-56 no colon', `Basic ${Buffer.from('device').toString('base64')}`, 401],
     ['V-56 junk', 'Basic !!!', 401],
-    ['V-56 an empty name', `Basic ${Buffer.from(`:${user.code}`).toString('base64')}`, 401],
+    ['A-06 V-56 an empty name', `Basic ${Buffer.from(`:${user.code}`).toString('base64')}`, 401],
     [
       'V-56 a control character',
       `Basic ${Buffer.from(`${user.name}:${user.code}\n`).toString('base64')}`,

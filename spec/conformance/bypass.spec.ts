@@ -89,7 +89,7 @@ describe('bypasses of client authentication', () => {
       expiredFor: 0,
     });
     const shown = { x509: new X509Certificate(outsider.cert), authorized: true, expired: false };
-    const credentials = { authorization: undefined, clientCertificate: shown };
+    const credentials = { authorization: undefined, method: 'POST', target: '/', clientCertificate: shown };
     const { signal } = new AbortController();
     await expect(authenticate(credentials, new Date(), signal)).rejects.toMatchObject({ code: 'forbidden' });
   });
@@ -111,6 +111,8 @@ describe('bypasses of client authentication', () => {
       authenticate(
         {
           authorization: undefined,
+          method: 'POST',
+          target: '/',
           clientCertificate: { x509: new X509Certificate(device.cert), authorized, expired: false },
         },
         new Date(),

@@ -61,7 +61,7 @@ describe('hellos that no program of today sends', () => {
     ['SSL 3.0', 0x0300, handshakeFailure],
     ['TLS 1.0', 0x0301, protocolVersion],
     ['TLS 1.1', 0x0302, protocolVersion],
-  ])('T-02 refuses %s', async (_name, version, description) => {
+  ])('T-02 A-14 refuses %s', async (_name, version, description) => {
     // Suites of those days, and one that the server likes.
     const suites = [0x002f, 0x0035, 0xc009, 0xc00a, ecdheEcdsaAes128Gcm];
     expect(await answerTo(clientHello(version, suites))).toEqual({ type: alert, description });

@@ -183,6 +183,40 @@ describe('media types and header fields', () => {
     expect(await get('/.well-known/est/cacerts', { Accept: 'text/html' })).toMatchObject({ status: 200 });
   });
 
+  it.each([
+    'application/problem+json',
+    'text/html, Application/Problem+JSON;q=0.5',
+    'application/problem+json; charset=utf-8',
+  ])('D-02 explains a refusal in problem+json to who asks for it by %s', async (accept) => {
+    const answer = await send(`${gateway.url}/simpleenroll`, {
+      method: 'POST',
+      ca: gateway.trustAnchor,
+      headers: { Accept: accept },
+    });
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(JSON.parse(answer.body)).toEqual({
+      title: 'Unauthorized',
+      status: 401,
+      detail: expect.stringMatching(/^Authentication is required here/),
+      requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    });
+    expect(answer.headers['www-authenticate']).toMatch(/^Basic /);
+  });
+
+  it.each([
+    undefined,
+    '*/*',
+    'application/*',
+    'application/json',
+    'application/problem+json;q=0.0',
+    'text/plain',
+  ])('D-01 D-02 explains a refusal in plain text to who accepts %s', async (accept) => {
+    const headers = accept === undefined ? {} : { Accept: accept };
+    const answer = await send(`${gateway.url}/nothing`, { ca: gateway.trustAnchor, headers });
+    expect([answer.status, answer.headers['content-type']]).toEqual([404, 'text/plain']);
+    expect(answer.body).toMatch(/^[ -~]+ \(request [0-9a-f-]{36}\)\n$/);
+  });
+
   it('H-27 lets nobody keep an answer to a POST, or an error', async () => {
     expect((await enrolWithBasic(gateway, csr)).headers['cache-control']).toBe('no-store');
     expect((await get('/.well-known/est/unknown')).headers['cache-control']).toBe('no-store');

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { addUser } from '../../src/cli/user.ts';
 import { startTestGateway, user, type TestGateway } from '../support/gateway.ts';
 import { describeWith, openWorkplace, type Workplace } from '../support/programs.ts';
 
@@ -12,6 +13,10 @@ describeWith('curl', 'curl with openssl', () => {
   beforeAll(async () => {
     place = await openWorkplace();
     gateway = await startTestGateway({
+      aliases: {
+        digest: { authentication: 'basic', httpAuthentication: ['digest-SHA-256'] },
+        md5: { authentication: 'basic', httpAuthentication: ['digest-MD5'] },
+      },
       backends: {
         local: {
           driver: 'local',
@@ -24,6 +29,10 @@ describeWith('curl', 'curl with openssl', () => {
         },
       },
     });
+    for (const alias of ['digest', 'md5']) {
+      const added = { alias, name: 'täglich', code: 'p:q"r', remainingUses: undefined };
+      await addUser(gateway.store, added, ['SHA-256', 'MD5']);
+    }
     await writeFile(join(place.directory, 'root.pem'), gateway.trustAnchor);
     curl = `curl --silent --show-error --fail --cacert root.pem`;
     await place.bash(`${curl} ${gateway.url}/cacerts | ${decode} -out cacerts.pem`);
@@ -53,6 +62,17 @@ describeWith('curl', 'curl with openssl', () => {
       `${curl} ${login} ${type} --data-binary @${name}.csr ${gateway.url}/simpleenroll | ${decode} -out ${name}.pem`,
     );
     expect(await verify(`${name}.pem`)).toBe(`${name}.pem: OK\n`);
+  });
+
+  it.each(['digest', 'md5'])('A-08 A-09 enrols by Digest at the alias %s', async (alias) => {
+    await place.bash(
+      `openssl req -new -newkey rsa:2048 -nodes -keyout ${alias}.key -subj /CN=${alias} -out ${alias}.csr 2>/dev/null`,
+    );
+    await place.bash(
+      `${curl} --digest --user 'täglich:p:q"r' ${type} --data-binary @${alias}.csr ` +
+        `${gateway.url}/${alias}/simpleenroll | ${decode} -out ${alias}.pem`,
+    );
+    expect(await verify(`${alias}.pem`)).toBe(`${alias}.pem: OK\n`);
   });
 
   it.each([

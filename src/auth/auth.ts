@@ -8,6 +8,10 @@ import type { CertificateIdentity, UserIdentity } from '../identity.ts';
 export interface Credentials {
   /** The value of the Authorization header field. */
   readonly authorization: string | undefined;
+  /** Of the request: Digest credentials are good for one method and one path alone. */
+  readonly method: string;
+  /** The request target, as sent. */
+  readonly target: string;
   /** What the TLS layer has; undefined when the client sent no certificate. */
   readonly clientCertificate: PresentedCertificate | undefined;
 }

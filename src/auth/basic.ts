@@ -1,29 +1,25 @@
-import { EstError } from '../errors.ts';
+import type { UserIdentity } from '../identity.ts';
 import type { UserRegistry } from '../store/store.ts';
-import type { UserAuthenticator } from './auth.ts';
+import { realmOf } from './digest-secrets.ts';
 import { proveUser } from './user-code.ts';
 
 /**
- * HTTP Basic (RFC 7617) against the users of one alias. An unknown user costs the same time as a known one
- * and gets the same answer.
+ * HTTP Basic (RFC 7617) against the users of one alias: gives the user, undefined when name or code is wrong or the
+ * header field malformed. An unknown user costs the same time as a known one.
  */
-export function createBasicAuthenticator(alias: string, users: UserRegistry): UserAuthenticator {
-  return async function basic({ authorization }) {
-    if (authorization === undefined) return undefined;
+export function createBasicAuthenticator(alias: string, users: UserRegistry) {
+  return async function basic(authorization: string): Promise<UserIdentity | undefined> {
     const credentials = readBasicCredentials(authorization);
-    if (credentials === undefined) throw wrongCredentials(alias);
-    const user = await proveUser(users, alias, credentials.name, credentials.code);
-    if (user === undefined) throw wrongCredentials(alias);
-    return user;
+    return credentials && (await proveUser(users, alias, credentials.name, credentials.code));
   };
 }
 
-/** The header field that every 401 carries (RFC 7617, sections 2 and 2.1; RFC 9110, section 15.5.2). */
+/** The header field of a 401 (RFC 7617, sections 2 and 2.1; RFC 9110, section 15.5.2). */
 export function basicChallenge(alias: string): { readonly 'WWW-Authenticate': string } {
-  return { 'WWW-Authenticate': `Basic realm="EST ${alias}", charset="UTF-8"` };
+  return { 'WWW-Authenticate': `Basic realm="${realmOf(alias)}", charset="UTF-8"` };
 }
 
-export interface BasicCredentials {
+interface BasicCredentials {
   readonly name: string;
   readonly code: string;
 }
@@ -47,10 +43,4 @@ function decodeUtf8(bytes: Buffer): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function wrongCredentials(alias: string): EstError {
-  return new EstError('unauthenticated', 'The user name or the enrolment code is wrong.', {
-    headers: basicChallenge(alias),
-  });
 }

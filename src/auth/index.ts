@@ -1,18 +1,17 @@
-import { EstError } from '../errors.ts';
+import { EstError, type EstErrorOptions } from '../errors.ts';
 import type { CertificateIdentity, ClientIdentity, UserIdentity } from '../identity.ts';
 import { nameToString } from '../pkix/names.ts';
-import type { CertificateAuthenticator, Credentials, UserAuthenticator } from './auth.ts';
-import { basicChallenge } from './basic.ts';
+import type { CertificateAuthenticator, Credentials } from './auth.ts';
+import type { UserAuthentication } from './user.ts';
 
 /** What an alias demands of every client that enrols. There is no mode without authentication. */
 export type AuthenticationMode = 'clientCertificate' | 'basic' | 'either' | 'both';
 
 /** The ways to authenticate at one alias. */
 export interface AuthenticationOptions {
-  readonly alias: string;
   readonly mode: AuthenticationMode;
   readonly clientCertificate: CertificateAuthenticator;
-  readonly user: UserAuthenticator;
+  readonly user: UserAuthentication;
 }
 
 /** Who is asking; throws `unauthenticated` or `forbidden` when that does not suffice. */
@@ -28,15 +27,15 @@ export type Authentication = (
  * would do.
  */
 export function createAuthentication({
-  alias,
   mode,
   clientCertificate,
   user,
 }: AuthenticationOptions): Authentication {
   return async function authenticate(credentials, now, signal) {
     const shownCertificate = mode === 'basic' ? undefined : await clientCertificate(credentials, now, signal);
-    const shownUser = mode === 'clientCertificate' ? undefined : await user(credentials, now, signal);
-    const refusal = whatIsMissing(alias, mode, shownCertificate, shownUser);
+    const shownUser =
+      mode === 'clientCertificate' ? undefined : await user.identify(credentials, now, signal);
+    const refusal = whatIsMissing(mode, shownCertificate, shownUser, () => user.challenge(now));
     if (refusal !== undefined) throw refusal;
     return clientIdentity(shownCertificate, shownUser);
   };
@@ -44,23 +43,23 @@ export function createAuthentication({
 
 /** 401 where a user would help, 403 where only a certificate would (a 401 without a challenge is forbidden). */
 function whatIsMissing(
-  alias: string,
   mode: AuthenticationMode,
   certificate: CertificateIdentity | undefined,
   user: UserIdentity | undefined,
+  challenge: () => EstErrorOptions['headers'],
 ): EstError | undefined {
   switch (mode) {
     case 'clientCertificate':
       return certificate === undefined ? certificateMissing() : undefined;
     case 'basic':
-      return user === undefined ? userMissing(alias, 'a user name and an enrolment code') : undefined;
+      return user === undefined ? userMissing('a user name and an enrolment code', challenge()) : undefined;
     case 'either':
       return certificate === undefined && user === undefined
-        ? userMissing(alias, 'a TLS client certificate, or a user name and an enrolment code')
+        ? userMissing('a TLS client certificate, or a user name and an enrolment code', challenge())
         : undefined;
     case 'both':
       if (user === undefined)
-        return userMissing(alias, 'a user name and an enrolment code besides the certificate');
+        return userMissing('a user name and an enrolment code besides the certificate', challenge());
       return certificate === undefined ? certificateMissing() : undefined;
   }
 }
@@ -69,10 +68,14 @@ function certificateMissing(): EstError {
   return new EstError('forbidden', 'A TLS client certificate is required here, and none was sent.');
 }
 
-function userMissing(alias: string, required: string): EstError {
-  return new EstError('unauthenticated', `Authentication is required here: ${required} (HTTP Basic).`, {
-    headers: basicChallenge(alias),
-  });
+function userMissing(required: string, headers: EstErrorOptions['headers'] = {}): EstError {
+  return new EstError(
+    'unauthenticated',
+    `Authentication is required here: ${required} (HTTP authentication).`,
+    {
+      headers,
+    },
+  );
 }
 
 function clientIdentity(

@@ -108,6 +108,9 @@ aliases:
     # What a client that enrols must show: clientCertificate, basic (a user name and its code, see "est-gateway
     # user add"), either, or both.
     authentication: either
+    # How users may prove their codes: basic (RFC 7617), digest-SHA-256, digest-MD5 (RFC 7616). Digest is for users that
+    # were added while it stood here; MD5 is broken, for clients that know nothing better.
+    #httpAuthentication: [basic]
     # PEM files: CAs whose client certificates are accepted, besides the backend's own.
     #explicitTrustAnchors: []
     # PEM files of what cacerts gives besides the chain of the CA: around a change of the root the old root and the

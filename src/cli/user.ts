@@ -1,9 +1,11 @@
 import { type Command, Option } from 'commander';
 import { text } from 'node:stream/consumers';
 import { generateCode, hashCode } from '../auth/code.ts';
+import { digestSecrets } from '../auth/digest-secrets.ts';
+import { digestAlgorithms } from '../auth/http-schemes.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { loadConfiguration } from '../config/load.ts';
-import type { StateStore, User } from '../store/store.ts';
+import type { DigestAlgorithm, StateStore, User } from '../store/store.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
 import { withState } from './state.ts';
 import { table, timeText } from './table.ts';
@@ -12,7 +14,7 @@ import { table, timeText } from './table.ts';
 export function addUserCommands(program: Command): void {
   const users = program
     .command('user')
-    .description('Manage the users of HTTP Basic; a running gateway knows at once.');
+    .description('Manage the users of HTTP authentication; a running gateway knows at once.');
   users
     .command('add')
     .argument('<name>', 'name of the user')
@@ -62,7 +64,8 @@ async function add(name: string, { config, alias, once, codeStdin }: AddOptions)
   refuseUnknownAlias(configuration, alias);
   const code = codeStdin === true ? await readCode() : generateCode();
   await withState(configuration, async (store) => {
-    await addUser(store, { alias, name, code, remainingUses: once === true ? 1 : undefined });
+    const algorithms = digestAlgorithms(configuration.aliases[alias]?.httpAuthentication ?? []);
+    await addUser(store, { alias, name, code, remainingUses: once === true ? 1 : undefined }, algorithms);
   });
   if (codeStdin !== true) process.stdout.write(`${code}\n`);
 }
@@ -71,13 +74,26 @@ async function add(name: string, { config, alias, once, codeStdin }: AddOptions)
 export type NewUser = Pick<User, 'alias' | 'name' | 'remainingUses'> & { readonly code: string };
 
 /**
- * Stores the user with the hash of its code, both in the form in which clients' are compared (RFC 7617, section
- * 2.1: NFC). Throws an Error with a sentence when there is one of that name.
+ * Stores the user with the hash of its code, and what Digest needs for the given algorithms; name and code in the form
+ * in which clients' are compared (RFC 7617, section 2.1: NFC). Throws an Error with a sentence when there is one of that name.
  */
-export async function addUser(store: StateStore, { code, ...user }: NewUser): Promise<void> {
+export async function addUser(
+  store: StateStore,
+  user: NewUser,
+  algorithms: readonly DigestAlgorithm[] = [],
+): Promise<void> {
+  const { alias, remainingUses } = user;
   const name = user.name.normalize('NFC');
-  const codeHash = await hashCode(code.normalize('NFC'));
-  if (await store.users.add({ ...user, name, codeHash, createdAt: new Date() })) return;
+  const code = user.code.normalize('NFC');
+  const added = await store.users.add({
+    alias,
+    name,
+    codeHash: await hashCode(code),
+    ...(algorithms.length > 0 && { digestSecrets: digestSecrets(algorithms, { alias, name, code }) }),
+    remainingUses,
+    createdAt: new Date(),
+  });
+  if (added) return;
   throw new Error(`The alias ${user.alias} has a user ${user.name} already; remove it first.`);
 }
 

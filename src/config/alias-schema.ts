@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import type { HttpScheme } from '../auth/http-schemes.ts';
 import type { GeneralNameType } from '../pkix/general-names.ts';
 import { keyKinds, type KeyType } from '../pkix/keys.ts';
 import { signatureAlgorithms } from '../pkix/signature.ts';
@@ -206,7 +207,17 @@ export const aliasSchema: SchemaObject = {
       enum: ['clientCertificate', 'basic', 'either', 'both'],
       title: 'Authentication',
       description:
-        'What a client that enrols must show: a TLS client certificate, a user name and its code (HTTP Basic), either of them, or both.',
+        'What a client that enrols must show: a TLS client certificate, a user name and its code, either of them, or both.',
+    },
+    httpAuthentication: {
+      type: 'array',
+      items: { enum: ['basic', 'digest-SHA-256', 'digest-MD5'] satisfies readonly HttpScheme[] },
+      minItems: 1,
+      uniqueItems: true,
+      default: ['basic'],
+      title: 'HTTP authentication',
+      description:
+        'How users may prove their codes: basic (RFC 7617), digest-SHA-256, digest-MD5 (RFC 7616). Digest is for users that were added while it stood here. MD5 is broken; it is for clients that know nothing better.',
     },
     explicitTrustAnchors: {
       type: 'array',

@@ -1,3 +1,4 @@
+import type { HttpScheme } from '../auth/http-schemes.ts';
 import type { AuthenticationMode } from '../auth/index.ts';
 import type { LogOptions } from '../ops/log.ts';
 import type { GeneratedKeyKind } from '../pkix/private-keys.ts';
@@ -49,6 +50,8 @@ export interface AliasConfiguration {
   readonly profile?: string;
   /** Undefined where the alias's settings at its backend say it. */
   readonly authentication?: AuthenticationMode;
+  /** How users may prove their codes. */
+  readonly httpAuthentication: readonly HttpScheme[];
   /** Paths of PEM files: trusted besides the backend's own CA certificates. */
   readonly explicitTrustAnchors: readonly string[];
   /** Paths of PEM files: given by cacerts besides the backend's own CA certificates. */

@@ -94,7 +94,7 @@ export function createEstHandler(service: EstService): RequestListener {
     _next: NextFunction,
   ) {
     const error = isUndecodablePath(thrown) ? malformedPath() : toEstError(thrown);
-    finish(request, response, errorReply(error, response.locals.exchange.id), error.code, error);
+    finish(request, response, errorReply(request, error, response.locals.exchange.id), error.code, error);
   });
 
   function finish(

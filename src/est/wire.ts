@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket, type CipherNameAndProtocol } from 'node:tls';
 import type { Credentials } from '../auth/auth.ts';
@@ -13,7 +13,7 @@ import type { Alias } from './alias.ts';
 /** A reply as it goes out: always with Content-Length, header and body in one write. */
 export interface Reply {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly body: string | Buffer;
   /** The body is filled with zeros when it is sent. */
   readonly isSecret?: boolean;
@@ -21,12 +21,14 @@ export interface Reply {
   readonly close: boolean;
 }
 
-/** What the client showed: the Authorization header field and the TLS client certificate. */
+/** What the client showed: the Authorization header field, what it is for, and the TLS client certificate. */
 export function credentialsOf(request: IncomingMessage): Credentials {
   const { socket } = request;
   const x509 = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
   return {
     authorization: request.headers.authorization,
+    method: request.method ?? '',
+    target: request.url ?? '',
     clientCertificate:
       x509 === undefined || !(socket instanceof TLSSocket)
         ? undefined
@@ -165,7 +167,7 @@ export function operationReply(
     case 'accepted':
       return acceptedReply(request, alias, outcome);
     case 'refused': {
-      const { headers, ...plain } = errorReply(outcome.error, requestId);
+      const { headers, ...plain } = errorReply(request, outcome.error, requestId);
       const content = withContent(request, alias, outcome.content);
       return { ...plain, ...content, headers: { ...headers, ...content.headers } };
     }
@@ -223,19 +225,39 @@ function lineWrap(request: IncomingMessage, wrap: Alias['wrap']): LineWrap {
   return accept === undefined && userAgent === undefined ? 'none' : '64';
 }
 
-/** The reply to a refused request: text/plain, one sentence and the request id (RFC 8951, section 5.1). */
-export function errorReply(error: EstError, requestId: string): Reply {
+/**
+ * The reply to a refused request: one sentence and the request id, as text/plain (RFC 8951, section 5.1), or as
+ * application/problem+json (RFC 9457) for a client that asks for that by name.
+ */
+export function errorReply(request: IncomingMessage, error: EstError, requestId: string): Reply {
+  const { status, sentence } = error;
+  const content = namesProblemJson(request.headers.accept ?? '')
+    ? {
+        type: 'application/problem+json',
+        body: `${JSON.stringify({ title: STATUS_CODES[status], status, detail: sentence, requestId })}\n`,
+      }
+    : { type: 'text/plain', body: `${sentence} (request ${requestId})\n` };
   return {
-    status: error.status,
+    status,
     headers: {
-      'Content-Type': 'text/plain',
+      'Content-Type': content.type,
       'Cache-Control': 'no-store',
       ...(error.retryAfter === undefined ? {} : { 'Retry-After': String(error.retryAfter) }),
       ...error.headers,
     },
-    body: `${error.sentence} (request ${requestId})\n`,
-    close: error.status === 400 || error.status === 413,
+    body: content.body,
+    close: status === 400 || status === 413,
   };
+}
+
+/** A wildcard does not name it: no EST client expects it. */
+function namesProblemJson(accept: string): boolean {
+  return accept.split(',').some((range) => {
+    const [type, ...parameters] = parametersOf(range);
+    return (
+      type === 'application/problem+json' && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter))
+    );
+  });
 }
 
 /** How long a client may go on sending a body that nobody reads, so that it can read the reply: milliseconds. */

@@ -1,10 +1,10 @@
-import { createBasicAuthenticator } from '../auth/basic.ts';
 import { createClaimAuthentication } from '../auth/claim.ts';
 import { createClientCertificateAuthenticator } from '../auth/client-certificate.ts';
 import { createAuthentication, type Authentication, type AuthenticationMode } from '../auth/index.ts';
 import { createOtpVerifier } from '../auth/otp-challenge.ts';
 import { createOwnCertificateCheck } from '../auth/own-certificate.ts';
 import { trustAnchors } from '../auth/trust-anchors.ts';
+import { createUserAuthentication } from '../auth/user.ts';
 import type { AliasConfiguration, Configuration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
 import { openCaCertificates } from '../est/ca-certificates.ts';
@@ -63,10 +63,14 @@ async function openAlias(
   }
   const isRevoked = async ({ serialNumber }: Certificate, signal: AbortSignal): Promise<boolean> =>
     (await ca.certificateStatus?.(serialNumber, signal)) === 'revoked';
-  const user = createBasicAuthenticator(name, store.users);
+  const user = createUserAuthentication({
+    alias: name,
+    schemes: options.httpAuthentication,
+    users: store.users,
+    nonceKey: await store.secret('digest-nonce'),
+  });
   const authentication = (mode: AuthenticationMode, expiredFor: number): Authentication =>
     createAuthentication({
-      alias: name,
       mode,
       clientCertificate: createClientCertificateAuthenticator({
         explicit: async (signal) => (await caCertificates.current(signal)).anchors,

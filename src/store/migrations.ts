@@ -50,10 +50,16 @@ const migrations: Readonly<Record<string, Migration>> = {
         .where(sql.ref('state'), '=', 'pending')
         .execute();
       await database.schema
+        .createTable('secrets')
+        .addColumn('name', 'text', (column) => column.primaryKey())
+        .addColumn('octets', 'blob', (column) => column.notNull())
+        .execute();
+      await database.schema
         .createTable('users')
         .addColumn('alias', 'text', (column) => column.notNull())
         .addColumn('name', 'text', (column) => column.notNull())
         .addColumn('code_hash', 'text', (column) => column.notNull())
+        .addColumn('digest_secrets', 'text')
         .addColumn('remaining_uses', 'integer')
         .addColumn('created_at', 'bigint', (column) => column.notNull())
         .addPrimaryKeyConstraint('users_key', ['alias', 'name'])

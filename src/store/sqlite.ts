@@ -8,6 +8,7 @@ import { migrate } from './migrations.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 import type { StateStore, StateStoreDriver } from './store.ts';
 import type { Tables } from './tables.ts';
+import { findOrMakeSecret } from './secrets.ts';
 import { createUserRegistry } from './users.ts';
 
 interface SqliteOptions {
@@ -52,6 +53,7 @@ async function openSqlite({ file }: SqliteOptions): Promise<StateStore> {
     users: createUserRegistry(database),
     certificates: createCertificateRegistry(database),
     heldRequests: createHeldRequestRegistry(database),
+    secret: async (name) => await findOrMakeSecret(database, name),
     close: async () => {
       await database.destroy();
     },

@@ -11,6 +11,8 @@ export interface StateStore {
   readonly users: UserRegistry;
   readonly certificates: CertificateRegistry;
   readonly heldRequests: HeldRequestRegistry;
+  /** 32 random octets, made when first asked for by this name: the same for all that use the store, for ever. */
+  secret(name: string): Promise<Buffer>;
   /** Closes the database; nothing may be called afterwards. */
   close(): Promise<void>;
 }
@@ -143,12 +145,20 @@ export interface EnrollmentJournal {
   list(limit: number): Promise<readonly JournalEntry[]>;
 }
 
-/** A user of HTTP Basic at one alias. */
+/** An algorithm of HTTP Digest (RFC 7616, section 3.3). */
+export type DigestAlgorithm = 'SHA-256' | 'MD5';
+
+/** H(A1) of RFC 7616, section 3.4.2, lower-case hex, for each algorithm that the user can use. */
+export type DigestSecrets = Readonly<Partial<Record<DigestAlgorithm, string>>>;
+
+/** A user of HTTP authentication at one alias. */
 export interface User {
   readonly alias: string;
   readonly name: string;
   /** The code as `hashCode` of `auth/code.ts` gives it, never in clear. */
   readonly codeHash: string;
+  /** Left out: the user cannot use Digest. */
+  readonly digestSecrets?: DigestSecrets;
   /** Certificates that the user may still get; undefined: as many as it likes until it is removed. */
   readonly remainingUses: number | undefined;
   readonly createdAt: Date;

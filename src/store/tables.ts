@@ -7,6 +7,7 @@ export interface Tables {
   readonly certificates: CertificatesTable;
   readonly crl_numbers: CrlNumbersTable;
   readonly held_requests: HeldRequestsTable;
+  readonly secrets: SecretsTable;
 }
 
 interface EnrollmentsTable {
@@ -35,6 +36,8 @@ interface UsersTable {
   alias: string;
   name: string;
   code_hash: string;
+  /** JSON of DigestSecrets. */
+  digest_secrets: string | null;
   remaining_uses: number | null;
   created_at: number;
 }
@@ -49,6 +52,11 @@ interface CertificatesTable {
   certificate: Uint8Array;
   revoked_at: number | null;
   revocation_reason: RevocationReason | null;
+}
+
+interface SecretsTable {
+  name: string;
+  octets: Uint8Array;
 }
 
 interface CrlNumbersTable {

@@ -1,17 +1,18 @@
 import type { Kysely, Selectable } from 'kysely';
-import type { User, UserRegistry } from './store.ts';
+import type { DigestSecrets, User, UserRegistry } from './store.ts';
 import type { Tables } from './tables.ts';
 
 /** The users over any database that kysely speaks to. */
 export function createUserRegistry(database: Kysely<Tables>): UserRegistry {
   return {
-    async add({ alias, name, codeHash, remainingUses, createdAt }) {
+    async add({ alias, name, codeHash, digestSecrets, remainingUses, createdAt }) {
       const result = await database
         .insertInto('users')
         .values({
           alias,
           name,
           code_hash: codeHash,
+          digest_secrets: digestSecrets === undefined ? null : JSON.stringify(digestSecrets),
           remaining_uses: remainingUses ?? null,
           created_at: createdAt.getTime(),
         })
@@ -51,6 +52,7 @@ function toUser(row: Selectable<Tables['users']>): User {
     alias: row.alias,
     name: row.name,
     codeHash: row.code_hash,
+    ...(row.digest_secrets !== null && { digestSecrets: JSON.parse(row.digest_secrets) as DigestSecrets }),
     remainingUses: row.remaining_uses ?? undefined,
     createdAt: new Date(row.created_at),
   };

@@ -1,0 +1,67 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { EstError } from '../errors.ts';
+import type { UserIdentity } from '../identity.ts';
+import type { DigestAlgorithm, User, UserRegistry } from '../store/store.ts';
+import type { Credentials } from './auth.ts';
+import { readDigestCredentials, type DigestCredentials } from './digest-credentials.ts';
+import type { DigestNonces } from './digest-nonce.ts';
+import { digest, realmOf } from './digest-secrets.ts';
+
+/** What a Digest authenticator of one alias works with. */
+export interface DigestOptions {
+  readonly alias: string;
+  /** What is offered. */
+  readonly algorithms: readonly DigestAlgorithm[];
+  readonly users: UserRegistry;
+  readonly nonces: DigestNonces;
+}
+
+/** `stale`: name and code were right, and only the nonce was too old or used before. */
+export type DigestVerdict = UserIdentity | 'wrong' | 'stale';
+
+/**
+ * HTTP Digest (RFC 7616) with qop=auth against the users of one alias. An unknown user, and one that has no Digest secret,
+ * costs the same time as any other and gets the same answer. Throws `malformed_request` when the credentials are for
+ * another resource than the one that is asked for.
+ */
+export function createDigestAuthenticator({ alias, algorithms, users, nonces }: DigestOptions) {
+  return async function authenticate(credentials: Credentials, now: Date): Promise<DigestVerdict> {
+    const received = readDigestCredentials(credentials.authorization ?? '');
+    const algorithm = algorithms.find((offered) => offered === received?.algorithm);
+    if (received === undefined || algorithm === undefined || received.realm !== realmOf(alias))
+      return 'wrong';
+    if (!isForTarget(received, credentials.target)) {
+      throw new EstError(
+        'malformed_request',
+        'The uri of the Digest credentials is not the path of the request; compute them for this path.',
+      );
+    }
+    const user = await users.find(alias, received.username);
+    if (!isProved(algorithm, received, credentials.method, user) || user === undefined) return 'wrong';
+    const isUsable =
+      nonces.isFresh(received.nonce, now) && nonces.use(received.nonce, parseInt(received.nc, 16), now);
+    return isUsable ? { name: user.name, remainingUses: user.remainingUses } : 'stale';
+  };
+}
+
+/** RFC 7616, section 3.4.6; a client may give the absolute form. */
+function isForTarget({ uri }: DigestCredentials, target: string): boolean {
+  return uri === target || /^https?:\/\/[^/]+(\/.*)$/i.exec(uri)?.[1] === target;
+}
+
+/** RFC 7616, section 3.4.1. */
+function isProved(
+  algorithm: DigestAlgorithm,
+  { nonce, nc, cnonce, qop, uri, response }: DigestCredentials,
+  method: string,
+  user: User | undefined,
+): boolean {
+  const secret = user?.digestSecrets?.[algorithm] ?? unknowable;
+  const a2 = digest(algorithm, `${method}:${uri}`);
+  const expected = digest(algorithm, `${secret}:${nonce}:${nc}:${cnonce}:${qop}:${a2}`);
+  const shown = Buffer.from(response.toLowerCase());
+  return shown.length === expected.length && timingSafeEqual(shown, Buffer.from(expected));
+}
+
+/** In place of the secret of a user that has none. */
+const unknowable = randomBytes(32).toString('hex');

@@ -1,0 +1,69 @@
+import { EstError } from '../errors.ts';
+import type { UserRegistry } from '../store/store.ts';
+import type { UserAuthenticator } from './auth.ts';
+import { basicChallenge, createBasicAuthenticator } from './basic.ts';
+import { createDigestAuthenticator } from './digest.ts';
+import { createDigestNonces } from './digest-nonce.ts';
+import { realmOf } from './digest-secrets.ts';
+import { digestAlgorithms, type HttpScheme } from './http-schemes.ts';
+
+/** How users prove at one alias that they know their codes. */
+export interface UserAuthentication {
+  readonly identify: UserAuthenticator;
+  /** The header field of a 401 (RFC 9110, section 11.6.1), a line for each way in, the strongest first. */
+  readonly challenge: (now: Date) => { readonly 'WWW-Authenticate': readonly string[] };
+}
+
+/** What decides about the users of one alias. */
+export interface UserAuthenticationOptions {
+  readonly alias: string;
+  readonly schemes: readonly HttpScheme[];
+  readonly users: UserRegistry;
+  /** For nonces: 32 secret octets, the same wherever the same store is used. */
+  readonly nonceKey: Buffer;
+}
+
+/** HTTP authentication by the schemes that the alias offers; any other scheme is refused like a wrong code. */
+export function createUserAuthentication({
+  alias,
+  schemes,
+  users,
+  nonceKey,
+}: UserAuthenticationOptions): UserAuthentication {
+  const realm = realmOf(alias);
+  const algorithms = digestAlgorithms(schemes);
+  const nonces = createDigestNonces(nonceKey, realm);
+  const basic = createBasicAuthenticator(alias, users);
+  const digest = createDigestAuthenticator({ alias, algorithms, users, nonces });
+
+  function challenge(now: Date, stale = false) {
+    const lines = algorithms.map(
+      (algorithm) =>
+        `Digest realm="${realm}", qop="auth", algorithm=${algorithm}, nonce="${nonces.create(now)}", charset="UTF-8"` +
+        (stale ? ', stale=true' : ''),
+    );
+    const basicLines = schemes.includes('basic') ? [basicChallenge(alias)['WWW-Authenticate']] : [];
+    return { 'WWW-Authenticate': [...lines, ...basicLines] };
+  }
+
+  return {
+    challenge,
+    async identify(credentials, now) {
+      const { authorization } = credentials;
+      if (authorization === undefined) return undefined;
+      const scheme = /^[^ ]*/.exec(authorization)?.[0].toLowerCase();
+      if (scheme === 'digest' && algorithms.length > 0) {
+        const verdict = await digest(credentials, now);
+        if (typeof verdict === 'object') return verdict;
+        throw wrongCredentials(challenge(now, verdict === 'stale'));
+      }
+      const user = scheme === 'basic' && schemes.includes('basic') ? await basic(authorization) : undefined;
+      if (user === undefined) throw wrongCredentials(challenge(now));
+      return user;
+    },
+  };
+}
+
+function wrongCredentials(headers: { readonly 'WWW-Authenticate': readonly string[] }): EstError {
+  return new EstError('unauthenticated', 'The user name or the enrolment code is wrong.', { headers });
+}
