@@ -64,6 +64,7 @@ export interface StandIn {
   addClientCertificate(commonName: string, rules: AccessRules | undefined): Promise<ClientCertificate>;
   /** Registers a role with one member, and gives its bearer token. */
   addBearerToken(rules: AccessRules, isExpired?: boolean): string;
+  revokeBearerToken(token: string): void;
   /** Registers a role whose members get their tokens from the identity provider at `tokenUrl`. */
   addOAuthClient(rules: AccessRules, seconds?: number): OAuthClient & { readonly tokenUrl: string };
   addCertificationAuthority(
@@ -127,6 +128,9 @@ export async function startEjbca(options: EjbcaOptions = {}): Promise<StandIn> {
       const token = randomBytes(24).toString('base64url');
       ejbca.administrators.bearerTokens.set(token, { rules, expiresAt: isExpired ? 0 : Infinity });
       return token;
+    },
+    revokeBearerToken: (token) => {
+      ejbca.administrators.bearerTokens.delete(token);
     },
     addOAuthClient: (rules, seconds = 300) => {
       const client = {

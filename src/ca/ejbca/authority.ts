@@ -35,7 +35,10 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
     },
 
     async resume(reference, { requestId }, signal) {
-      return resultOf(parts, await calls.finalize(Number(reference), requestId, signal));
+      const answer = await calls.finalize(Number(reference), requestId, signal);
+      // Older versions do not repeat the id.
+      if (answer.status === 'waiting') return { status: 'pending', reference, retryAfter: parts.retryAfter };
+      return answer;
     },
 
     async certificateStatus(serialNumber, signal) {

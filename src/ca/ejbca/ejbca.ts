@@ -40,6 +40,9 @@ async function openEjbca(
   }
   return {
     async forAlias(settings, signal) {
+      if (settings.vendorCertificateMode) {
+        throw new Error('ejbca.vendorCertificateMode: this version of the gateway does not have it yet.');
+      }
       const ca = await explained(findCa(calls, settings, signal));
       await requireCertificateProfile(calls, settings, signal);
       return {

@@ -23,10 +23,8 @@ export interface RefusedAnswer {
 }
 
 /** EJBCA's texts as its sources have them, whatever status they come with: pkcs10enroll makes nearly all of them 400. */
-interface KnownText {
+interface KnownText extends Meaning {
   readonly pattern: RegExp;
-  readonly code: EstErrorCode;
-  readonly sentence: string;
   /** `$1` is what the pattern caught. */
   readonly advice?: string;
 }
@@ -172,72 +170,69 @@ const knownTexts: readonly KnownText[] = [
 /** What an answer means that is neither success nor "wait for approval". */
 export function refusalOf(answer: RefusedAnswer): Refusal {
   const text = (answer.message ?? `${answer.status}: ${pageText(answer.page)}`).slice(0, 500);
-  const known = knownTexts.find(
-    ({ pattern }) => answer.message !== undefined && pattern.test(answer.message),
-  );
-  if (known !== undefined) {
-    const { code, sentence, pattern } = known;
-    const caught = pattern.exec(text)?.[1] ?? '';
-    return {
-      error: refusal(code, sentence, answer, text),
-      text,
-      advice: known.advice?.replace('$1', caught),
-    };
-  }
-  return { ...byStatus(answer, text), text };
+  const { code, sentence, advice } = knownMeaning(answer) ?? meaningOfStatus(answer);
+  const cause = new Error(`EJBCA: ${text}${advice === undefined ? '' : ` - ${advice}`}`);
+  const wait = code === 'ca_unavailable' ? { retryAfter: answer.retryAfter ?? retryWhenOffline } : {};
+  return { error: new EstError(code, sentence, { cause, ...wait }), text, advice };
 }
 
-function byStatus(answer: RefusedAnswer, text: string): Omit<Refusal, 'text'> {
-  const { status, message, page, path } = answer;
+interface Meaning {
+  readonly code: EstErrorCode;
+  readonly sentence: string;
+  readonly advice?: string | undefined;
+}
+
+function knownMeaning({ message }: RefusedAnswer): Meaning | undefined {
+  if (message === undefined) return undefined;
+  for (const { pattern, advice, ...meaning } of knownTexts) {
+    const [found, caught = ''] = pattern.exec(message) ?? [];
+    if (found !== undefined) return { ...meaning, advice: advice?.replace('$1', () => caught) };
+  }
+  return undefined;
+}
+
+function meaningOfStatus({ status, message, page, path }: RefusedAnswer): Meaning {
   if (page.includes('This service has been disabled')) {
     return {
-      error: refusal(
-        'ca_bad_answer',
-        'A protocol that the gateway needs is switched off in EJBCA.',
-        answer,
-        text,
-      ),
+      code: 'ca_bad_answer',
+      sentence: 'A protocol that the gateway needs is switched off in EJBCA.',
       advice: `Enable "${protocolOf(path)}" under System Configuration, Protocol Configuration in EJBCA.`,
     };
   }
-  if (message === undefined) return withoutJson(answer, text);
-  if (status === 401 || status === 403) {
-    return {
-      error: refusal('ca_bad_answer', 'EJBCA refuses the gateway.', answer, text),
-      advice: 'Give the role of the gateway in EJBCA the access that the text names.',
-    };
+  if (message === undefined) return meaningWithoutJson(status);
+  switch (status) {
+    case 400:
+    case 409:
+    case 422:
+      return {
+        code: 'bad_certification_request',
+        sentence: 'The CA refuses this request; what it said is in the log of the gateway.',
+      };
+    case 401:
+    case 403:
+      return {
+        code: 'ca_bad_answer',
+        sentence: 'EJBCA refuses the gateway.',
+        advice: 'Give the role of the gateway in EJBCA the access that the text names.',
+      };
+    case 429:
+    case 503:
+      return { code: 'ca_unavailable', sentence: 'The CA is not available.' };
+    default:
+      return { code: 'ca_bad_answer', sentence: 'EJBCA failed.' };
   }
-  if (status === 400 || status === 409 || status === 422) {
-    const sentence = 'The CA refuses this request; what it said is in the log of the gateway.';
-    return { error: refusal('bad_certification_request', sentence, answer, text), advice: undefined };
-  }
-  if (status === 503 || status === 429) {
-    return { error: refusal('ca_unavailable', 'The CA is not available.', answer, text), advice: undefined };
-  }
-  return { error: refusal('ca_bad_answer', 'EJBCA failed.', answer, text), advice: undefined };
 }
 
 /** What is not EJBCA's REST API answers: a proxy, a servlet, something else. */
-function withoutJson(answer: RefusedAnswer, text: string): Omit<Refusal, 'text'> {
-  const { status } = answer;
+function meaningWithoutJson(status: number): Meaning {
   if ([429, 502, 503, 504].includes(status)) {
-    return { error: refusal('ca_unavailable', 'EJBCA is not available.', answer, text), advice: undefined };
+    return { code: 'ca_unavailable', sentence: 'EJBCA is not available.' };
   }
   return {
-    error: refusal('ca_bad_answer', 'The answer is not one of the REST API of EJBCA.', answer, text),
+    code: 'ca_bad_answer',
+    sentence: 'The answer is not one of the REST API of EJBCA.',
     advice: 'Check baseUrl, and what stands between the gateway and EJBCA.',
   };
-}
-
-function refusal(
-  code: EstErrorCode,
-  sentence: string,
-  { retryAfter }: RefusedAnswer,
-  text: string,
-): EstError {
-  const options = { cause: new Error(`EJBCA: ${text}`) };
-  if (code !== 'ca_unavailable') return new EstError(code, sentence, options);
-  return new EstError(code, sentence, { ...options, retryAfter: retryAfter ?? retryWhenOffline });
 }
 
 /** The switch that a path depends on. */

@@ -1,0 +1,256 @@
+import { describe, expect, it } from '@jest/globals';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadConfiguration } from '../../src/config/load.ts';
+import { checkGateway } from '../../src/server.ts';
+import { generateKeyPair } from '../support/csr.ts';
+import { enrolWithBasic, plainCsr } from '../support/device.ts';
+import { registrationAuthorityRules } from '../support/ejbca/administrator.ts';
+import type { StandIn } from '../support/ejbca/start.ts';
+import { recordLog } from '../support/log.ts';
+import { opensslOctets } from '../support/openssl.ts';
+import { startEjbcaGateway, type EjbcaGateway, type EjbcaGatewayOptions } from './setup.ts';
+
+const byUser = { requireClientCertificate: false, requireUsernameAndPassword: true };
+const rules = registrationAuthorityRules('Device CA', 'Device');
+
+/** Why the gateway does not start; it must not. */
+async function refusalOf(options: EjbcaGatewayOptions): Promise<string> {
+  let running: EjbcaGateway;
+  try {
+    running = await startEjbcaGateway(options);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  await running.stop();
+  throw new Error('The gateway started.');
+}
+
+async function started(
+  options: EjbcaGatewayOptions,
+  use: (running: EjbcaGateway) => Promise<void>,
+): Promise<void> {
+  const running = await startEjbcaGateway(options);
+  try {
+    await use(running);
+  } finally {
+    await running.stop();
+  }
+}
+
+async function enrolOnce({ gateway }: EjbcaGateway): Promise<number> {
+  const csr = await plainCsr('device', await generateKeyPair('P-256'));
+  return (await enrolWithBasic(gateway, csr, 'basic')).status;
+}
+
+describe('the start in front of EJBCA', () => {
+  it.each([
+    ['8.3.2', 'Community'],
+    ['9.3.3', 'Enterprise'],
+  ] as const)('says in the log that it is %s %s', async (version, edition) => {
+    await started({ installation: { version, edition }, aliases: { basic: byUser } }, async ({ gateway }) => {
+      expect(gateway.log.entries).toContainEqual({
+        level: 'info',
+        message: 'EJBCA answers.',
+        fields: { backend: 'ejbca', version: `EJBCA ${version} ${edition}` },
+      });
+      await Promise.resolve();
+    });
+  });
+
+  it.each<[string, Partial<EjbcaGatewayOptions>, RegExp]>([
+    [
+      'the REST API is switched off',
+      { installation: { enabledProtocols: [] } },
+      /^backends\.ejbca: .*Enable "REST Certificate Management" under System Configuration/,
+    ],
+    [
+      'EJBCA is too old',
+      { installation: { version: '8.0.0' } },
+      /^aliases\.basic: .*RESTEASY003210.*Upgrade EJBCA to 8\.1 or newer/,
+    ],
+    [
+      'the role lacks access to the CA',
+      { role: registrationAuthorityRules('Root CA', 'Device') },
+      /no CA Device CA that the gateway's role may use; it may use: Root CA\.$/,
+    ],
+    ['the role is not one of an administrator', { role: ['/ca/'] }, /Allow \/administrator in the role/],
+    [
+      'the CA does not exist',
+      { aliases: { basic: { ...byUser, certificateAuthority: 'No CA' } } },
+      /^aliases\.basic: ejbca\.certificateAuthority: EJBCA has no CA No CA/,
+    ],
+    [
+      'the certificate profile does not exist',
+      { aliases: { basic: { ...byUser, certificateProfile: 'No profile' } } },
+      /^aliases\.basic: ejbca\.certificateProfile: EJBCA has no certificate profile No profile\.$/,
+    ],
+    [
+      'nothing listens there',
+      { backend: { baseUrl: 'https://localhost:9/ejbca' } },
+      /^backends\.ejbca: EJBCA cannot be reached\..*ECONNREFUSED/,
+    ],
+    [
+      'there are no credentials',
+      { backend: { clientCertificate: undefined } },
+      /^backends\.ejbca: Give either clientCertificate or oauth/,
+    ],
+    [
+      'a secret is given twice',
+      { backend: { clientCertificate: { pkcs12: 'a', certificate: 'b', privateKey: 'file:c' } } },
+      /give either pkcs12, or certificate and privateKey/,
+    ],
+    [
+      'oauth has no source',
+      { backend: { clientCertificate: undefined, oauth: {} } },
+      /oauth: give either token or clientCredentials/,
+    ],
+    [
+      'codes that only EJBCA can check are to bind names',
+      {
+        aliases: {
+          basic: {
+            operationMode: 'client',
+            authenticationModule: 'HttpBasicAuth',
+            alias: { policy: { names: 'identity' } },
+          },
+        },
+      },
+      /policy\.names: identity binds names/,
+    ],
+  ])('is refused with the reason when %s', async (_name, options, reason) => {
+    expect(await refusalOf({ aliases: { basic: byUser }, ...options })).toMatch(reason);
+  });
+
+  it.each([
+    [
+      'authentication',
+      { authentication: 'either' },
+      'authentication: leave it out; the settings below "ejbca" say it',
+    ],
+    ['profile', { profile: 'Device' }, 'profile: leave it out; the settings below "ejbca" say it'],
+  ])('is refused when the alias says %s twice', async (_key, alias, problem) => {
+    expect(await refusalOf({ aliases: { basic: { ...byUser, alias } } })).toContain(
+      `aliases.basic.${problem}`,
+    );
+  });
+
+  it('is refused at the line of a setting that contradicts another one', async () => {
+    const reason = await refusalOf({ aliases: { basic: { ...byUser, vendorCas: ['Vendor'] } } });
+    expect(reason).toMatch(
+      /est-gateway\.yaml:\d+: aliases\.basic\.ejbca: vendorCas is for vendorCertificateMode\./,
+    );
+  });
+
+  it('warns, and lets everybody enrol, while the REST API V2 is switched off; check calls it a problem', async () => {
+    const options = {
+      installation: { enabledProtocols: ['REST Certificate Management'] as const },
+      aliases: { basic: byUser },
+    };
+    await started(options, async (running) => {
+      expect(running.gateway.log.entries).toContainEqual(
+        expect.objectContaining({
+          level: 'warn',
+          message: 'Without the REST API V2 of EJBCA nobody can renew a certificate.',
+        }),
+      );
+      expect(await enrolOnce(running)).toBe(200);
+      const configuration = await loadConfiguration(running.gateway.configurationFile);
+      expect(await checkGateway(configuration, recordLog())).toEqual([
+        expect.stringMatching(/^backends\.ejbca: .*Enable "REST Certificate Management V2"/),
+      ]);
+    });
+  });
+
+  it('has nothing to say in check when all is well', async () => {
+    await started({ aliases: { basic: byUser } }, async ({ gateway }) => {
+      expect(await checkGateway(await loadConfiguration(gateway.configurationFile), recordLog())).toEqual([]);
+    });
+  });
+});
+
+describe('the credentials for EJBCA', () => {
+  async function pkcs12(ejbca: StandIn): Promise<string> {
+    const { certificate, key } = ejbca.clientCertificate;
+    const file = join(ejbca.directory, 'gateway.p12');
+    const octets = await opensslOctets('pkcs12 -export -in both.pem -passout pass:hush', {
+      'both.pem': certificate + key,
+    });
+    await writeFile(file, octets);
+    return file;
+  }
+
+  it('may be a PKCS#12 file', async () => {
+    const backend: Record<string, unknown> = { clientCertificate: {} };
+    const prepare = async (ejbca: StandIn): Promise<void> => {
+      await writeFile(join(ejbca.directory, 'passphrase'), 'hush');
+      const passphrase = `file:${join(ejbca.directory, 'passphrase')}`;
+      backend['clientCertificate'] = { pkcs12: await pkcs12(ejbca), passphrase };
+    };
+    await started({ aliases: { basic: byUser }, backend, prepare }, async (running) => {
+      expect(await enrolOnce(running)).toBe(200);
+    });
+  });
+
+  it('may be a bearer token in a file that others renew', async () => {
+    const backend: Record<string, unknown> = { clientCertificate: undefined };
+    let tokenFile = '';
+    const prepare = async (ejbca: StandIn): Promise<void> => {
+      tokenFile = join(ejbca.directory, 'token');
+      await writeFile(tokenFile, `${ejbca.addBearerToken(rules)}\n`);
+      backend['oauth'] = { token: `file:${tokenFile}` };
+    };
+    await started({ aliases: { basic: byUser }, backend, prepare }, async (running) => {
+      expect(await enrolOnce(running)).toBe(200);
+      const { ejbca } = running;
+      // The old one is refused from now on, and the gateway finds the new one by itself.
+      await writeFile(tokenFile, ejbca.addBearerToken(rules));
+      const used = ejbca.requests.at(-1)?.headers.authorization?.slice('Bearer '.length) ?? '';
+      ejbca.revokeBearerToken(used);
+      expect(await enrolOnce(running)).toBe(200);
+    });
+  });
+
+  it('may be tokens of an identity provider, renewed before they expire and kept until then', async () => {
+    const backend: Record<string, unknown> = { clientCertificate: undefined };
+    const prepare = async (ejbca: StandIn): Promise<void> => {
+      const { tokenUrl, clientId, clientSecret } = ejbca.addOAuthClient(rules, 1);
+      const secretFile = join(ejbca.directory, 'client-secret');
+      await writeFile(secretFile, clientSecret);
+      backend['oauth'] = {
+        clientCredentials: {
+          tokenUrl,
+          clientId,
+          clientSecret: `file:${secretFile}`,
+          trustAnchor: ejbca.trustAnchorFile,
+        },
+      };
+    };
+    await started({ aliases: { basic: byUser }, backend, prepare }, async (running) => {
+      const { ejbca } = running;
+      const tokensAsked = (): number => ejbca.requests.filter(({ path }) => path === '/idp/token').length;
+      expect(tokensAsked()).toBe(1);
+      expect(await enrolOnce(running)).toBe(200);
+      const patience = Date.now() + 10_000;
+      while (tokensAsked() === 1 && Date.now() < patience) expect(await enrolOnce(running)).toBe(200);
+      expect(tokensAsked()).toBe(2);
+    });
+  });
+
+  it('are shown with the header that EJBCA wants, over connections that stay open', async () => {
+    await started({ aliases: { basic: byUser } }, async (running) => {
+      for (let n = 0; n < 5; n += 1) expect(await enrolOnce(running)).toBe(200);
+      const { requests, traffic } = running.ejbca;
+      expect(requests.every(({ headers }) => headers['x-keyfactor-requested-with'] !== undefined)).toBe(true);
+      expect(traffic.connections).toBeLessThan(3);
+    });
+  });
+
+  it('of EJBCA itself are checked: a foreign certificate is refused', async () => {
+    const reason = await refusalOf({
+      aliases: { basic: byUser },
+      backend: { trustAnchor: 'root.pem' },
+    });
+    expect(reason).toMatch(/do not accept each other in TLS/);
+  });
+});
