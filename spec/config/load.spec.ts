@@ -17,6 +17,7 @@ describe('loadConfiguration', () => {
       additionalCaCertificates: [],
       implicitTrustAnchors: [],
       knownKeys: [],
+      compatibility: 'rfc',
       strict: false,
       wrap: 'auto',
       policy: {

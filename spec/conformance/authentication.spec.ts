@@ -244,7 +244,7 @@ it('S-30 S-31 logs identity and outcome of each request, and never a code', asyn
   await enrol('certificate', {});
   const lines = gateway.log.lines().join('\n');
   expect(lines).toContain('"identity":"device","subject":"CN=logged"');
-  expect(lines).toContain('"outcome":"forbidden"');
+  expect(lines).toContain('"outcome":"client_certificate_missing"');
   expect(lines).not.toContain(user.code);
   expect(lines).not.toContain(basic.slice(6));
 });

@@ -187,7 +187,7 @@ describe('one policy for csrattrs and for the check of a CSR', () => {
         const wishes = wishesOf(policy.csrAttributes ?? emptyList, true);
         for (const deviation of deviations(policy, wishes)) {
           count += 1;
-          expect(await outcome(policy, deviation)).toMatch(/^(forbidden|bad_certification_request)$/);
+          expect(await outcome(policy, deviation)).toMatch(/^(refused_by_policy|bad_certification_request)$/);
         }
       }),
       { numRuns: 60 },

@@ -14,7 +14,7 @@ export interface AuthenticationOptions {
   readonly user: UserAuthentication;
 }
 
-/** Who is asking; throws `unauthenticated` or `forbidden` when that does not suffice. */
+/** Who is asking; throws `unauthenticated`, `client_certificate_missing` or `forbidden`. */
 export type Authentication = (
   credentials: Credentials,
   now: Date,
@@ -65,7 +65,10 @@ function whatIsMissing(
 }
 
 function certificateMissing(): EstError {
-  return new EstError('forbidden', 'A TLS client certificate is required here, and none was sent.');
+  return new EstError(
+    'client_certificate_missing',
+    'A TLS client certificate is required here, and none was sent.',
+  );
 }
 
 function userMissing(required: string, headers: EstErrorOptions['headers'] = {}): EstError {

@@ -122,6 +122,8 @@ aliases:
     # Lists of RSA keys that anybody knows, which are never certified, in the format of Debian's openssl-blacklist
     # (CVE-2008-0166).
     #knownKeys: []
+    # ejbca: errors, media types of requests and csrattrs as with EJBCA's own EST, where it differs from the RFCs.
+    #compatibility: rfc
     # true: a request must be base64 of DER (RFC 8951); PEM and plain DER are refused.
     #strict: false
     # Base64 of replies: '64' (lines of 64 characters), none (one line), or auto (as the client seems to need it).

@@ -250,6 +250,13 @@ export const aliasSchema: SchemaObject = {
       description:
         "Lists of RSA keys that anybody knows, which are never certified, in the format of Debian's openssl-blacklist (CVE-2008-0166).",
     },
+    compatibility: {
+      enum: ['rfc', 'ejbca'],
+      default: 'rfc',
+      title: 'Compatibility',
+      description:
+        "Whose way is followed where EJBCA's own EST and the RFCs differ: statuses and form of errors, media types of requests, csrattrs. docs/compatibility.md has the list.",
+    },
     strict: {
       type: 'boolean',
       default: false,

@@ -65,6 +65,8 @@ export interface AliasConfiguration {
   /** Undefined: serverkeygen is off. */
   readonly serverKeyGeneration?: ServerKeyGenerationConfiguration;
   /** Accept nothing but base64 of DER. */
+  /** Whose way is followed where EJBCA and the RFCs differ. */
+  readonly compatibility: 'rfc' | 'ejbca';
   readonly strict: boolean;
   readonly wrap: 'auto' | '64' | 'none';
   readonly policy: PolicyOptions;

@@ -10,6 +10,7 @@ import type { GeneratedKeyKind } from '../pkix/private-keys.ts';
 import type { Blocklist } from '../pkix/weak-keys.ts';
 import type { MessageSigner } from '../pkix/signed-data.ts';
 import type { CaCertificates } from './ca-certificates.ts';
+import type { Compatibility } from './compatibility.ts';
 import type { KeyEncryptionKey } from './key-encryption-keys.ts';
 
 /** A named EST configuration, ready to serve `/.well-known/est/<name>/<operation>`. */
@@ -34,6 +35,7 @@ export interface Alias {
   readonly fullCmc: FullCmc | undefined;
   /** Undefined: serverkeygen is switched off. */
   readonly serverKeyGeneration: ServerKeyGeneration | undefined;
+  readonly compatibility: Compatibility;
   /** Accept nothing but base64 of DER. */
   readonly strict: boolean;
   /** Line form of base64 in replies; `auto` decides by the request. */

@@ -168,7 +168,7 @@ export function enrolled(outcome: EnrollmentOutcome): EstResponse {
   return { status: 'ok', ...certificateContent(outcome.certificate) };
 }
 
-/** Refuses a key that anybody knows, the CA's, or another identity's under another subject. Throws `forbidden`. */
+/** Refuses a key that anybody knows, the CA's, or another identity's under another subject. Throws `refused_by_policy`. */
 async function refuseForeignKey(
   request: EstRequest,
   { identity, csr }: PermittedEnrollment,
@@ -183,7 +183,7 @@ async function refuseForeignKey(
     certificates.some(({ spki }) => spki.equals(csr.publicKey.spki)) ||
     holders.some((holder) => holder.identity !== identity.key && holder.subject !== subject);
   if (isForeign) {
-    throw new EstError('forbidden', 'The key of the CSR belongs to somebody else; make a new key.');
+    throw new EstError('refused_by_policy', 'The key of the CSR belongs to somebody else; make a new key.');
   }
 }
 

@@ -22,7 +22,7 @@ export type KeyProtection = (privateKeyInfo: Buffer) => Promise<Content>;
 
 /**
  * How the CSR wants its key protected (RFC 7030, section 4.4.1). What is unknown, unfit or incomplete is refused: a key
- * that shall be encrypted is never given in clear. Throws `bad_certification_request` or `forbidden`.
+ * that shall be encrypted is never given in clear. Throws `bad_certification_request` or `refused_by_policy`.
  */
 export function chooseKeyProtection(
   encryption: KeyEncryption | undefined,
@@ -51,7 +51,7 @@ export function chooseKeyProtection(
   }
   if (encryption?.required === true) {
     throw new EstError(
-      'forbidden',
+      'refused_by_policy',
       'This alias encrypts every key that it makes; add DecryptKeyIdentifier or AsymmetricDecryptKeyIdentifier, ' +
         'and SMIMECapabilities, to the CSR.',
     );
@@ -70,7 +70,10 @@ function encrypted(
   chooseRecipient: (encryption: KeyEncryption, capabilities: readonly SmimeCapability[]) => Recipient,
 ): KeyProtection {
   if (encryption === undefined) {
-    throw new EstError('forbidden', 'The CSR asks for an encrypted key, and this alias has no encryption.');
+    throw new EstError(
+      'refused_by_policy',
+      'The CSR asks for an encrypted key, and this alias has no encryption.',
+    );
   }
   if (smimeCapabilities === undefined) {
     throw refusal(

@@ -18,7 +18,11 @@ export interface Operation {
 /** The protocol's surface: path segment -> operation (RFC 7030, section 3.2.2). */
 export const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ['cacerts', { method: 'GET', handle: cacerts }],
-  ['csrattrs', { method: 'GET', handle: csrattrs }],
+  [
+    'csrattrs',
+    // EJBCA's EST has no such operation.
+    { method: 'GET', isOffered: ({ compatibility }) => compatibility === 'rfc', handle: csrattrs },
+  ],
   ['simpleenroll', { method: 'POST', handle: simpleenroll }],
   ['simplereenroll', { method: 'POST', handle: simplereenroll }],
   ['fullcmc', { method: 'POST', isOffered: ({ fullCmc }) => fullCmc !== undefined, handle: fullcmc }],

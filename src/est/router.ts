@@ -94,7 +94,9 @@ export function createEstHandler(service: EstService): RequestListener {
     _next: NextFunction,
   ) {
     const error = isUndecodablePath(thrown) ? malformedPath() : toEstError(thrown);
-    finish(request, response, errorReply(request, error, response.locals.exchange.id), error.code, error);
+    const { id, facts } = response.locals.exchange;
+    const alias = service.aliases.get(facts.alias ?? '') ?? { compatibility: 'rfc' };
+    finish(request, response, errorReply(request, alias, error, id), error.code, error);
   });
 
   function finish(
@@ -139,7 +141,7 @@ function route(aliases: ReadonlyMap<string, Alias>, request: Request, exchange: 
   }
   exchange.facts = { alias: alias.name };
   const operation = operations.get(String(segment));
-  if (operation?.isOffered?.(alias) === false || operation === undefined) throw unknownOperation();
+  if (operation === undefined || operation.isOffered?.(alias) === false) throw unknownOperation();
   exchange.facts = { alias: alias.name, operation: String(segment) };
   const allowed = operation.method === 'GET' ? ['GET', 'HEAD'] : ['POST'];
   if (!allowed.includes(request.method)) {
@@ -180,7 +182,10 @@ function toEstRequest(
     cipherStrength: () => cipherStrength(request),
     signal,
     readBody: async (mediaType) =>
-      decodeBody(await readBody(request, response, mediaType, bodyBytes), alias.strict),
+      decodeBody(
+        await readBody(request, response, alias.compatibility === 'ejbca' ? undefined : mediaType, bodyBytes),
+        alias.strict,
+      ),
     annotate: (facts) => {
       exchange.facts = { ...exchange.facts, ...facts };
     },

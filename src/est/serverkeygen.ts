@@ -66,7 +66,7 @@ function chooseKind(keys: ServerKeyGeneration['keys'], { keyType }: KeyGeneratio
 function requireCipher({ cipherStrength }: EstRequest, kind: GeneratedKeyKind): void {
   if (cipherStrength() >= strengthOf(kind)) return;
   throw new EstError(
-    'forbidden',
+    'refused_by_policy',
     `A key of the kind ${kind} is given only over a TLS cipher suite of ${strengthOf(kind)} bits; offer a stronger one.`,
   );
 }

@@ -30,7 +30,7 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
 function renewableCertificate(identity: ClientIdentity): Certificate {
   if (identity.certificate?.trustAnchor !== 'explicit') {
     throw new EstError(
-      'forbidden',
+      'client_certificate_missing',
       'simplereenroll renews the certificate of this CA that is shown as TLS client certificate, and none was; ' +
         'use simpleenroll for a first certificate.',
     );

@@ -6,6 +6,7 @@ import type { Credentials } from '../auth/auth.ts';
 import { channelBindingOf } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
 import { encodeBase64, type LineWrap } from './base64.ts';
+import { ejbcaChallenge, ejbcaErrorPage, statusOf } from './compatibility.ts';
 import type { Content, EstResponse } from './message.ts';
 import { encodeMultipart, multipartMediaType } from './multipart.ts';
 import type { Alias } from './alias.ts';
@@ -81,16 +82,17 @@ export function checkFraming(request: IncomingMessage): void {
 }
 
 /**
- * Reads the body of a request of the given media type, at most `limit` octets as sent, counting while they
+ * Reads the body of a request of the given media type (undefined: of any), at most `limit` octets as sent, counting while they
  * come in. Throws `unsupported_media_type`, `payload_too_large` or `malformed_request`.
  */
 export async function readBody(
   request: IncomingMessage,
   response: ServerResponse,
-  mediaType: string,
+  mediaType: string | undefined,
   limit: number,
 ): Promise<Buffer> {
-  checkMediaType(request, mediaType);
+  if (mediaType !== undefined) checkMediaType(request, mediaType);
+  refuseEncoding(request);
   if (declaredLength(request) > limit) throw tooLarge(limit);
   if (expectsContinue(request)) response.writeContinue();
   return await new Promise((resolve, reject) => {
@@ -127,7 +129,10 @@ function checkMediaType(request: IncomingMessage, mediaType: string): void {
       headers: { Accept: mediaType },
     });
   }
-  const encoding = request.headers['content-encoding'];
+}
+
+function refuseEncoding({ headers }: IncomingMessage): void {
+  const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new EstError('unsupported_media_type', 'The request body must come without Content-Encoding.', {
       headers: { 'Accept-Encoding': 'identity' },
@@ -167,7 +172,7 @@ export function operationReply(
     case 'accepted':
       return acceptedReply(request, alias, outcome);
     case 'refused': {
-      const { headers, ...plain } = errorReply(request, outcome.error, requestId);
+      const { headers, ...plain } = errorReply(request, alias, outcome.error, requestId);
       const content = withContent(request, alias, outcome.content);
       return { ...plain, ...content, headers: { ...headers, ...content.headers } };
     }
@@ -226,28 +231,49 @@ function lineWrap(request: IncomingMessage, wrap: Alias['wrap']): LineWrap {
 }
 
 /**
- * The reply to a refused request: one sentence and the request id, as text/plain (RFC 8951, section 5.1), or as
- * application/problem+json (RFC 9457) for a client that asks for that by name.
+ * The reply to a refused request: one sentence and the request id, as text/plain (RFC 8951, section 5.1), as
+ * application/problem+json (RFC 9457) for a client that asks for that by name, or in EJBCA's way.
  */
-export function errorReply(request: IncomingMessage, error: EstError, requestId: string): Reply {
-  const { status, sentence } = error;
-  const content = namesProblemJson(request.headers.accept ?? '')
-    ? {
-        type: 'application/problem+json',
-        body: `${JSON.stringify({ title: STATUS_CODES[status], status, detail: sentence, requestId })}\n`,
-      }
-    : { type: 'text/plain', body: `${sentence} (request ${requestId})\n` };
+export function errorReply(
+  request: IncomingMessage,
+  alias: ErrorStyle,
+  error: EstError,
+  requestId: string,
+): Reply {
+  const status = statusOf(error, alias.compatibility);
+  const content = errorContent(request, alias, status, error.sentence, requestId);
   return {
     status,
     headers: {
       'Content-Type': content.type,
       'Cache-Control': 'no-store',
       ...(error.retryAfter === undefined ? {} : { 'Retry-After': String(error.retryAfter) }),
+      ...(status === 401 && error.status !== 401 ? ejbcaChallenge : {}),
       ...error.headers,
     },
     body: content.body,
-    close: status === 400 || status === 413,
+    close: error.status === 400 || error.status === 413,
   };
+}
+
+/** What an alias says about the form of errors; where there is no alias, the RFCs decide. */
+type ErrorStyle = Pick<Alias, 'compatibility'>;
+
+function errorContent(
+  { headers: { accept = '' } }: IncomingMessage,
+  { compatibility }: ErrorStyle,
+  status: number,
+  sentence: string,
+  requestId: string,
+): { readonly type: string; readonly body: string } {
+  if (namesProblemJson(accept)) {
+    const problem = { title: STATUS_CODES[status], status, detail: sentence, requestId };
+    return { type: 'application/problem+json', body: `${JSON.stringify(problem)}\n` };
+  }
+  const text = `${sentence} (request ${requestId})`;
+  return compatibility === 'ejbca'
+    ? { type: 'text/html', body: ejbcaErrorPage(text) }
+    : { type: 'text/plain', body: `${text}\n` };
 }
 
 /** A wildcard does not name it: no EST client expects it. */

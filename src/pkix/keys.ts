@@ -68,7 +68,7 @@ type KeyStrength = Pick<PublicKey, 'type' | 'bits'>;
 
 /**
  * A public key of a requester from its SubjectPublicKeyInfo. Throws `bad_certification_request` for a key of a
- * kind or size that is not accepted, `forbidden` for one whose private key anybody can compute, DerError when it
+ * kind or size that is not accepted, `refused_by_policy` for one whose private key anybody can compute, DerError when it
  * is malformed.
  */
 export function readPublicKey(spki: DerNode): PublicKey {
@@ -229,5 +229,5 @@ function refusal(found: string, cause?: unknown): EstError {
 }
 
 function weak(reason: string): EstError {
-  return new EstError('forbidden', `The RSA key is refused: ${reason}.`);
+  return new EstError('refused_by_policy', `The RSA key is refused: ${reason}.`);
 }

@@ -62,7 +62,7 @@ export type Attributes = ReadonlyMap<string, readonly DerNode[]>;
 /**
  * Decodes a PKCS#10 certification request and believes it only when its signature, over the octets as received,
  * was made with the key inside. Throws `bad_certification_request` for whatever is malformed or not accepted,
- * `forbidden` for a key whose private half anybody can compute.
+ * `refused_by_policy` for a key whose private half anybody can compute.
  *
  * More than DER demands: no attribute and no extension twice, names fit to be certified, no critical extension
  * that nobody knows. Less: attributes that are missing altogether (old clients) or not in DER's order.

@@ -34,7 +34,10 @@ const requiredOtp: Demand = {
   wanted: { what: 'identifiers', oids: [oids.otpChallenge] },
   check: ({ otpChallenge }) => {
     if (otpChallenge !== undefined) return;
-    throw new EstError('forbidden', 'The CSR must hold the enrolment code of the device as otpChallenge.');
+    throw new EstError(
+      'refused_by_policy',
+      'The CSR must hold the enrolment code of the device as otpChallenge.',
+    );
   },
   onlyForFirst: true,
 };
@@ -58,5 +61,8 @@ const unusedRevocationChallenge: Demand = {
 };
 
 function unused(attribute: string): EstError {
-  return new EstError('forbidden', `The attribute ${attribute} is not used here; leave it out of the CSR.`);
+  return new EstError(
+    'refused_by_policy',
+    `The attribute ${attribute} is not used here; leave it out of the CSR.`,
+  );
 }

@@ -76,7 +76,7 @@ export function attributeDemands({ attributes }: RequiredContents): readonly Dem
 
 function demand(wanted: Wanted, isMet: (csr: CertificationRequest) => boolean, sentence: string): Demand {
   const check = (csr: CertificationRequest): void => {
-    if (!isMet(csr)) throw new EstError('forbidden', sentence);
+    if (!isMet(csr)) throw new EstError('refused_by_policy', sentence);
   };
   return { wanted, check, onlyForFirst: isSubjectAltName(wanted) };
 }

@@ -18,7 +18,7 @@ type RequestedExtensions = Pick<
   'keyUsage' | 'extendedKeyUsage' | 'basicConstraints'
 > & { readonly extensions: readonly { readonly oid: string }[] };
 
-/** Refuses a CSR that asks for rights no device may have, whatever the alias grants. Throws `forbidden`. */
+/** Refuses a CSR that asks for rights no device may have, whatever the alias grants. Throws `refused_by_policy`. */
 export function refuseForbiddenExtensions(csr: RequestedExtensions): void {
   if (csr.basicConstraints?.cA === true || csr.basicConstraints?.pathLenConstraint !== undefined) {
     throw forbidden('to be a certificate authority (basicConstraints)');
@@ -35,7 +35,7 @@ export function refuseForbiddenExtensions(csr: RequestedExtensions): void {
 }
 
 function forbidden(what: string): EstError {
-  return new EstError('forbidden', `The CSR asks ${what}, which is never granted.`, {
+  return new EstError('refused_by_policy', `The CSR asks ${what}, which is never granted.`, {
     cmcFailure: 'unsupportedExt',
   });
 }

@@ -4,23 +4,23 @@ import type { Name } from '../pkix/names.ts';
 import { nameOfOid } from '../pkix/oids.ts';
 import type { PolicyOptions } from './options.ts';
 
-/** Refuses a subject with an attribute that is not granted. Throws `forbidden`. */
+/** Refuses a subject with an attribute that is not granted. Throws `refused_by_policy`. */
 export function refuseOtherSubjectTypes(policy: PolicyOptions, subject: Name): void {
   const types = subject.rdns.flat().map(({ type }) => nameOfOid(type));
   if (!types.every((type) => policy.subject.includes(type))) {
-    throw new EstError('forbidden', `The subject may hold only: ${policy.subject.join(', ')}.`);
+    throw new EstError('refused_by_policy', `The subject may hold only: ${policy.subject.join(', ')}.`);
   }
 }
 
-/** Refuses a name of a type that is not granted, or one that stands for many hosts. Throws `forbidden`. */
+/** Refuses a name of a type that is not granted, or one that stands for many hosts. Throws `refused_by_policy`. */
 export function refuseOtherSubjectAltNames(policy: PolicyOptions, names: readonly GeneralName[]): void {
   if (!names.every(({ type }) => policy.subjectAltName.includes(type))) {
     const allowed = policy.subjectAltName.join(', ') || 'nothing, so leave it out';
-    throw new EstError('forbidden', `The subjectAltName may hold only: ${allowed}.`);
+    throw new EstError('refused_by_policy', `The subjectAltName may hold only: ${allowed}.`);
   }
   if (names.some(isTooWide)) {
     throw new EstError(
-      'forbidden',
+      'refused_by_policy',
       'The subjectAltName may hold neither wildcards nor the unspecified address.',
     );
   }

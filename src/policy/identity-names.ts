@@ -6,7 +6,7 @@ import { oids } from '../pkix/oids.ts';
 
 /**
  * Refuses names that are not the identity's own: each commonName and each subjectAltName must be the user's
- * name, or stand in the client certificate. Throws `forbidden`.
+ * name, or stand in the client certificate. Throws `refused_by_policy`.
  */
 export function refuseForeignNames(
   identity: ClientIdentity,
@@ -17,7 +17,7 @@ export function refuseForeignNames(
   if (commonNames.every((name) => ownCommonNames(identity).includes(name)) && subjectAltName.every(isOwn))
     return;
   throw new EstError(
-    'forbidden',
+    'refused_by_policy',
     'The CSR asks for a name that does not belong to the authenticated client.',
     { cmcFailure: 'badIdentity' },
   );

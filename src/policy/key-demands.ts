@@ -22,9 +22,13 @@ export function keyDemands({ keys, signatureAlgorithms: names }: PolicyOptions):
     wanted: isNarrow ? { what: 'key', key: kinds[preferred].template } : undefined,
     check: ({ publicKey }) => {
       if (keys.some((kind) => isOfKind(publicKey, kind))) return;
-      throw new EstError('forbidden', `This alias accepts only these kinds of keys: ${keys.join(', ')}.`, {
-        cmcFailure: 'badAlg',
-      });
+      throw new EstError(
+        'refused_by_policy',
+        `This alias accepts only these kinds of keys: ${keys.join(', ')}.`,
+        {
+          cmcFailure: 'badAlg',
+        },
+      );
     },
     onlyForFirst: false,
   };
@@ -38,9 +42,13 @@ function signatureDemand(accepted: readonly SignatureAlgorithm[], preferred: Key
     check: ({ signatureAlgorithm }) => {
       if (accepted.some(({ name }) => name === signatureAlgorithm)) return;
       const names = accepted.map(({ name }) => name).join(', ');
-      throw new EstError('forbidden', `This alias accepts only these signatures of a CSR: ${names}.`, {
-        cmcFailure: 'badAlg',
-      });
+      throw new EstError(
+        'refused_by_policy',
+        `This alias accepts only these signatures of a CSR: ${names}.`,
+        {
+          cmcFailure: 'badAlg',
+        },
+      );
     },
     onlyForFirst: false,
   };

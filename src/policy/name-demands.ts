@@ -117,5 +117,5 @@ function wantedSubjectAltName(demanded: readonly DemandedNames[]): Wanted {
 }
 
 function unmet(sentence: string): EstError {
-  return new EstError('forbidden', sentence);
+  return new EstError('refused_by_policy', sentence);
 }

@@ -42,7 +42,7 @@ export function createPolicy(options: PolicyOptions): Policy {
 }
 
 /**
- * May this identity have this certificate (RFC 7030, section 4.2.1)? Gives the names to certify. Throws `forbidden`,
+ * May this identity have this certificate (RFC 7030, section 4.2.1)? Gives the names to certify. Throws `refused_by_policy`,
  * or `bad_certification_request` when the CSR names nobody.
  */
 export function permitEnrollment(
@@ -62,7 +62,7 @@ export function permitEnrollment(
  * May this certificate of the client be renewed or rekeyed (RFC 7030, section 4.2.2)? Subject and subjectAltName of
  * the CSR must be those of the certificate, absence included, as RFC 5280, section 7.1 compares names. The new
  * certificate gets the names in the old one's encoding, or those of ChangeSubjectName, where it is allowed, under the
- * rules of a first enrolment. Throws `forbidden`.
+ * rules of a first enrolment. Throws `refused_by_policy`.
  */
 export function permitRenewal(
   policy: Policy,
@@ -102,7 +102,7 @@ function permitFirstNames(
 function refuseChangeSubjectName(policy: Policy): void {
   if (!policy.changeSubjectName) {
     throw new EstError(
-      'forbidden',
+      'refused_by_policy',
       'The ChangeSubjectName attribute is not allowed here; names stay as they are.',
     );
   }
@@ -110,7 +110,7 @@ function refuseChangeSubjectName(policy: Policy): void {
 
 function nothingToChange(): EstError {
   return new EstError(
-    'forbidden',
+    'refused_by_policy',
     'ChangeSubjectName changes the names of the TLS client certificate, and none was shown; ' +
       'leave it out and put the names into the CSR itself.',
   );
@@ -142,11 +142,14 @@ function refuseNamelessSubject(subject: Name, subjectAltName: readonly GeneralNa
 
 function refuseOtherNames(current: Certificate, csr: CertificationRequest): void {
   if (!namesEqual(current.subject, csr.subject)) {
-    throw new EstError('forbidden', 'The subject of the CSR differs from that of the certificate to renew.');
+    throw new EstError(
+      'refused_by_policy',
+      'The subject of the CSR differs from that of the certificate to renew.',
+    );
   }
   if (!generalNamesEqual(current.subjectAltName ?? [], csr.subjectAltName ?? [])) {
     throw new EstError(
-      'forbidden',
+      'refused_by_policy',
       'The subjectAltName of the CSR differs from that of the certificate to renew.',
     );
   }
@@ -155,7 +158,7 @@ function refuseOtherNames(current: Certificate, csr: CertificationRequest): void
 function refuseSameKey(policy: Policy, current: Certificate, csr: CertificationRequest): void {
   if (!policy.renewWithSameKey && current.spki.equals(csr.publicKey.spki)) {
     throw new EstError(
-      'forbidden',
+      'refused_by_policy',
       'A new key is required to renew; the CSR holds the key of the old certificate.',
     );
   }
@@ -166,7 +169,7 @@ function refuseEarlyRenewal(policy: Policy, current: Certificate, now: Date): vo
   const renewableFrom = current.notBefore.getTime() + (validity * policy.renewAfterPercent) / 100;
   if (now.getTime() < renewableFrom) {
     throw new EstError(
-      'forbidden',
+      'refused_by_policy',
       `It is too early to renew this certificate; try again after ${new Date(renewableFrom).toISOString()}.`,
     );
   }

@@ -102,6 +102,7 @@ async function openAlias(
     serverKeyGeneration:
       serverKeyGeneration &&
       (await withContext('serverKeyGeneration', openServerKeyGeneration(serverKeyGeneration, policy))),
+    compatibility: options.compatibility,
     strict: options.strict,
     wrap: options.wrap,
   };
