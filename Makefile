@@ -4,11 +4,11 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 DATA ?= ./data
 
-.PHONY: help install build run test lint format bench conformance clean
+.PHONY: help install build run test lint format bench conformance ejbca-demo ejbca-contract clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Not `npm ci`: it fails where a registry lacks packages that are for other platforms only.
 node_modules/.package-lock.json: package.json package-lock.json
@@ -42,6 +42,13 @@ bench: build ## Measure, and print ratios against a bare https server
 
 conformance: build ## Run every test and write docs/conformance.md from the results
 	@npm run --silent conformance
+
+ejbca-demo: install ## Serve EST in front of a stand-in for EJBCA, and print requests to try
+	@node spec/support/ejbca/demo.ts
+
+ejbca-contract: install ## Test the EJBCA backend against the EJBCA at EJBCA_BASE_URL (see docs/ejbca.md)
+	@: $${EJBCA_BASE_URL:?is the base URL of an EJBCA, such as https://ejbca.example/ejbca}
+	@npx jest spec/ca/ejbca/contract
 
 clean: ## Remove what was built and installed (./data stays)
 	rm -rf dist coverage node_modules

@@ -6,20 +6,23 @@ import { recordLog, type RecordedLog } from '../../support/log.ts';
 import type { StandIn } from '../../support/ejbca/start.ts';
 import { openRegistry, signal, type OpenedCa } from '../setup.ts';
 
-/** The options of a backend for the stand-in, with the schema's defaults and the changes. */
-export function optionsFor(ejbca: StandIn, changes: Partial<EjbcaOptions> = {}): EjbcaOptions {
-  const { certificateFile, keyFile } = ejbca.clientCertificate;
+/** The options of a backend for the stand-in, with the schema's defaults. */
+export function optionsFor(ejbca: StandIn): EjbcaOptions {
+  const { certificateFile: certificate, keyFile } = ejbca.clientCertificate;
+  const clientCertificate = { certificate, privateKey: `file:${keyFile}` };
+  return defaultOptions({ baseUrl: ejbca.url, trustAnchor: ejbca.trustAnchorFile, clientCertificate });
+}
+
+/** The options with the schema's defaults. */
+export function defaultOptions(
+  given: Pick<EjbcaOptions, 'baseUrl' | 'trustAnchor' | 'clientCertificate'>,
+): EjbcaOptions {
   return {
-    baseUrl: ejbca.url,
-    trustAnchor: ejbca.trustAnchorFile,
-    ...(changes.oauth === undefined && {
-      clientCertificate: { certificate: certificateFile, privateKey: `file:${keyFile}` },
-    }),
+    ...given,
     retryAfter: 300,
     timeouts: { connect: 5, answer: 15 },
     limits: { maxResponse: 8_388_608, concurrency: 200, queue: 2000 },
     circuitBreaker: { failures: 10, pause: 10 },
-    ...changes,
   };
 }
 
