@@ -61,7 +61,7 @@ async function renewByCode(alias: string): Promise<Answer> {
 }
 
 const differences: readonly (readonly [string, number, number, (alias: string) => Promise<Answer>])[] = [
-  ['simplereenroll without a client certificate', 403, 401, renewByCode],
+  ['simplereenroll by user and code, without a client certificate', 403, 401, renewByCode],
   ['simplereenroll under another subject', 403, 400, async (alias) => await renewAs(alias, 'device-2')],
   [
     'simplereenroll with the same key where that is off',
