@@ -6,14 +6,18 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { freePorts } from '../cli/command-line.ts';
 
-/** Resolves with all that was printed once it holds the text. */
+/** Resolves with all that was printed once it holds the text; reads on, so that the program can print more. */
 async function printedUntil(stream: NodeJS.ReadableStream, text: string): Promise<string> {
   let printed = '';
-  for await (const chunk of stream) {
-    printed += String(chunk);
-    if (printed.includes(text)) return printed;
-  }
-  throw new Error(`It ended after: ${printed}`);
+  return await new Promise((resolve, reject) => {
+    stream.on('data', (chunk: Buffer) => {
+      printed += chunk.toString();
+      if (printed.includes(text)) resolve(printed);
+    });
+    stream.once('end', () => {
+      reject(new Error(`It ended after: ${printed}`));
+    });
+  });
 }
 
 describe('make ejbca-demo', () => {
