@@ -74,6 +74,9 @@ export type CertificateStatus = 'good' | 'revoked' | 'unknown';
  * as soon as it can without leaving the CA in doubt.
  */
 export interface CertificationAuthority {
+  /** The CA writes the parts of a subject in an order of its own; a CSR for a renewal may have them in another one. */
+  readonly ordersSubject?: true;
+
   /**
    * The chain of the issuing CA as DER certificates: every intermediate up to and with the current root; any order,
    * no duplicates (RFC 7030, section 4.1.3). The alias adds what clients need around a change of the root.

@@ -2,8 +2,10 @@ import { checkChannelBinding } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
-import { readCertificationRequest } from '../pkix/pkcs10.ts';
+import { sameAttributes } from '../pkix/names.ts';
+import { readCertificationRequest, type CertificationRequest } from '../pkix/pkcs10.ts';
 import { permitRenewal } from '../policy/policy.ts';
+import type { Alias } from './alias.ts';
 import { withoutCode } from './enrollment-code.ts';
 import { enroll, enrolled } from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
@@ -18,12 +20,18 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
   request.annotate({ identity: identity.description, trustAnchor: identity.certificate?.trustAnchor });
   const current = renewableCertificate(identity);
   if (current.notAfter < request.receivedAt) request.annotate({ expiredAt: current.notAfter.toISOString() });
-  const csr = withoutCode(alias, readCertificationRequest(await request.readBody('application/pkcs10')));
+  const received = readCertificationRequest(await request.readBody('application/pkcs10'));
+  const csr = inOrderOf(current, withoutCode(alias, received), alias);
   checkChannelBinding(csr, request.channelBinding);
   const names = permitRenewal(alias.policy, identity, current, csr, request.receivedAt);
   const otpUser = await alias.verifyOtp(csr, identity);
   const result = await enroll(request, { operation: 'simplereenroll', identity, otpUser, csr, names });
   return enrolled(result);
+}
+
+/** Where the CA orders subjects, the client may still have the order of its first CSR. */
+function inOrderOf({ subject }: Certificate, csr: CertificationRequest, { ca }: Alias): CertificationRequest {
+  return ca.ordersSubject === true && sameAttributes(csr.subject, subject) ? { ...csr, subject } : csr;
 }
 
 /** Only the EST CA's own certificates are renewed, never a vendor's (RFC 7030, section 4.2.2). */

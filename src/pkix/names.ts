@@ -144,6 +144,12 @@ export function namesEqual(a: Name, b: Name): boolean {
   return a.der.equals(b.der) || comparableName(a) === comparableName(b);
 }
 
+/** Whether two names have the same attributes, in whatever order. */
+export function sameAttributes(a: Name, b: Name): boolean {
+  const sorted = ({ rdns }: Name): string => JSON.stringify(rdns.flat().map(comparableAttribute).sort());
+  return sorted(a) === sorted(b);
+}
+
 /** A text that is the same for two names exactly when they are the same name. */
 export function comparableName(name: Name): string {
   return JSON.stringify(name.rdns.map((rdn) => rdn.map(comparableAttribute).sort()));

@@ -3,7 +3,7 @@ import { EstError } from '../../errors.ts';
 import type { EnrollmentClaim } from '../../identity.ts';
 import type { Certificate } from '../../pkix/certificate.ts';
 import { generalNamesEqual } from '../../pkix/general-names.ts';
-import { namesEqual, type Name } from '../../pkix/names.ts';
+import { namesEqual, sameAttributes } from '../../pkix/names.ts';
 import type { CertificationAuthority, EnrollmentRequest, EnrollmentResult } from '../ca.ts';
 import type { EjbcaAliasSettings } from './alias-settings.ts';
 import type { EjbcaCalls, EnrollmentAnswer } from './calls.ts';
@@ -25,6 +25,8 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
   const underWay = new Map<string, Promise<EnrollmentResult>>();
 
   return {
+    ordersSubject: true,
+
     caCertificates: async (signal) => await calls.chain(dn, signal),
 
     async enroll(request, signal) {
@@ -187,14 +189,8 @@ async function findIssued(
       !isRevoked &&
       certificate.spki.equals(csr.publicKey.spki) &&
       // By a code the names of the CSR do not count.
-      (identity.claim !== undefined || partsOf(certificate.subject) === partsOf(csr.subject)),
+      (identity.claim !== undefined || sameAttributes(certificate.subject, csr.subject)),
   )?.certificate;
-}
-
-/** EJBCA puts the parts of a subject into an order of its own. */
-function partsOf({ rdns }: Name): string {
-  const parts = rdns.flat().map(({ type, value }) => [type, value.toLowerCase()].join('='));
-  return JSON.stringify(parts.sort());
 }
 
 function resultOf({ retryAfter }: AuthorityParts, answer: EnrollmentAnswer): EnrollmentResult {
