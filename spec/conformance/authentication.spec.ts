@@ -54,6 +54,7 @@ async function enrol(alias: string, { headers = {}, client }: Shown, commonName 
   });
 }
 
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const withBasic = { Authorization: basic };
 const wrongBasic = { Authorization: `Basic ${Buffer.from(`${user.name}:wrong`).toString('base64')}` };
 
@@ -112,7 +113,14 @@ describe('who may enrol, by alias', () => {
     ['A-04 another case of the scheme', `bAsIc ${basic.slice(6)}`, 200],
     ['V-56 no colon', `Basic ${Buffer.from('device').toString('base64')}`, 401],
     ['V-56 junk', 'Basic !!!', 401],
-    ['A-06 V-56 an empty name', `Basic ${Buffer.from(`:${user.code}`).toString('base64')}`, 401],
+    ["A-06 V-56 another user's code without a name", `Basic ${base64(`:${user.code}`)}`, 401],
+    ['V-56 nothing', 'Basic', 401],
+    ['V-56 base64 without its padding', basic.replace(/=+$/, ''), 401],
+    ['V-56 base64 with spare bits', basic.replace(/Q==$/, 'R=='), 401],
+    ['V-56 base64 with a space inside', `${basic.slice(0, 10)} ${basic.slice(10)}`, 401],
+    ['V-56 something after the code', `${basic}, x=y`, 401],
+    ['V-56 a right code in base64 twice', `Basic ${base64(basic.slice(6))}`, 401],
+    ['V-56 8 KB', `Basic ${base64(`device:${'a'.repeat(6000)}`)}`, 401],
     [
       'V-56 a control character',
       `Basic ${Buffer.from(`${user.name}:${user.code}\n`).toString('base64')}`,
@@ -122,6 +130,21 @@ describe('who may enrol, by alias', () => {
     ['another scheme', 'Bearer abc', 401],
   ])('%s', async (_what, value, status) => {
     expect(await enrol('est', { headers: { Authorization: value } })).toMatchObject({ status });
+  });
+
+  it('A-06 takes a code without a name where there is such a user, and no name is a name', async () => {
+    const code = 'nobody in particular';
+    await addUser(gateway.store, { alias: 'basic', name: '', code, remainingUses: undefined });
+    const enrolBy = (text: string) =>
+      enrol('basic', { headers: { Authorization: `Basic ${base64(text)}` } }, 'nameless');
+    expect((await enrolBy(`:${code}`)).status).toBe(200);
+    expect((await enrolBy(code)).status).toBe(401);
+    expect((await enrol('est', { headers: { Authorization: `Basic ${base64(`:${code}`)}` } })).status).toBe(
+      401,
+    );
+    const lines = gateway.log.lines().join('\n');
+    expect(lines).toContain('"identity":"code without a name","subject":"CN=nameless"');
+    expect(lines).not.toContain(code);
   });
 
   it('A-05 splits at the first colon', async () => {

@@ -181,6 +181,27 @@ describe('HTTP Digest (RFC 7616)', () => {
     );
   });
 
+  it.each([
+    ['the same operation', md5, '/.well-known/est/simpleenroll', 200],
+    ['another operation', md5, '/.well-known/est/simplereenroll', 400],
+    [
+      'the same operation, with an algorithm that libest does not know',
+      sha256,
+      '/.well-known/est/simpleenroll',
+      400,
+    ],
+  ] as const)(
+    "A-10 libest's credentials, without the alias, for %s",
+    async (_what, algorithm, uri, status) => {
+      const fields = { algorithm: algorithm === md5 ? undefined : algorithm, qop: '"auth"' };
+      const nonce = await freshNonce('old', algorithm);
+      expect((await post('old', credentials('old', nonce, { algorithm, uri, fields }))).status).toBe(status);
+      // What was made for another alias names that in its realm.
+      const foreign = credentials('digest', nonce, { algorithm, uri, fields });
+      expect((await post('old', foreign)).status).toBe(401);
+    },
+  );
+
   it('A-11 V-57 takes each count of a nonce once, upwards, and says stale=true of what is used', async () => {
     const nonce = await freshNonce('digest');
     const first = credentials('digest', nonce, { nc: '00000001' });

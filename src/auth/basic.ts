@@ -30,14 +30,16 @@ const controlCharacters = /\p{Cc}/u;
 /** RFC 7617, section 2: the name ends at the first colon; the code may hold more of them. Undefined for what is not Basic. */
 export function readBasicCredentials(authorization: string): BasicCredentials | undefined {
   const token = basicScheme.exec(authorization)?.[1];
-  const text = token === undefined ? undefined : decodeUtf8(Buffer.from(token, 'base64'));
+  const text = token === undefined ? undefined : decodeUtf8(token);
   const colon = text?.indexOf(':') ?? -1;
   if (text === undefined || colon < 0 || controlCharacters.test(text)) return undefined;
   return { name: text.slice(0, colon), code: text.slice(colon + 1) };
 }
 
-/** Undefined for octets that are not UTF-8, which the challenge announces. */
-function decodeUtf8(bytes: Buffer): string | undefined {
+/** Undefined for base64 that no encoder writes, and for octets that are not UTF-8, which the challenge announces. */
+function decodeUtf8(base64: string): string | undefined {
+  const bytes = Buffer.from(base64, 'base64');
+  if (bytes.toString('base64') !== base64) return undefined;
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes).normalize('NFC');
   } catch {

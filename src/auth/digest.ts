@@ -30,7 +30,7 @@ export function createDigestAuthenticator({ alias, algorithms, users, nonces }: 
     const algorithm = algorithms.find((offered) => offered === received?.algorithm);
     if (received === undefined || algorithm === undefined || received.realm !== realmOf(alias))
       return 'wrong';
-    if (!isForTarget(received, credentials.target)) {
+    if (!isForTarget(algorithm, received, credentials.target)) {
       throw new EstError(
         'malformed_request',
         'The uri of the Digest credentials is not the path of the request; compute them for this path.',
@@ -44,9 +44,17 @@ export function createDigestAuthenticator({ alias, algorithms, users, nonces }: 
   };
 }
 
-/** RFC 7616, section 3.4.6; a client may give the absolute form. */
-function isForTarget({ uri }: DigestCredentials, target: string): boolean {
-  return uri === target || /^https?:\/\/[^/]+(\/.*)$/i.exec(uri)?.[1] === target;
+/**
+ * RFC 7616, section 3.4.6; a client may give the absolute form. libest, which knows MD5 alone, leaves the alias out; the
+ * credentials are for this one all the same, by realm and nonce.
+ */
+function isForTarget(algorithm: DigestAlgorithm, { uri }: DigestCredentials, target: string): boolean {
+  const path = /^https?:\/\/[^/]+(\/.*)$/i.exec(uri)?.[1] ?? uri;
+  return path === target || (algorithm === 'MD5' && path === withoutAlias(target));
+}
+
+function withoutAlias(target: string): string {
+  return target.replace(/^(\/\.well-known\/est)\/[^/]+(\/[^/]+)$/, '$1$2');
 }
 
 /** RFC 7616, section 3.4.1. */

@@ -86,7 +86,7 @@ function clientIdentity(
   user: UserIdentity | undefined,
 ): ClientIdentity {
   const proofs = [
-    ...(user === undefined ? [] : [{ key: `user:${user.name}`, description: user.name }]),
+    ...(user === undefined ? [] : [describeUser(user)]),
     ...(certificate === undefined ? [] : [describeCertificate(certificate)]),
   ];
   return {
@@ -95,6 +95,11 @@ function clientIdentity(
     certificate,
     user,
   };
+}
+
+/** RFC 7030, section 3.2.3: the name is empty where a code is nobody's in particular. */
+function describeUser({ name }: UserIdentity): { key: string; description: string } {
+  return { key: `user:${name}`, description: name === '' ? 'code without a name' : name };
 }
 
 function describeCertificate({ certificate }: CertificateIdentity): { key: string; description: string } {

@@ -18,7 +18,9 @@ export function addUserCommands(program: Command): void {
   users
     .command('add')
     .argument('<name>', 'name of the user')
-    .description('Add a user. Prints a new enrolment code, which is stored as a hash only.')
+    .description(
+      'Add a user. Prints a new enrolment code, which is stored as a hash only. An empty name is for clients that send a code alone.',
+    )
     .addOption(aliasOption())
     .option('--once', 'good for one certificate only; else for any number until the user is removed')
     .option('--code-stdin', 'read the code from standard input instead of making one')
@@ -101,8 +103,8 @@ export async function addUser(
 const controlCharacter = /\p{Cc}/u;
 
 function refuseBadName(name: string): void {
-  if (name !== '' && !name.includes(':') && !controlCharacter.test(name)) return;
-  throw new Error('The name of a user may not be empty, nor hold a colon or a control character.');
+  if (!name.includes(':') && !controlCharacter.test(name)) return;
+  throw new Error('The name of a user may not hold a colon or a control character.');
 }
 
 function refuseUnknownAlias({ aliases }: Configuration, alias: string): void {
