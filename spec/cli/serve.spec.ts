@@ -119,7 +119,7 @@ describe('est-gateway serve', () => {
     const text = await readFile(file, 'utf8');
     await writeFile(
       bad,
-      text.replace('limits:', 'limits:\n  bodyBites: 1').replace('level: info', 'level: loud'),
+      text.replace('\nlimits:', '\nlimits:\n  bodyBites: 1').replace('level: info', 'level: loud'),
     );
     for (const command of ['serve', 'check']) {
       const { code, stdout, stderr } = await run([command, '--config', bad]);

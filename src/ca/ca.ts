@@ -186,6 +186,10 @@ export interface CertificationAuthorityForAlias {
   readonly authentication: 'clientCertificate' | 'basic' | 'both';
   /** In place of it: codes that the CA checks itself. */
   readonly enrollmentCodes: EnrollmentCodes | undefined;
+  /** DER: CAs of vendors with those above them, whose client certificates may enrol, as `implicitTrustAnchors` do. */
+  readonly vendorCertificates: readonly Buffer[];
+  /** Whether ChangeSubjectName is allowed, though the policy does not say so. */
+  readonly changeSubjectName: boolean;
   /** Whether a renewal may keep its key. */
   readonly renewWithSameKey: boolean;
   /** Whether serverkeygen is switched on. */

@@ -1,5 +1,5 @@
 import { EstError } from '../errors.ts';
-import type { ClientIdentity } from '../identity.ts';
+import type { CertificateIdentity, ClientIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import type { CertifiedNames } from '../pkix/change-subject-name.ts';
 import { subjectAltName as subjectAltNameExtension } from '../pkix/extensions-write.ts';
@@ -54,7 +54,7 @@ export function permitEnrollment(
   if (csr.changeSubjectName === undefined) return permitFirstNames(policy, identity, csr);
   refuseChangeSubjectName(policy);
   if (identity.certificate === undefined) throw nothingToChange();
-  refuseOtherNames(identity.certificate.certificate, csr);
+  refuseOtherNames(identity.certificate.certificate, withoutVendorsNames(identity.certificate, csr));
   return permitFirstNames(policy, identity, withNames(csr, csr.changeSubjectName));
 }
 
@@ -96,6 +96,15 @@ function permitFirstNames(
   if (policy.names === 'identity') refuseForeignNames(identity, subject, subjectAltName);
   for (const { check } of policy.demands) check(csr);
   return { subject, subjectAltName };
+}
+
+/** A vendor's subjectAltName, such as a HardwareModuleName, need not be repeated in the CSR. */
+function withoutVendorsNames(
+  { certificate, trustAnchor }: CertificateIdentity,
+  csr: CertificationRequest,
+): CertificationRequest {
+  if (trustAnchor === 'explicit' || csr.subjectAltName !== undefined) return csr;
+  return { ...csr, subjectAltName: certificate.subjectAltName };
 }
 
 /** RFC 6402, section 2.8: never ignored. */

@@ -2,6 +2,7 @@ import type { AuthenticationMode } from '../auth/index.ts';
 import type { EnrollmentCodes } from '../identity.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { AliasConfiguration, ServerKeyGenerationConfiguration } from '../config/configuration.ts';
+import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { openingTimeout, type Backends } from './drivers.ts';
 
@@ -14,6 +15,8 @@ export interface AliasBackend {
   /** For simplereenroll. */
   readonly renewalAuthentication: AuthenticationMode;
   readonly policy: PolicyOptions;
+  /** Of the backend; those of the alias come besides. */
+  readonly vendorCertificates: readonly Certificate[];
   readonly serverKeyGeneration: ServerKeyGenerationConfiguration | undefined;
 }
 
@@ -34,7 +37,7 @@ export async function openAliasBackend(
     const ca = backend.opened;
     ca.checkProfile?.(options.profile);
     const both = { authentication, renewalAuthentication: authentication };
-    return { ca, ...both, enrollmentCodes: undefined, policy, serverKeyGeneration };
+    return { ca, ...both, enrollmentCodes: undefined, policy, vendorCertificates: [], serverKeyGeneration };
   }
   const settings = (options as unknown as Readonly<Record<string, unknown>>)[backend.driver];
   const wanted = await backend.opened.forAlias(settings, AbortSignal.timeout(openingTimeout));
@@ -44,7 +47,12 @@ export async function openAliasBackend(
     authentication: wanted.authentication,
     enrollmentCodes: wanted.enrollmentCodes,
     renewalAuthentication: 'clientCertificate',
-    policy: { ...policy, renewWithSameKey: policy.renewWithSameKey && wanted.renewWithSameKey },
+    policy: {
+      ...policy,
+      renewWithSameKey: policy.renewWithSameKey && wanted.renewWithSameKey,
+      changeSubjectName: policy.changeSubjectName || wanted.changeSubjectName,
+    },
+    vendorCertificates: wanted.vendorCertificates.map((der) => readCertificate(der)),
     serverKeyGeneration:
       serverKeyGeneration ?? (wanted.serverKeyGeneration ? serverKeyGenerationByDefault : undefined),
   };

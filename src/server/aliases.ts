@@ -44,10 +44,8 @@ async function openAlias(
   store: StateStore,
   log: Log,
 ): Promise<Alias> {
-  const { ca, enrollmentCodes, policy, serverKeyGeneration, ...wanted } = await openAliasBackend(
-    options,
-    backends,
-  );
+  const { ca, enrollmentCodes, policy, serverKeyGeneration, vendorCertificates, ...wanted } =
+    await openAliasBackend(options, backends);
   const caCertificates = await openCaCertificates(
     ca,
     {
@@ -57,7 +55,10 @@ async function openAlias(
     log,
     AbortSignal.timeout(openingTimeout),
   );
-  const implicit = trustAnchors('implicit', await readCertificates(options.implicitTrustAnchors));
+  const implicit = trustAnchors('implicit', [
+    ...(await readCertificates(options.implicitTrustAnchors)),
+    ...vendorCertificates,
+  ]);
   if (implicit.roots.length === 0 && implicit.intermediates.length > 0) {
     throw new Error('implicitTrustAnchors holds no self-signed certificate; add the root of the vendor.');
   }

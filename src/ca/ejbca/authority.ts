@@ -8,6 +8,7 @@ import type { CertificationAuthority, EnrollmentRequest, EnrollmentResult } from
 import type { EjbcaAliasSettings } from './alias-settings.ts';
 import type { EjbcaCalls, EnrollmentAnswer } from './calls.ts';
 import { generateUsername } from './name-generation.ts';
+import type { VendorMode } from './vendor-mode.ts';
 
 /** What a CA of EJBCA is made of for an alias. */
 export interface AuthorityParts {
@@ -17,6 +18,8 @@ export interface AuthorityParts {
   readonly dn: string;
   /** Seconds after which a client whose request waits for approval shall ask again. */
   readonly retryAfter: number;
+  /** Undefined: switched off. */
+  readonly vendorMode: VendorMode | undefined;
 }
 
 /** A CA of EJBCA as the settings of one alias want it. */
@@ -60,6 +63,9 @@ async function enroll(
 ): Promise<EnrollmentResult> {
   const { claim } = request.identity;
   if (claim !== undefined) return await enrollByCode(parts, request, claim, signal);
+  if (parts.vendorMode !== undefined && request.operation !== 'simplereenroll') {
+    return await enrollByVendorCertificate(parts, parts.vendorMode, request, signal);
+  }
   refuseOtherNames(request);
   const endEntity =
     parts.settings.operationMode === 'ra'
@@ -87,6 +93,18 @@ async function enrollByCode(
   } catch (error) {
     throw refusedClaim(error, claim);
   }
+}
+
+/** As by a code: EJBCA certifies the names with which the end entity is registered. */
+async function enrollByVendorCertificate(
+  parts: AuthorityParts,
+  vendorMode: VendorMode,
+  request: EnrollmentRequest,
+  signal: AbortSignal,
+): Promise<EnrollmentResult> {
+  const issued = await findIssued(parts.calls, vendorMode.usernameOf(request), request, signal);
+  if (issued !== undefined) return { status: 'issued', certificate: issued.der };
+  return resultOf(parts, await vendorMode.enroll(request, signal));
 }
 
 /** 401 where the code came by HTTP; 400 where it stood in the CSR, as EJBCA answers. */
@@ -188,8 +206,10 @@ async function findIssued(
     ({ certificate, isRevoked }) =>
       !isRevoked &&
       certificate.spki.equals(csr.publicKey.spki) &&
-      // By a code the names of the CSR do not count.
-      (identity.claim !== undefined || sameAttributes(certificate.subject, csr.subject)),
+      // Where the end entity was registered before, the names of the CSR do not count.
+      (identity.claim !== undefined ||
+        identity.certificate?.trustAnchor === 'implicit' ||
+        sameAttributes(certificate.subject, csr.subject)),
   )?.certificate;
 }
 

@@ -62,7 +62,7 @@ function takeDnPart(csr: CertificationRequest, settings: EjbcaAliasSettings): Ta
 }
 
 /** The name of the end entity, which is a part of the subject, or all of it. */
-function usernameIn(subject: Name, { extractUsernameComponent: field }: EjbcaAliasSettings): string {
+export function usernameIn(subject: Name, { extractUsernameComponent: field }: EjbcaAliasSettings): string {
   const type = typeOf(field);
   const [username] = type === undefined ? [wholeName(subject)] : attributeValues(subject, type);
   if (username !== undefined && username !== '') return username;

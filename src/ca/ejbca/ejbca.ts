@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Log } from '../../ops/log.ts';
+import { readCertificate } from '../../pkix/certificate.ts';
 import type {
   CertificationAuthorities,
   CertificationAuthoritiesDriver,
@@ -12,6 +13,8 @@ import { enrollmentCodesOf } from './client-mode.ts';
 import { openCredentials } from './credentials.ts';
 import { ejbcaOptionsSchema, type EjbcaOptions } from './options.ts';
 import { createRestClient } from './rest-client.ts';
+import { createVendorMode } from './vendor-mode.ts';
+import { createWebService } from './web-service.ts';
 
 /** EJBCA behind the gateway: an alias behaves as an EST alias of EJBCA Enterprise would, also with Community. */
 export const ejbcaDriver: CertificationAuthoritiesDriver<EjbcaOptions, EjbcaAliasSettings> = {
@@ -32,6 +35,7 @@ async function openEjbca(
   const credentials = await openCredentials(options);
   const client = createRestClient({ options, trustAnchor, credentials, name, log });
   const calls = createEjbcaCalls(client);
+  const webService = await createWebService({ options, trustAnchor, credentials, name, log });
   try {
     await introduce(calls, name, log);
   } catch (error) {
@@ -40,15 +44,25 @@ async function openEjbca(
   }
   return {
     async forAlias(settings, signal) {
-      if (settings.vendorCertificateMode) {
-        throw new Error('ejbca.vendorCertificateMode: this version of the gateway does not have it yet.');
-      }
       const ca = await explained(findCa(calls, settings, signal));
       await requireCertificateProfile(calls, settings, signal);
+      const vendorChains = await findVendorChains(calls, settings, signal);
+      const vendorCas = vendorChains.flatMap((chain) => chain.slice(0, 1)).map((der) => readCertificate(der));
+      const vendorMode = settings.vendorCertificateMode
+        ? createVendorMode({ calls, webService, settings, vendorCas })
+        : undefined;
       return {
-        ca: createAuthorityForAlias({ calls, settings, dn: ca.dn, retryAfter: options.retryAfter }),
+        ca: createAuthorityForAlias({
+          calls,
+          settings,
+          dn: ca.dn,
+          retryAfter: options.retryAfter,
+          vendorMode,
+        }),
         authentication: authenticationOf(settings),
         enrollmentCodes: enrollmentCodesOf(settings, credentials.secret),
+        vendorCertificates: vendorChains.flat(),
+        changeSubjectName: settings.allowChangeSubjectName,
         renewWithSameKey: settings.allowUpdateWithSameKey,
         serverKeyGeneration: settings.serverKeyGeneration,
       };
@@ -60,6 +74,7 @@ async function openEjbca(
     },
     async close() {
       client.close();
+      webService.close();
       await Promise.resolve();
     },
   };
@@ -80,12 +95,28 @@ async function findCa(
   { certificateAuthority }: EjbcaAliasSettings,
   signal: AbortSignal,
 ): Promise<EjbcaCa> {
-  const all = await calls.certificationAuthorities(signal);
-  const found = all.find(({ name }) => name === certificateAuthority);
+  return caNamed('certificateAuthority', certificateAuthority, await calls.certificationAuthorities(signal));
+}
+
+/** The chain of each vendor CA, itself first. */
+async function findVendorChains(
+  calls: EjbcaCalls,
+  { vendorCas }: EjbcaAliasSettings,
+  signal: AbortSignal,
+): Promise<readonly (readonly Buffer[])[]> {
+  if (vendorCas.length === 0) return [];
+  const all = await explained(calls.certificationAuthorities(signal));
+  return await Promise.all(
+    vendorCas.map(async (name) => await explained(calls.chain(caNamed('vendorCas', name, all).dn, signal))),
+  );
+}
+
+function caNamed(setting: string, wanted: string, all: readonly EjbcaCa[]): EjbcaCa {
+  const found = all.find(({ name }) => name === wanted);
   if (found !== undefined) return found;
   const names = all.map(({ name }) => name).join(', ');
   throw new Error(
-    `ejbca.certificateAuthority: EJBCA has no CA ${certificateAuthority} that the gateway's role may use; ` +
+    `ejbca.${setting}: EJBCA has no CA ${wanted} that the gateway's role may use; ` +
       `it may use: ${names === '' ? 'none' : names}.`,
   );
 }

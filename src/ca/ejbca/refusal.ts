@@ -33,7 +33,7 @@ interface KnownText extends Meaning {
 const retryWhenOffline = 60;
 
 /** The client's part of a wrong user name, a wrong code and a wrong status alike, in EJBCA's own words. */
-const wrongEnrollmentCode = 'Invalid username, enrollment code, or end entity status';
+export const wrongEnrollmentCode = 'Invalid username, enrollment code, or end entity status';
 
 const knownTexts: readonly KnownText[] = [
   // Of the CA.
