@@ -9,6 +9,7 @@ const statusByCode = {
   bad_certification_request: 400,
   channel_binding_mismatch: 400,
   unauthenticated: 401,
+  wrong_enrollment_code: 401,
   client_certificate_missing: 403,
   forbidden: 403,
   refused_by_policy: 403,

@@ -10,6 +10,7 @@ import {
   type Backend,
 } from './server/drivers.ts';
 import { listenEst, listenHttp, readTlsFiles, urlOf } from './server/listeners.ts';
+import { warnOfReadableSecrets } from './server/secret-files.ts';
 
 // For those who write a backend or a store of their own.
 export { EstError } from './errors.ts';
@@ -35,6 +36,7 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   const est = opened.adopt(await listenEst(configuration, aliases, store, log), ({ drain }) => drain());
   const http = await listenHttp(configuration, backends, log);
   if (http !== undefined) opened.adopt(http, ({ drain }) => drain());
+  await warnOfReadableSecrets(configuration, log);
   const running = opened.move();
   return {
     estUrl: urlOf('https', est),

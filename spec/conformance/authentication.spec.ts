@@ -60,28 +60,28 @@ const wrongBasic = { Authorization: `Basic ${Buffer.from(`${user.name}:wrong`).t
 
 describe('who may enrol, by alias', () => {
   it.each([
-    ['est', 'nothing', {}, 401],
-    ['est', 'user', { headers: withBasic }, 200],
-    ['est', 'wrong user', { headers: wrongBasic }, 401],
-    ['basic', 'nothing', {}, 401],
-    ['basic', 'user', { headers: withBasic }, 200],
-    ['certificate', 'nothing', {}, 403],
-    ['certificate', 'user', { headers: withBasic }, 403],
-    ['both', 'nothing', {}, 401],
-    ['both', 'user', { headers: withBasic }, 403],
-  ])('E-01 A-01 T-12: at %s, %s gets %d', async (alias, _what, shown: Shown, status) => {
+    ['est', 'nothing', 401, {}],
+    ['est', 'user', 200, { headers: withBasic }],
+    ['est', 'wrong user', 401, { headers: wrongBasic }],
+    ['basic', 'nothing', 401, {}],
+    ['basic', 'user', 200, { headers: withBasic }],
+    ['certificate', 'nothing', 403, {}],
+    ['certificate', 'user', 403, { headers: withBasic }],
+    ['both', 'nothing', 401, {}],
+    ['both', 'user', 403, { headers: withBasic }],
+  ])('E-01 A-01 T-12: at %s, %s gets %d', async (alias, _what, status, shown: Shown) => {
     expect(await enrol(alias, shown)).toMatchObject({ status });
   });
 
   it.each([
-    ['est', {}, 200],
-    ['est', wrongBasic, 401],
-    ['basic', {}, 401],
-    ['certificate', {}, 200],
-    ['both', {}, 401],
-    ['both', withBasic, 200],
-    ['both', wrongBasic, 401],
-  ])('T-11 A-01: at %s, a certificate with %j gets %d', async (alias, headers, status) => {
+    ['est', 'no user', 200, {}],
+    ['est', 'a wrong code', 401, wrongBasic],
+    ['basic', 'no user', 401, {}],
+    ['certificate', 'no user', 200, {}],
+    ['both', 'no user', 401, {}],
+    ['both', 'a right code', 200, withBasic],
+    ['both', 'a wrong code', 401, wrongBasic],
+  ])('T-11 A-01: at %s, a certificate with %s gets %d', async (alias, _what, status, headers) => {
     expect(await enrol(alias, { headers, client: device })).toMatchObject({ status });
   });
 

@@ -341,7 +341,7 @@ describe('sizes and times', () => {
     expect(await raw(post('Expect: foo', 'Content-Length: 0'))).toMatch(/^HTTP\/1\.1 417 /);
   });
 
-  it('V-50 ends a connection whose header or body does not come', async () => {
+  it('S-04 V-50 ends a connection whose header or body does not come', async () => {
     const answers = await Promise.all([
       raw('POST /.well-known/est/simpleenroll HTTP/1.1\r\nHost: loc'),
       raw(`${post(authorized, pkcs10, 'Content-Length: 100')}AAAA`),

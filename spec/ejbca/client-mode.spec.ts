@@ -29,6 +29,11 @@ describe('client mode', () => {
         challenge: { ...client, authenticationModule: 'ChallengePwd', serverKeyGeneration: true },
         dnpart: { ...client, authenticationModule: 'DnPartPwd', extractDnPartPasswordComponent: 'SN' },
         basic: { ...client, authenticationModule: 'HttpBasicAuth' },
+        ejbca: {
+          ...client,
+          authenticationModule: 'HttpBasicAuth',
+          alias: { compatibility: 'ejbca' },
+        },
       },
     });
   });
@@ -113,6 +118,24 @@ describe('client mode', () => {
         expect(answer).toMatchObject({ status, body: expect.stringContaining(wrong) });
         expect(answer.headers['www-authenticate']).toBe(challenge);
       }
+    },
+  );
+
+  it.each([
+    ['basic', 401],
+    ['ejbca', 400],
+  ])(
+    'at the alias %s compatibility decides the status of a wrong enrolment code: %d',
+    async (alias, status) => {
+      running.ejbca.addEndEntity({ username: `meter-at-${alias}`, password: 'secret-18' });
+      const enrol = async (code: string): Promise<Answer> =>
+        await post(
+          `${alias}/simpleenroll`,
+          await plainCsr('ignored', key),
+          basicOf(`meter-at-${alias}`, code),
+        );
+      expect(await enrol('guess')).toMatchObject({ status, body: expect.stringContaining(wrong) });
+      expect((await enrol('secret-18')).status).toBe(200);
     },
   );
 

@@ -131,7 +131,7 @@ describe('what goes wrong between the gateway and EJBCA', () => {
     expect(await certificateOf(answer)).toBe(issued && certificateToPem(issued.der));
   });
 
-  it('leaves EJBCA alone after failures in a row, and comes back', async () => {
+  it('S-37 leaves EJBCA alone after failures in a row, and comes back', async () => {
     running.ejbca.setFault({ kind: 'reset', when: 'before' });
     for (let n = 0; n < 3; n += 1) expect((await enrol(await newCsr())).status).toBe(503);
     const asked = running.ejbca.requests.length;

@@ -168,7 +168,7 @@ describe('what EJBCA refuses', () => {
     expect(lastLine()).toMatchObject({ fields: { status, answer: text } });
   });
 
-  it('does everything with the role that the documentation names, and nothing more', async () => {
+  it('S-37 does everything with the role that the documentation names, and nothing more', async () => {
     const rules = registrationAuthorityRules('Device CA', 'Device');
     const own = await startEjbcaGateway({
       aliases: { basic: byUser },

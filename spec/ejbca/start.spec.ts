@@ -246,7 +246,7 @@ describe('the credentials for EJBCA', () => {
     });
   });
 
-  it('of EJBCA itself are checked: a foreign certificate is refused', async () => {
+  it('S-37 of EJBCA itself are checked: a foreign certificate is refused', async () => {
     const reason = await refusalOf({
       aliases: { basic: byUser },
       backend: { trustAnchor: 'root.pem' },

@@ -15,7 +15,7 @@ export interface EnrollmentRequest {
   readonly idempotencyKey: string;
   readonly alias: string;
   readonly operation: 'simpleenroll' | 'simplereenroll' | 'serverkeygen' | 'fullcmc';
-  /** With a claim in it: who the client says it is, for the CA to believe or refuse (`unauthenticated`). */
+  /** With a claim in it: who the client says it is, for the CA to believe or refuse (`wrong_enrollment_code`). */
   readonly identity: ClientIdentity;
   /**
    * The PKCS#10 as received (`csr.der`) and decoded; its proof of possession was verified. For serverkeygen it is as

@@ -64,9 +64,9 @@ export interface AliasConfiguration {
   readonly fullCmc?: FullCmcConfiguration;
   /** Undefined: serverkeygen is off. */
   readonly serverKeyGeneration?: ServerKeyGenerationConfiguration;
-  /** Accept nothing but base64 of DER. */
   /** Whose way is followed where EJBCA and the RFCs differ. */
   readonly compatibility: 'rfc' | 'ejbca';
+  /** Accept nothing but base64 of DER. */
   readonly strict: boolean;
   readonly wrap: 'auto' | '64' | 'none';
   readonly policy: PolicyOptions;

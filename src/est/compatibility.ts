@@ -5,6 +5,7 @@ export type Compatibility = 'rfc' | 'ejbca';
 
 /** The statuses that EJBCA's own EST gives where ours are others: it knows neither 502, 503 nor 504. */
 const ejbcaStatusByCode: Partial<Record<EstErrorCode, number>> = {
+  wrong_enrollment_code: 400,
   client_certificate_missing: 401,
   refused_by_policy: 400,
   rejected_by_ca: 400,

@@ -112,7 +112,7 @@ function refusedClaim(error: unknown, { challenge }: EnrollmentClaim): unknown {
   if (!(error instanceof EstError) || error.code !== 'unauthenticated') return error;
   const { message, cause } = error;
   if (challenge === undefined) return new EstError('bad_certification_request', message, { cause });
-  return new EstError('unauthenticated', message, { cause, headers: challenge });
+  return new EstError('wrong_enrollment_code', message, { cause, headers: challenge });
 }
 
 /** What an end entity is registered with before its certificate is issued. */
