@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { verifyCode } from '../../src/auth/code.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { openssl } from '../support/openssl.ts';
 import { output, run } from './command-line.ts';
 
 describe('est-gateway user, beside a running gateway', () => {
@@ -10,7 +11,8 @@ describe('est-gateway user, beside a running gateway', () => {
   let config: readonly string[];
 
   beforeAll(async () => {
-    gateway = await startTestGateway({ aliases: { plant: {} } });
+    const httpAuthentication = ['digest-SHA-256', 'basic'];
+    gateway = await startTestGateway({ aliases: { plant: {}, field: { httpAuthentication } } });
     config = ['--config', gateway.configurationFile];
   });
 
@@ -33,6 +35,19 @@ describe('est-gateway user, beside a running gateway', () => {
     const user = await gateway.store.users.find('plant', 'sensor-2');
     expect(user?.remainingUses).toBe(1);
     expect(await verifyCode('my own: code ', user?.codeHash ?? '')).toBe(true);
+  });
+
+  it('A-08 keeps what Digest needs where the alias offers it, nowhere else, and never the code', async () => {
+    const code = 'my own code';
+    for (const alias of ['field', 'plant'])
+      await output(['user', 'add', 'meter', '--alias', alias, '--code-stdin', ...config], { input: code });
+    const hash = (await openssl('dgst -sha256 -r text', { text: `meter:EST field:${code}` })).split(' ')[0];
+    expect((await gateway.store.users.find('field', 'meter'))?.digestSecrets).toEqual({ 'SHA-256': hash });
+    expect(await gateway.store.users.find('plant', 'meter')).not.toHaveProperty('digestSecrets');
+    const listed = await output(['user', 'list', ...config]);
+    expect(listed).toMatch(/^field +meter +any number +SHA-256 +\d/m);
+    expect(listed).not.toContain(hash);
+    expect((await readFile(join(gateway.directory, 'state.sqlite-wal'))).includes(code)).toBe(false);
   });
 
   it('A-06 adds and removes a user without a name', async () => {
@@ -64,7 +79,7 @@ describe('est-gateway user, beside a running gateway', () => {
     const { code, stderr } = await run(['user', 'add', 'x', '--alias', 'plnt', ...config]);
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: 'The configuration has no alias plnt; expected one of: est, plant.\n',
+      stderr: 'The configuration has no alias plnt; expected one of: est, plant, field.\n',
     });
   });
 
@@ -81,13 +96,14 @@ describe('est-gateway user, beside a running gateway', () => {
 
   it('lists users as a table and as JSON, never with hashes', async () => {
     const table = await output(['user', 'list', ...config]);
-    expect(table).toMatch(/^ALIAS +NAME +CERTIFICATES LEFT +CREATED\n/);
-    expect(table).toMatch(/^est +device +any number +\d{4}-\d\d-\d\dT[\d:]+Z$/m);
+    expect(table).toMatch(/^ALIAS +NAME +CERTIFICATES LEFT +DIGEST +CREATED\n/);
+    expect(table).toMatch(/^est +device +any number +no +\d{4}-\d\d-\d\dT[\d:]+Z$/m);
     const json = await output(['user', 'list', '--json', ...config]);
     expect(JSON.parse(json)).toContainEqual({
       alias: 'plant',
       name: 'device',
       remainingUses: null,
+      digest: [],
       createdAt: expect.any(String),
     });
     expect(table + json).not.toContain('argon2');

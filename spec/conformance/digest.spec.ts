@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { createHash, randomBytes } from 'node:crypto';
 import { generateCode } from '../../src/auth/code.ts';
 import { createDigestNonces } from '../../src/auth/digest-nonce.ts';
@@ -308,5 +309,33 @@ describe('readDigestCredentials', () => {
     good.replace('nc=00000001', 'nc=0000000g'),
   ])('A-09 refuses %j', (authorization) => {
     expect(readDigestCredentials(authorization)).toBeUndefined();
+  });
+
+  it('A-09 reads any name that is quoted as RFC 9110 has it, in NFC', () => {
+    const names = fc.string({ unit: 'grapheme' }).filter((text) => !/\p{Cc}/u.test(text));
+    fc.assert(
+      fc.property(names, (username) => {
+        const octets = Buffer.from(username, 'utf8').toString('latin1');
+        const quoted = `"${octets.replace(/["\\]/g, '\\$&')}"`;
+        const read = readDigestCredentials(good.replace('"u"', () => quoted));
+        expect(read?.username).toBe(username.normalize('NFC'));
+      }),
+    );
+  });
+
+  it('S-10 is never surprised, and quick, whatever comes', () => {
+    const pieces = fc.constantFrom('"', '\\', ',', '=', ' ', 'a', 'nc', 'username', '\t', '\u00ff', ';');
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 2000 }), (parts) => {
+        expect(readDigestCredentials(`Digest ${parts.join('')}`)).toBeUndefined();
+      }),
+    );
+    const long = ['"', '\\', ' ', 'a', 'a=a,', 'a="', ' a', '\\"'].map((text) =>
+      text.repeat(16_384 / text.length),
+    );
+    const startedAt = performance.now();
+    for (const text of long)
+      for (const prefix of ['', 'a="', 'a = ']) readDigestCredentials(`Digest ${prefix}${text}!`);
+    expect(performance.now() - startedAt).toBeLessThan(1000);
   });
 });

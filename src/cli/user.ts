@@ -19,7 +19,7 @@ export function addUserCommands(program: Command): void {
     .command('add')
     .argument('<name>', 'name of the user')
     .description(
-      'Add a user. Prints a new enrolment code, which is stored as a hash only. An empty name is for clients that send a code alone.',
+      'Add a user. Prints a new enrolment code, which is stored as a hash only; where the alias offers Digest, also as the hash that Digest computes with. An empty name is for clients that send a code alone.',
     )
     .addOption(aliasOption())
     .option('--once', 'good for one certificate only; else for any number until the user is removed')
@@ -138,10 +138,11 @@ async function list({ config, json }: ListOptions): Promise<void> {
 }
 
 function usersAsJson(users: readonly User[]): string {
-  const shown = users.map(({ alias, name, remainingUses = null, createdAt }) => ({
+  const shown = users.map(({ alias, name, remainingUses = null, digestSecrets = {}, createdAt }) => ({
     alias,
     name,
     remainingUses,
+    digest: Object.keys(digestSecrets),
     createdAt,
   }));
   return `${JSON.stringify(shown, null, 2)}\n`;
@@ -149,11 +150,12 @@ function usersAsJson(users: readonly User[]): string {
 
 function usersAsTable(users: readonly User[]): string {
   return table(
-    ['ALIAS', 'NAME', 'CERTIFICATES LEFT', 'CREATED'],
-    users.map(({ alias, name, remainingUses, createdAt }) => [
+    ['ALIAS', 'NAME', 'CERTIFICATES LEFT', 'DIGEST', 'CREATED'],
+    users.map(({ alias, name, remainingUses, digestSecrets = {}, createdAt }) => [
       alias,
       name,
       remainingUses === undefined ? 'any number' : String(remainingUses),
+      Object.keys(digestSecrets).join(', ') || 'no',
       timeText(createdAt),
     ]),
   );
