@@ -46,7 +46,7 @@ module.exports = {
       from: { path: '^src/', pathNot: '^src/(server|config/|ca/|store/)' },
       to: {
         path: '^src/(ca|store)/',
-        pathNot: '^src/(ca/ca|store/store|ca/local/(create|import|rollover))\\.ts$',
+        pathNot: '^src/(ca/ca|store/store|ca/local/(create|import|rollover)|ca/ejbca/import)\\.ts$',
       },
     },
     {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addCaCommands } from './ca.ts';
 import { addCheckCommand } from './check.ts';
+import { addImportEjbcaCommand } from './import-ejbca.ts';
 import { addInitCommand } from './init.ts';
 import { addQuickstartCommand } from './quickstart.ts';
 import { addSchemaCommand } from './schema.ts';
@@ -18,6 +19,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addCheckCommand,
   addUserCommands,
   addCaCommands,
+  addImportEjbcaCommand,
   addSchemaCommand,
 ];
 
