@@ -118,6 +118,19 @@ describe('the start in front of EJBCA', () => {
       },
       /policy\.names: identity binds names/,
     ],
+    [
+      'codes that only EJBCA can check are to be shown by Digest',
+      {
+        aliases: {
+          basic: {
+            operationMode: 'client',
+            authenticationModule: 'HttpBasicAuth',
+            alias: { httpAuthentication: ['digest-SHA-256', 'basic'] },
+          },
+        },
+      },
+      /httpAuthentication: leave Digest out; the CA must see the codes/,
+    ],
   ])('is refused with the reason when %s', async (_name, options, reason) => {
     expect(await refusalOf({ aliases: { basic: byUser }, ...options })).toMatch(reason);
   });

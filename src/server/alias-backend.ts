@@ -1,3 +1,4 @@
+import { digestAlgorithms } from '../auth/http-schemes.ts';
 import type { AuthenticationMode } from '../auth/index.ts';
 import type { EnrollmentCodes } from '../identity.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
@@ -59,7 +60,12 @@ export async function openAliasBackend(
 }
 
 /** Where the CA checks enrolment codes, nobody is authenticated before it has answered. */
-function refuseContradictions({ fullCmc, policy }: AliasConfiguration): void {
+function refuseContradictions({ fullCmc, httpAuthentication, policy }: AliasConfiguration): void {
+  if (digestAlgorithms(httpAuthentication).length > 0) {
+    throw new Error(
+      'httpAuthentication: leave Digest out; the CA must see the codes of this alias, which Digest hides.',
+    );
+  }
   if (fullCmc !== undefined) {
     throw new Error(
       'fullCmc: leave it out; clients of this alias show enrolment codes that only the CA can check.',
