@@ -19,6 +19,11 @@ beforeAll(async () => {
     aliases: {
       rfc: { policy },
       ejbca: { policy, compatibility },
+      'ejbca-digest': {
+        authentication: 'clientCertificate',
+        httpAuthentication: ['digest-SHA-256'],
+        compatibility,
+      },
       'rfc-both': both,
       'ejbca-both': { ...both, compatibility },
       'rfc-down': down,
@@ -135,8 +140,16 @@ describe.each(['rfc', 'ejbca'] as const)('compatibility: %s', (alias) => {
     const answer = await enrol(`${alias}-both`, { headers: {} });
     const renewal = await renewByCode(alias);
     expect(answer.headers['www-authenticate']).toMatch(/^Basic realm=/);
-    expect(renewal.headers['www-authenticate']).toBe(alias === 'rfc' ? undefined : 'Basic realm="EST"');
+    expect(renewal.headers['www-authenticate']).toBe(
+      alias === 'rfc' ? undefined : 'Basic realm="EST ejbca", charset="UTF-8"',
+    );
   });
+});
+
+it('A-02 A-08 offers with a 401 of EJBCA what the alias offers, and nothing weaker', async () => {
+  const { status, headers } = await enrol('ejbca', { suffix: '-digest', headers: {} });
+  expect(status).toBe(401);
+  expect(headers['www-authenticate']).toMatch(/^Digest realm="EST ejbca-digest", [^:]*charset="UTF-8"$/);
 });
 
 it('docs/compatibility.md names every difference that the alias can choose', () => {

@@ -2,6 +2,7 @@ import type { Authentication } from '../auth/index.ts';
 import type { OtpVerifier } from '../auth/otp-challenge.ts';
 import type { OwnCertificateCheck } from '../auth/own-certificate.ts';
 import type { TrustAnchors } from '../auth/trust-anchors.ts';
+import type { UserAuthentication } from '../auth/user.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { EnrollmentCodes } from '../identity.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -27,6 +28,8 @@ export interface Alias {
   readonly authenticateRenewal: Authentication;
   /** That the CA checks itself; undefined: clients are authenticated here. */
   readonly enrollmentCodes: EnrollmentCodes | undefined;
+  /** The header field of a 401. */
+  readonly challenge: UserAuthentication['challenge'];
   readonly verifyOtp: OtpVerifier;
   readonly policy: Policy;
   /** Keys whose private halves are public knowledge. */

@@ -19,9 +19,6 @@ export function statusOf(error: EstError, compatibility: Compatibility): number 
   return (compatibility === 'ejbca' ? ejbcaStatusByCode[error.code] : undefined) ?? error.status;
 }
 
-/** A 401 must have a challenge (RFC 9110, section 15.5.2), also where only a certificate would help. */
-export const ejbcaChallenge = { 'WWW-Authenticate': 'Basic realm="EST"' } as const;
-
 /** A sentence, which is our own, as the page in which EJBCA wraps every error. */
 export function ejbcaErrorPage(sentence: string): string {
   const escaped = sentence.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');

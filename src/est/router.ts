@@ -95,7 +95,7 @@ export function createEstHandler(service: EstService): RequestListener {
   ) {
     const error = isUndecodablePath(thrown) ? malformedPath() : toEstError(thrown);
     const { id, facts } = response.locals.exchange;
-    const alias = service.aliases.get(facts.alias ?? '') ?? { compatibility: 'rfc' };
+    const alias = service.aliases.get(facts.alias ?? '') ?? ({ compatibility: 'rfc' } as const);
     finish(request, response, errorReply(request, alias, error, id), error.code, error);
   });
 

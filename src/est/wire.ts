@@ -6,7 +6,7 @@ import type { Credentials } from '../auth/auth.ts';
 import { channelBindingOf } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
 import { encodeBase64, type LineWrap } from './base64.ts';
-import { ejbcaChallenge, ejbcaErrorPage, statusOf } from './compatibility.ts';
+import { ejbcaErrorPage, statusOf } from './compatibility.ts';
 import type { Content, EstResponse } from './message.ts';
 import { encodeMultipart, multipartMediaType } from './multipart.ts';
 import type { Alias } from './alias.ts';
@@ -248,7 +248,8 @@ export function errorReply(
       'Content-Type': content.type,
       'Cache-Control': 'no-store',
       ...(error.retryAfter === undefined ? {} : { 'Retry-After': String(error.retryAfter) }),
-      ...(status === 401 && error.status !== 401 ? ejbcaChallenge : {}),
+      // A 401 must have one (RFC 9110, section 15.5.2), also where only a certificate would help.
+      ...(alias.compatibility === 'ejbca' && status === 401 ? alias.challenge(new Date()) : {}),
       ...error.headers,
     },
     body: content.body,
@@ -257,7 +258,7 @@ export function errorReply(
 }
 
 /** What an alias says about the form of errors; where there is no alias, the RFCs decide. */
-type ErrorStyle = Pick<Alias, 'compatibility'>;
+type ErrorStyle = Pick<Alias, 'compatibility' | 'challenge'> | { readonly compatibility: 'rfc' };
 
 function errorContent(
   { headers: { accept = '' } }: IncomingMessage,

@@ -95,6 +95,7 @@ async function openAlias(
       ? createClaimAuthentication(name, enrollmentCodes)
       : authentication(wanted.authentication, 0),
     enrollmentCodes,
+    challenge: user.challenge,
     authenticateRenewal: authentication(wanted.renewalAuthentication, policy.renewExpiredDays * day),
     verifyOtp: createOtpVerifier(name, store.users),
     policy: createPolicy(policy),
