@@ -3,17 +3,24 @@
  * bare https server in the same run, the time from start to the first answer, and resident memory. Needs Linux,
  * for /proc. `node spec/bench/bench.ts [enrolments]`; 20,000 enrolments by default.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import type { IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { certificationRequest, generateKeyPair, id, name, utf8String } from '../support/csr.ts';
+import {
+  cpuSeconds,
+  estGateway,
+  main,
+  post,
+  residentMegabytes,
+  row,
+  start,
+  stop,
+  type Server,
+} from './processes.ts';
 
-const main = join(import.meta.dirname, '../../dist/main.js');
 const port = 18_443;
 const atOnce = 16;
 const round = 2000;
@@ -22,44 +29,6 @@ const enrolments = Number(process.argv[2] ?? 20_000);
 const directory = mkdtempSync(join(tmpdir(), 'est-gateway-bench-'));
 const data = join(directory, 'data');
 const url = `https://localhost:${port}/.well-known/est`;
-
-interface Server {
-  readonly process: ChildProcess;
-  readonly pid: number;
-  /** The first line that it printed. */
-  readonly firstLine: string;
-}
-
-async function start(...words: readonly string[]): Promise<Server> {
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout });
-  const [firstLine] = (await once(lines, 'line')) as [string];
-  return { process: child, pid: child.pid ?? 0, firstLine };
-}
-
-/** User and system time of a process so far, in seconds; the kernel counts in hundredths. */
-function cpuSeconds({ pid }: Server): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-function residentMegabytes({ pid }: Server): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
-}
-
-/** One request over a new connection; rejects unless it is answered with 200. */
-async function post(target: string, options: RequestOptions, body: string): Promise<string> {
-  const outgoing = request(target, { agent: false, method: 'POST', ...options });
-  outgoing.setHeader('Content-Length', body.length);
-  outgoing.end(body);
-  const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk as Buffer);
-  const text = Buffer.concat(chunks).toString();
-  if (incoming.statusCode !== 200) throw new Error(`${target} answered ${incoming.statusCode}: ${text}`);
-  return text;
-}
 
 /** Sends every body, some at once. */
 async function postAll(target: string, options: RequestOptions, bodies: readonly string[]): Promise<void> {
@@ -88,10 +57,6 @@ async function measure(server: Server, target: string, options: RequestOptions):
   const before = cpuSeconds(server);
   await postAll(target, options, bodies);
   return (cpuSeconds(server) - before) / round;
-}
-
-function estGateway(...words: readonly string[]): string {
-  return execFileSync(process.execPath, [main, ...words], { encoding: 'utf8' }).trim();
 }
 
 /** A client certificate of the gateway's own CA, as PEM files. */
@@ -123,16 +88,11 @@ function average(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-function row(what: string, value: string, wanted: string): void {
-  process.stdout.write(`${what.padEnd(58)}${value.padStart(14)}   ${wanted}\n`);
-}
-
 async function run(): Promise<void> {
   estGateway('init', '--directory', data, '--hostname', 'localhost', '--port', String(port));
   const ca = readFileSync(join(data, 'trust-anchor.pem'), 'utf8');
   const startedAt = performance.now();
   const gateway = await start(main, 'serve', '--config', join(data, 'est-gateway.yaml'));
-  gateway.process.stdout?.resume();
   await new Promise<void>((resolve, reject) => {
     request(`${url}/cacerts`, { ca, agent: false }, (incoming) => {
       incoming.resume();
@@ -177,9 +137,8 @@ async function run(): Promise<void> {
   );
   row('  on the way there', memory.map((megabytes) => megabytes.toFixed(0)).join(' '), 'flat');
 
-  gateway.process.kill('SIGTERM');
-  bare.process.kill('SIGTERM');
-  await once(gateway.process, 'exit');
+  await stop(gateway);
+  await stop(bare);
 }
 
 try {

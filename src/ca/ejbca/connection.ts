@@ -37,8 +37,12 @@ export interface ConnectionOptions {
   /** PEM or PKCS#12 of the own key, and the PEM of the CAs that the server's certificate may come from. */
   readonly tls: SecureContextOptions;
   readonly timeouts: { readonly connect: number; readonly answer: number };
-  /** Octets of an answer. */
-  readonly maxResponse: number;
+  readonly limits: {
+    /** Octets of an answer. */
+    readonly maxResponse: number;
+    /** Connections that are kept open for the next requests. */
+    readonly concurrency: number;
+  };
 }
 
 /** Milliseconds after which an idle connection is closed, before the server or a proxy does it. */
@@ -48,12 +52,12 @@ const idleTimeout = 15_000;
 const retryAfter = 10;
 
 /** Nothing is connected until the first request. */
-export function createConnection({ tls, timeouts, maxResponse }: ConnectionOptions): Connection {
-  const agent = createAgent(tls, timeouts.connect * 1000);
+export function createConnection({ tls, timeouts, limits }: ConnectionOptions): Connection {
+  const agent = createAgent(tls, timeouts.connect * 1000, limits.concurrency);
   const client: AxiosInstance = axios.create({
     httpsAgent: agent,
     maxRedirects: 0,
-    maxContentLength: maxResponse,
+    maxContentLength: limits.maxResponse,
     decompress: false,
     proxy: false,
     responseType: 'arraybuffer',
@@ -81,8 +85,8 @@ export function createConnection({ tls, timeouts, maxResponse }: ConnectionOptio
   };
 }
 
-function createAgent(tls: SecureContextOptions, connectTimeout: number): Agent {
-  const agent = new Agent({ ...tls, keepAlive: true, timeout: idleTimeout, maxFreeSockets: 256 });
+function createAgent(tls: SecureContextOptions, connectTimeout: number, maxFreeSockets: number): Agent {
+  const agent = new Agent({ ...tls, keepAlive: true, timeout: idleTimeout, maxFreeSockets });
   const connect = agent.createConnection.bind(agent);
   agent.createConnection = (options, callback) => {
     const socket = connect(options, callback) as TLSSocket;

@@ -90,7 +90,11 @@ async function openClientCredentials(
   timeouts: EjbcaOptions['timeouts'],
 ): Promise<Credentials> {
   const ca = await readFile(trustAnchor, 'utf8');
-  const connection = createConnection({ tls: { ca }, timeouts, maxResponse: 65_536 });
+  const connection = createConnection({
+    tls: { ca },
+    timeouts,
+    limits: { maxResponse: 65_536, concurrency: 1 },
+  });
   const secret = await readSecret(clientSecret);
   const form = new URLSearchParams({
     grant_type: 'client_credentials',

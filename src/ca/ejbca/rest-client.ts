@@ -67,7 +67,7 @@ export function createRestClient({
   const connection: Connection = createConnection({
     tls: { ca: trustAnchor, ...credentials.tls },
     timeouts: options.timeouts,
-    maxResponse: options.limits.maxResponse,
+    limits: options.limits,
   });
   const gate = createGate(options.limits);
   const breaker = createCircuitBreaker({
