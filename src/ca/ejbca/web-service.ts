@@ -51,7 +51,7 @@ export async function createWebService(parts: WebServiceParts): Promise<WebServi
   const connection = createConnection({
     tls: { ca: parts.trustAnchor, ...credentials.tls },
     timeouts: options.timeouts,
-    maxResponse: options.limits.maxResponse,
+    limits: options.limits,
   });
   const url = `${options.baseUrl.replace(/\/$/, '')}/ejbcaws/ejbcaws`;
 
