@@ -46,7 +46,7 @@ conformance: build ## Run every test and write docs/conformance.md from the resu
 ejbca-demo: install ## Serve EST in front of a stand-in for EJBCA, and print requests to try
 	@node spec/support/ejbca/demo.ts
 
-ejbca-contract: install ## Test the EJBCA backend against the EJBCA at EJBCA_BASE_URL (see docs/ejbca.md)
+ejbca-contract: install ## Test the EJBCA backend against the EJBCA at EJBCA_BASE_URL (see CONTRIBUTING.md)
 	@: $${EJBCA_BASE_URL:?is the base URL of an EJBCA, such as https://ejbca.example/ejbca}
 	@npx jest spec/ca/ejbca/contract
 
