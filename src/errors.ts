@@ -27,6 +27,7 @@ const statusByCode = {
   ca_bad_answer: 502,
   ca_unavailable: 503,
   overloaded: 503,
+  revocation_status_unavailable: 503,
   ca_timeout: 504,
 } as const;
 
@@ -36,6 +37,8 @@ const fixedSentences: Partial<Record<EstErrorCode, string>> = {
   ca_bad_answer: 'The CA behind the gateway gave an answer that makes no sense.',
   ca_unavailable: 'The CA behind the gateway cannot be reached at the moment; try again later.',
   ca_timeout: 'The CA behind the gateway did not answer in time; try again later.',
+  revocation_status_unavailable:
+    'It cannot be found out at the moment whether the client certificate is revoked; try again later.',
   overloaded: 'The gateway has as much to do as it may take on; try again later.',
 };
 

@@ -6,7 +6,7 @@ import { load, problemsOf, shortest } from '../support/configuration-file.ts';
 
 describe('loadConfiguration', () => {
   it('fills in every default', async () => {
-    const { listeners, aliases, limits, logging } = await load(shortest);
+    const { listeners, aliases, limits, revocation, logging } = await load(shortest);
     expect(listeners.est).toMatchObject({ address: '::', port: 8443, minimumVersion: 'TLSv1.2' });
     expect(listeners.http).toBeUndefined();
     expect(aliases['est']).toEqual({
@@ -16,6 +16,15 @@ describe('loadConfiguration', () => {
       explicitTrustAnchors: [],
       additionalCaCertificates: [],
       implicitTrustAnchors: [],
+      revocation: {
+        sources: ['backend'],
+        crlFiles: [],
+        crlUrls: [],
+        ocspResponders: {},
+        followCertificates: false,
+        onFailure: 'hard',
+        withoutSource: 'accept',
+      },
       knownKeys: [],
       compatibility: 'rfc',
       strict: false,
@@ -53,6 +62,7 @@ describe('loadConfiguration', () => {
       pendingPerAlias: 10_000,
       pendingExpiry: 604_800,
     });
+    expect(revocation).toEqual({ allowedNetworks: [], timeout: 5, maxBytes: 33_554_432, refresh: 3600 });
     expect(logging).toEqual({ level: 'info', format: 'auto' });
   });
 

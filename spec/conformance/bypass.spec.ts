@@ -85,7 +85,7 @@ describe('bypasses of client authentication', () => {
     const authenticate = createClientCertificateAuthenticator({
       explicit: () => Promise.resolve(anchors),
       implicit: trustAnchors('implicit', []),
-      isRevoked: () => Promise.resolve(false),
+      checkRevocation: () => Promise.resolve(undefined),
       expiredFor: 0,
     });
     const shown = { x509: new X509Certificate(outsider.cert), authorized: true, expired: false };
@@ -103,7 +103,7 @@ describe('bypasses of client authentication', () => {
     const authenticate = createClientCertificateAuthenticator({
       explicit: () => Promise.resolve(anchors),
       implicit: trustAnchors('implicit', []),
-      isRevoked: () => Promise.resolve(false),
+      checkRevocation: () => Promise.resolve(undefined),
       expiredFor: 0,
     });
     const { signal } = new AbortController();

@@ -36,6 +36,7 @@ export interface TestGatewayOptions {
   readonly aliases?: Readonly<Record<string, object>>;
   readonly backends?: Readonly<Record<string, object>>;
   readonly limits?: object;
+  readonly revocation?: object;
   readonly est?: object;
   /** Further files in the gateway's folder, by name. */
   readonly files?: Readonly<Record<string, string>>;
@@ -85,6 +86,7 @@ function configuration(options: TestGatewayOptions): object {
       ),
     },
     limits: options.limits ?? {},
+    revocation: options.revocation ?? {},
   };
 }
 

@@ -5,9 +5,10 @@ import { createCertificateMemory } from '../pkix/certificate-memory.ts';
 import { DerError, readDer } from '../pkix/der.ts';
 import { readPublicKey } from '../pkix/keys.ts';
 import { PathError, validatePath } from '../pkix/path.ts';
-import type { CertificateIdentity } from '../identity.ts';
+import type { TrustAnchorKind } from '../identity.ts';
 import type { CertificateAuthenticator, PresentedCertificate } from './auth.ts';
-import type { TrustAnchors } from './trust-anchors.ts';
+import type { RevocationCheck } from './revocation/revocation.ts';
+import { certificatesOf, type TrustAnchors } from './trust-anchors.ts';
 
 /** What decides about the client certificates of one alias. */
 export interface ClientCertificateOptions {
@@ -15,8 +16,7 @@ export interface ClientCertificateOptions {
   readonly explicit: (signal: AbortSignal) => Promise<TrustAnchors>;
   /** Vendors and third parties; without roots: switched off. */
   readonly implicit: TrustAnchors;
-  /** True when the EST CA has revoked this certificate of its own by now. */
-  readonly isRevoked: (certificate: Certificate, signal: AbortSignal) => Promise<boolean>;
+  readonly checkRevocation: RevocationCheck;
   /** Milliseconds that a certificate of the EST CA may have expired ago; 0 but for renewals. */
   readonly expiredFor: number;
 }
@@ -34,11 +34,12 @@ export function createClientCertificateAuthenticator(
     if (presented === undefined) return undefined;
     const certificate = read(presented.x509.raw);
     if (!presented.authorized) refuseUnlessOnlyExpired(presented, certificate, options.expiredFor, now);
-    const identity = identify(presented, certificate, await options.explicit(signal), options, now);
-    if (identity.trustAnchor === 'explicit' && (await options.isRevoked(identity.certificate, signal))) {
-      throw refusal('it is revoked');
-    }
-    return identity;
+    const explicit = await options.explicit(signal);
+    const { path, trustAnchor } = findPath(presented, certificate, explicit, options, now);
+    const configured = [explicit, options.implicit].flatMap(certificatesOf);
+    const objection = await options.checkRevocation(path, { configured, now, signal });
+    if (objection !== undefined) throw refusal(objection);
+    return { certificate, trustAnchor };
   };
 }
 
@@ -49,13 +50,13 @@ const mostClients = 1000;
  * Tries the EST CA first. There only the CA's own certificates count as intermediates, so that a sibling CA
  * under the same root does not pass for the EST CA; a third party's chain may come with the handshake.
  */
-function identify(
+function findPath(
   { x509 }: PresentedCertificate,
   certificate: Certificate,
   explicit: TrustAnchors,
   { implicit, expiredFor: ownExpiredFor }: ClientCertificateOptions,
   now: Date,
-): CertificateIdentity {
+): { readonly path: readonly Certificate[]; readonly trustAnchor: TrustAnchorKind } {
   const attempts = [
     { anchors: explicit, intermediates: () => explicit.intermediates, expiredFor: ownExpiredFor },
     {
@@ -67,13 +68,13 @@ function identify(
   const failures: string[] = [];
   for (const { anchors, intermediates, expiredFor } of attempts) {
     try {
-      validatePath(certificate, {
+      const path = validatePath(certificate, {
         trustAnchors: anchors.roots,
         intermediates: intermediates(),
         at: now,
         expiredFor,
       });
-      return { certificate, trustAnchor: anchors.kind };
+      return { path, trustAnchor: anchors.kind };
     } catch (error) {
       if (!(error instanceof PathError)) throw error;
       failures.push(error.message);

@@ -2,13 +2,14 @@ import { EstError } from '../errors.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import { oids } from '../pkix/oids.ts';
 import { PathError, validatePath } from '../pkix/path.ts';
+import type { RevocationCheck } from './revocation/revocation.ts';
 import { trustAnchors } from './trust-anchors.ts';
 
 /** What decides about certificates that sign messages at one alias. */
 export interface OwnCertificateOptions {
   /** The certificates of the alias's own CA at this moment. */
   readonly caCertificates: (signal: AbortSignal) => Promise<readonly Certificate[]>;
-  readonly isRevoked: (certificate: Certificate, signal: AbortSignal) => Promise<boolean>;
+  readonly checkRevocation: RevocationCheck;
 }
 
 /** Resolves when the certificate is good; throws `forbidden`. */
@@ -20,19 +21,29 @@ export type OwnCertificateCheck = (certificate: Certificate, now: Date, signal: 
  */
 export function createOwnCertificateCheck({
   caCertificates,
-  isRevoked,
+  checkRevocation,
 }: OwnCertificateOptions): OwnCertificateCheck {
   return async function checkOwnCertificate(certificate, now, signal) {
-    const { roots, intermediates } = trustAnchors('explicit', await caCertificates(signal));
-    const purposes = [oids.clientAuth, oids.cmcRA];
-    try {
-      validatePath(certificate, { intermediates, trustAnchors: roots, at: now, purposes });
-    } catch (error) {
-      if (error instanceof PathError) throw refusal(error.message);
-      throw error;
-    }
-    if (await isRevoked(certificate, signal)) throw refusal('it is revoked');
+    const configured = await caCertificates(signal);
+    const path = findPath(certificate, configured, now);
+    const objection = await checkRevocation(path, { configured, now, signal });
+    if (objection !== undefined) throw refusal(objection);
   };
+}
+
+function findPath(
+  certificate: Certificate,
+  caCertificates: readonly Certificate[],
+  now: Date,
+): readonly Certificate[] {
+  const { roots, intermediates } = trustAnchors('explicit', caCertificates);
+  const purposes = [oids.clientAuth, oids.cmcRA];
+  try {
+    return validatePath(certificate, { intermediates, trustAnchors: roots, at: now, purposes });
+  } catch (error) {
+    if (error instanceof PathError) throw refusal(error.message);
+    throw error;
+  }
 }
 
 function refusal(reason: string): EstError {

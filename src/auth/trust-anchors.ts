@@ -20,6 +20,11 @@ export function trustAnchors(kind: TrustAnchorKind, certificates: readonly Certi
   return { kind, roots, intermediates: certificates.filter((certificate) => !roots.includes(certificate)) };
 }
 
+/** All of them, roots first. */
+export function certificatesOf({ roots, intermediates }: TrustAnchors): readonly Certificate[] {
+  return [...roots, ...intermediates];
+}
+
 function isSelfSigned(certificate: Certificate): boolean {
   const x509 = new X509Certificate(certificate.der);
   return x509.checkIssued(x509) && x509.verify(x509.publicKey);

@@ -119,6 +119,24 @@ aliases:
     # PEM files: CAs of vendors whose client certificates are accepted for simpleenroll, never for simplereenroll
     # (RFC 7030, section 3.1).
     #implicitTrustAnchors: []
+    # How to find out, at every request, whether a client certificate or a CA above it is revoked.
+    #revocation:
+      # Who is asked, in this order; the first that knows decides: backend (the CA backend, about what it issued), crl,
+      # ocsp.
+      #sources: [backend]
+      # DER or PEM; a file that was replaced is read again.
+      #crlFiles: []
+      # Fetched, kept until nextUpdate at most, and fetched again ahead of it.
+      #crlUrls: []
+      # By their URLs, the CA for whose certificates each is asked: { 'http://ocsp.example/': vendor/ca.pem }.
+      #ocspResponders: {}
+      # true: also look where certificates say, if the backend or this file names the CA that issued them.
+      #followCertificates: false
+      # When a source should know and none does: hard (503, or 403 for what it will never know) or soft (accepted, and
+      # logged).
+      #onFailure: hard
+      # A certificate about which no source says anything at all: accept or refuse.
+      #withoutSource: accept
     # Lists of RSA keys that anybody knows, which are never certified, in the format of Debian's openssl-blacklist
     # (CVE-2008-0166).
     #knownKeys: []
@@ -221,6 +239,17 @@ limits:
   #pendingPerAlias: 10000
   # Seconds after which a waiting request that its client does not repeat has lapsed, approved or not.
   #pendingExpiry: 604800
+
+# Bounds of what is fetched to find out what is revoked. Redirects are never followed.
+#revocation:
+  # Networks to connect to besides public addresses, such as 10.0.0.0/8.
+  #allowedNetworks: []
+  # Seconds for one whole answer.
+  #timeout: 5
+  # Octets of a CRL or an OCSP answer.
+  #maxBytes: 33554432
+  # Seconds after which it is asked again, although nextUpdate is later.
+  #refresh: 3600
 
 # One line per request, on standard output.
 logging:

@@ -4,6 +4,7 @@ import type { GeneralNameType } from '../pkix/general-names.ts';
 import { keyKinds, type KeyType } from '../pkix/keys.ts';
 import { signatureAlgorithms } from '../pkix/signature.ts';
 import { requiredSchema } from './required-schema.ts';
+import { revocationSchema } from './revocation-schema.ts';
 import { serverKeyGenerationSchema } from './server-key-generation-schema.ts';
 
 const keyTypes = [
@@ -242,6 +243,7 @@ export const aliasSchema: SchemaObject = {
       description:
         'PEM files: CAs of vendors whose client certificates are accepted for simpleenroll, never for simplereenroll (RFC 7030, section 3.1).',
     },
+    revocation: revocationSchema,
     knownKeys: {
       type: 'array',
       items: { type: 'string', format: 'file' },

@@ -3,6 +3,7 @@ import type { AuthenticationMode } from '../auth/index.ts';
 import type { LogOptions } from '../ops/log.ts';
 import type { GeneratedKeyKind } from '../pkix/private-keys.ts';
 import type { PolicyOptions } from '../policy/options.ts';
+import type { FetchConfiguration, RevocationConfiguration } from './revocation-schema.ts';
 
 /** A loaded configuration file: valid, complete with defaults, paths absolute, frozen. */
 export interface Configuration {
@@ -17,6 +18,7 @@ export interface Configuration {
   readonly backends: Readonly<Record<string, DriverOptions>>;
   readonly aliases: Readonly<Record<string, AliasConfiguration>>;
   readonly limits: Limits;
+  readonly revocation: FetchConfiguration;
   readonly logging: LogOptions;
 }
 
@@ -58,6 +60,7 @@ export interface AliasConfiguration {
   readonly additionalCaCertificates: readonly string[];
   /** Paths of PEM files: trusted for a first enrolment only (RFC 7030, section 3.1). */
   readonly implicitTrustAnchors: readonly string[];
+  readonly revocation: RevocationConfiguration;
   /** Paths of lists of keys whose private halves are public knowledge. */
   readonly knownKeys: readonly string[];
   /** Undefined: fullcmc is off. */

@@ -4,6 +4,7 @@ import { logFormats, logLevels } from '../ops/log.ts';
 import { reservedNames } from '../reserved-names.ts';
 import { stateStoreDrivers } from '../store/index.ts';
 import { aliasSchema } from './alias-schema.ts';
+import { fetchSchema } from './revocation-schema.ts';
 
 /** What the configuration has to know of a driver. */
 interface Driver {
@@ -44,6 +45,7 @@ export function configurationSchema(): SchemaObject {
       },
       aliases: aliasesSchema,
       limits: limitsSchema,
+      revocation: fetchSchema,
       logging: loggingSchema,
     },
     required: ['listeners', 'store', 'backends', 'aliases'],

@@ -53,11 +53,15 @@ const maximalNodes = 10_000;
 const maximalIntegerOctets = 2100;
 const maximalObjectIdentifierOctets = 64;
 
-interface OpenNode {
+/** Where a value stands in the octets that hold it. */
+export interface DerSpan {
   readonly tag: number;
   readonly start: number;
   readonly contentStart: number;
   readonly end: number;
+}
+
+interface OpenNode extends DerSpan {
   readonly children: DerNode[];
 }
 
@@ -81,15 +85,15 @@ export function readDer(input: Buffer): DerNode {
       continue;
     }
     if (++nodes > maximalNodes) throw new DerError('The DER holds more than 10,000 values.');
-    const header = readHeader(input, position, parent?.end ?? input.length);
-    position = header.contentStart;
-    if ((header.tag & 0x20) !== 0) {
+    const { tag, start, contentStart, end } = readSpan(input, position, parent?.end ?? input.length);
+    position = contentStart;
+    if ((tag & 0x20) !== 0) {
       if (open.length === maximalDepth) throw new DerError('The DER is nested more than 32 levels deep.');
-      open.push(header);
+      open.push({ tag, start, contentStart, end, children: [] });
       continue;
     }
-    position = header.end;
-    const leaf = close(input, header);
+    position = end;
+    const leaf = close(input, { tag, start, contentStart, end, children: [] });
     if (parent === undefined) return whole(leaf, input);
     parent.children.push(leaf);
   }
@@ -104,7 +108,11 @@ function close(input: Buffer, { tag, start, contentStart, end, children }: OpenN
   return { tag, bytes: input.subarray(start, end), content: input.subarray(contentStart, end), children };
 }
 
-function readHeader(input: Buffer, start: number, limit: number): OpenNode {
+/**
+ * Where the value that begins at `start` lies, without reading what is in it: for what is too large for `readDer`.
+ * `limit` is the end of what holds it. Throws DerError.
+ */
+export function readSpan(input: Buffer, start: number, limit: number): DerSpan {
   if (start + 2 > limit) throw new DerError('The DER ends in the middle of a value.');
   const tag = input.readUInt8(start);
   if (!isDefinedTag(tag)) throw new DerError('The DER holds a tag that DER does not use here.');
@@ -119,7 +127,7 @@ function readHeader(input: Buffer, start: number, limit: number): OpenNode {
     throw new DerError('A length is written in more octets than DER allows.');
   }
   if (length > limit - contentStart) throw new DerError('A value is longer than what holds it, or cut off.');
-  return { tag, start, contentStart, end: contentStart + length, children: [] };
+  return { tag, start, contentStart, end: contentStart + length };
 }
 
 /** Strings and other primitive types in constructed form are BER; tag numbers from 31 nobody needs. */

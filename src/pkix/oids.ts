@@ -67,6 +67,10 @@ export const oids = {
   ocsp: '1.3.6.1.5.5.7.48.1',
   caIssuers: '1.3.6.1.5.5.7.48.2',
 
+  // OCSP: RFC 6960, appendix B.
+  ocspBasic: '1.3.6.1.5.5.7.48.1.1',
+  sha1: '1.3.14.3.2.26',
+
   // Extended key usages: RFC 5280, section 4.2.1.12; RFC 6402, section 2.10; others by their owners.
   anyExtendedKeyUsage: '2.5.29.37.0',
   serverAuth: '1.3.6.1.5.5.7.3.1',

@@ -9,7 +9,6 @@ import type { AliasConfiguration, Configuration } from '../config/configuration.
 import type { Alias } from '../est/alias.ts';
 import { openCaCertificates } from '../est/ca-certificates.ts';
 import type { Log } from '../ops/log.ts';
-import type { Certificate } from '../pkix/certificate.ts';
 import { createBlocklist } from '../pkix/weak-keys.ts';
 import { createPolicy } from '../policy/policy.ts';
 import type { StateStore } from '../store/store.ts';
@@ -18,6 +17,7 @@ import { openAliasBackend } from './alias-backend.ts';
 import { openingTimeout, type Backends } from './drivers.ts';
 import { readCertificates, readTexts } from './files.ts';
 import { openFullCmc } from './full-cmc.ts';
+import { openRevocation, openRevocationCheck, type RevocationServices } from './revocation.ts';
 import { openServerKeyGeneration } from './server-key-generation.ts';
 
 /** Milliseconds. */
@@ -31,8 +31,12 @@ export async function openAliases(
   log: Log,
 ): Promise<ReadonlyMap<string, Alias>> {
   const aliases = new Map<string, Alias>();
+  const revocation = openRevocation(configuration.revocation, log);
   for (const [name, options] of Object.entries(configuration.aliases)) {
-    aliases.set(name, await withContext(`aliases.${name}`, openAlias(name, options, backends, store, log)));
+    aliases.set(
+      name,
+      await withContext(`aliases.${name}`, openAlias(name, options, backends, store, revocation, log)),
+    );
   }
   return aliases;
 }
@@ -42,6 +46,7 @@ async function openAlias(
   options: AliasConfiguration,
   backends: Backends,
   store: StateStore,
+  revocation: RevocationServices,
   log: Log,
 ): Promise<Alias> {
   const { ca, enrollmentCodes, policy, serverKeyGeneration, vendorCertificates, ...wanted } =
@@ -62,8 +67,7 @@ async function openAlias(
   if (implicit.roots.length === 0 && implicit.intermediates.length > 0) {
     throw new Error('implicitTrustAnchors holds no self-signed certificate; add the root of the vendor.');
   }
-  const isRevoked = async ({ serialNumber }: Certificate, signal: AbortSignal): Promise<boolean> =>
-    (await ca.certificateStatus?.(serialNumber, signal)) === 'revoked';
+  const checkRevocation = await openRevocationCheck(options.revocation, revocation, ca, caCertificates);
   const user = createUserAuthentication({
     alias: name,
     schemes: options.httpAuthentication,
@@ -76,14 +80,14 @@ async function openAlias(
       clientCertificate: createClientCertificateAuthenticator({
         explicit: async (signal) => (await caCertificates.current(signal)).anchors,
         implicit,
-        isRevoked,
+        checkRevocation,
         expiredFor,
       }),
       user,
     });
   const checkSigner = createOwnCertificateCheck({
     caCertificates: async (signal) => (await caCertificates.current(signal)).certificates,
-    isRevoked,
+    checkRevocation,
   });
   return {
     name,

@@ -1,0 +1,98 @@
+import axios, { isAxiosError } from 'axios';
+import { lookup as lookUp, type LookupAddress } from 'node:dns';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import { createAddressFilter, type AddressFilter } from './public-address.ts';
+
+/** Bounds of what is fetched. */
+export interface FetchOptions {
+  /** Networks that may be connected to although their addresses are not public, such as `10.0.0.0/8`. */
+  readonly allowedNetworks: readonly string[];
+  /** Seconds for the whole answer. */
+  readonly timeout: number;
+  /** Octets of an answer. */
+  readonly maxBytes: number;
+}
+
+/** A question to a responder; without it, a document is fetched. */
+interface Question {
+  readonly mediaType: string;
+  readonly body: Buffer;
+}
+
+/** Gives the body of an answer 200. Throws an Error with a plain sentence. */
+export type Fetch = (url: string, question?: Question) => Promise<Buffer>;
+
+/**
+ * Fetches over http and https, follows no redirect, and connects only to addresses that are public or allowed. The
+ * address is checked when the connection is made, so that no name can lead elsewhere in the meantime.
+ */
+export function createFetch({ allowedNetworks, timeout, maxBytes }: FetchOptions): Fetch {
+  const mayConnect = createAddressFilter(allowedNetworks);
+  const lookup = filteredLookup(mayConnect);
+  const client = axios.create({
+    httpAgent: new HttpAgent({ lookup }),
+    httpsAgent: new HttpsAgent({ lookup }),
+    proxy: false,
+    maxRedirects: 0,
+    maxContentLength: maxBytes,
+    decompress: false,
+    responseType: 'arraybuffer',
+    transformRequest: (body: Buffer | undefined) => body,
+    validateStatus: (status) => status === 200,
+  });
+  return async function fetch(url, question) {
+    requireAllowed(url, mayConnect);
+    const signal = AbortSignal.timeout(timeout * 1000);
+    const sent =
+      question === undefined
+        ? { method: 'GET' }
+        : { method: 'POST', data: question.body, headers: { 'Content-Type': question.mediaType } };
+    try {
+      const { data } = await client.request<Buffer>({ url, signal, ...sent });
+      return data;
+    } catch (error) {
+      throw new Error(`${url}: ${reasonOf(error, signal)}`, { cause: error });
+    }
+  };
+}
+
+/** A host that is an address is never looked up. */
+function requireAllowed(url: string, mayConnect: AddressFilter): void {
+  const { protocol, hostname, username, password } = new URL(url);
+  if (!/^https?:$/.test(protocol) || username !== '' || password !== '') {
+    throw new Error(`${url}: expected an http or https URL without a user name.`);
+  }
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  if (isIP(host) !== 0 && !mayConnect(host)) throw new Error(`${url}: ${notAllowed}`);
+}
+
+const notAllowed =
+  'it leads to an address that is not public; revocation.allowedNetworks may allow its network.';
+
+function filteredLookup(mayConnect: AddressFilter): LookupFunction {
+  return function lookup(hostname, options, callback) {
+    lookUp(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) {
+        callback(error, '');
+        return;
+      }
+      const allowed = addresses.filter(({ address }) => mayConnect(address));
+      const [first] = allowed;
+      if (first === undefined) callback(new Error(notAllowed), '');
+      else if (options.all === true) callback(null, allowed satisfies LookupAddress[]);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+function reasonOf(error: unknown, signal: AbortSignal): string {
+  if (signal.aborted) return 'the answer did not come in time.';
+  const { message, code = '', response } = isAxiosError(error) ? error : { message: String(error) };
+  if (message.startsWith('maxContentLength')) return 'the answer is larger than revocation.maxBytes.';
+  if (message.includes(notAllowed)) return notAllowed;
+  if (response !== undefined)
+    return `the answer has the status ${response.status}; 200 is expected, no redirect.`;
+  return `it cannot be reached (${code || message}).`;
+}

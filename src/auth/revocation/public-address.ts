@@ -1,0 +1,43 @@
+import { BlockList, isIP } from 'node:net';
+
+/** Addresses that lead nowhere, or to hosts that others cannot reach (RFC 6890 and its registries). */
+const specialNetworks = [
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
+  ...['192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15'],
+  ...['198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/3'],
+  ...['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'],
+];
+
+/** All other IPv6 addresses are special. */
+const globalUnicast = networks(['2000::/3']);
+const special = networks(specialNetworks);
+
+/** Whether the gateway may connect to an IP address. */
+export type AddressFilter = (address: string) => boolean;
+
+/** Lets public addresses through, and the networks of the operator (`10.0.0.0/8`, `fd00::/8`). */
+export function createAddressFilter(allowedNetworks: readonly string[]): AddressFilter {
+  const allowed = networks(allowedNetworks);
+  return function mayConnect(address) {
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    if (allowed.check(address, family)) return true;
+    // An IPv4 address in IPv6 form is found in the IPv4 networks, too.
+    if (special.check(address, family)) return false;
+    return family === 'ipv4' || globalUnicast.check(address, family);
+  };
+}
+
+/** Throws an Error with a plain sentence for a text that is no network. */
+function networks(texts: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const text of texts) {
+    const [address = '', prefix = ''] = text.split('/');
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    const longest = family === 'ipv6' ? 128 : 32;
+    if (isIP(address) === 0 || !/^\d{1,3}$/.test(prefix) || Number(prefix) > longest) {
+      throw new Error(`Expected a network such as 10.0.0.0/8 or fd00::/8, found ${text}.`);
+    }
+    list.addSubnet(address, Number(prefix), family);
+  }
+  return list;
+}
