@@ -23,6 +23,35 @@ Client Password: OBF:1v2j1uum1xtv1zej
 Certificate Renewal with Same Keys: false
 `;
 
+/** By the words of EJBCA's pages. */
+const vendorMode = `Object Type: EST Configuration
+Name: pumps
+EST Operational Mode: Client Mode
+CA Name: Device CA
+Extract Username Component: CN
+Vendor Certificate Mode: true
+List of Vendor CAs: [Vendor CA]
+Allow ChangeSubjectName: Allow
+Enable server side key generation: true
+`;
+
+/** As EJBCA stores it. */
+const clientMode = `Object Type: EST Configuration
+name: codes
+operationmode: client
+defaultca: '1652389506'
+authenticationmodule: DnPartPwd
+extractusernamecomponent: CN
+extractdnpartpwdcomponent: SN
+vendorcertificatemode: 'false'
+vendorcaids: ''
+supportproxyca: 'false'
+severkeygenenabled: 'false'
+`;
+
+const withoutDefault =
+  'aliases: none is named est, which serves requests without an alias in their path; the configuration must have it.\n';
+
 describe('est-gateway import-ejbca', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   beforeAll(async () => {
@@ -63,7 +92,7 @@ describe('est-gateway import-ejbca', () => {
   });
 
   it('prints what the configuration takes', async () => {
-    const { stdout } = await importing(raMode);
+    const { stdout } = await importing(raMode, clientMode, vendorMode);
     const { aliases } = parse(stdout) as { aliases: object };
     const backends = {
       ejbca: {
@@ -80,33 +109,12 @@ describe('est-gateway import-ejbca', () => {
       backend: 'ejbca',
       ejbca: { certificateProfile: 'Device' },
     });
+    expect(Object.keys(loaded.aliases)).toEqual(['est', 'codes', 'pumps']);
   });
 
   it("knows the words of EJBCA's pages and of its storage", async () => {
-    const pages = `Object Type: EST Configuration
-Name: est
-EST Operational Mode: Client Mode
-CA Name: Device CA
-Extract Username Component: CN
-Vendor Certificate Mode: true
-List of Vendor CAs: [Vendor CA]
-Allow ChangeSubjectName: Allow
-Enable server side key generation: true
-`;
-    const storage = `Object Type: EST Configuration
-name: stored
-operationmode: client
-defaultca: '1652389506'
-authenticationmodule: DnPartPwd
-extractusernamecomponent: CN
-extractdnpartpwdcomponent: SN
-vendorcertificatemode: 'false'
-vendorcaids: ''
-supportproxyca: 'false'
-severkeygenenabled: 'false'
-`;
-    const outcome = await importing(pages, storage);
-    expect(settingsIn(outcome)).toEqual({
+    const outcome = await importing(vendorMode, clientMode);
+    expect(settingsIn(outcome, 'pumps')).toEqual({
       operationMode: 'client',
       certificateAuthority: 'Device CA',
       extractUsernameComponent: 'CN',
@@ -115,7 +123,7 @@ severkeygenenabled: 'false'
       allowChangeSubjectName: true,
       serverKeyGeneration: true,
     });
-    expect(settingsIn(outcome, 'stored')).toEqual({
+    expect(settingsIn(outcome, 'codes')).toEqual({
       operationMode: 'client',
       certificateAuthority: '1652389506',
       authenticationModule: 'DnPartPwd',
@@ -123,7 +131,8 @@ severkeygenenabled: 'false'
       extractDnPartPasswordComponent: 'SN',
     });
     expect(outcome.stderr).toBe(
-      'aliases.stored: certificateAuthority: EJBCA gave the id 1652389506; put in the name of the CA.\n',
+      'aliases.codes: certificateAuthority: EJBCA gave the id 1652389506; put in the name of the CA.\n' +
+        withoutDefault,
     );
   });
 
@@ -131,6 +140,7 @@ severkeygenenabled: 'false'
     ['Require Client Certificate: true', /every certificate of the alias's CA may enrol/],
     ['Certificate Profile: ProfileDefault', /put in the default profile of the end entity profile/],
     ['RA Name Generation Scheme: ODD', /expected DN, RANDOM, FIXED or USERNAME/],
+    ['Authentication Module: Odd', /expected ChallengePwd, DnPartPwd or HttpBasicAuth/],
     ['Something New: 1', /"Something New" is not known here/],
     ['Require Client Certificate: false', /nobody enrols without authentication/],
     [

@@ -23,7 +23,7 @@ import { certificateOf, enrolment, plainCsr, privatePem, renew } from '../suppor
 import { issueCertificate } from '../support/ejbca/authority.ts';
 import { registrationAuthorityRules } from '../support/ejbca/administrator.ts';
 import { nameFromDn } from '../support/ejbca/distinguished-name.ts';
-import { startEjbcaGateway, type EjbcaGateway } from './setup.ts';
+import { startEjbcaGateway, type EjbcaGateway, type EjbcaGatewayOptions } from './setup.ts';
 
 const wrong = 'Invalid username, enrollment code, or end entity status';
 const vendorSettings = {
@@ -271,23 +271,44 @@ describe('vendor mode', () => {
     });
   });
 
-  it.each([
-    ['the right to see end entities', '/ra_functionality/view_end_entity/', 'findUser'],
-    ['the right to change them', '/ra_functionality/edit_end_entity/', 'editUser'],
-  ])('says in the log that the gateway lacks %s', async (_what, rule, operation) => {
-    const limited = await startEjbcaGateway({
-      aliases: { vendor: vendorSettings },
-      role: [...registrationAuthorityRules('Device CA', 'Device').filter((other) => other !== rule), '/ca/'],
-      prepare: async (ejbca) => {
-        const { database } = running.ejbca;
-        for (const ca of ['Vendor Root', 'Vendor CA']) {
-          const known = database.certificationAuthorities.get(ca);
-          if (known !== undefined) ejbca.database.certificationAuthorities.set(ca, known);
-        }
-        await Promise.resolve();
-      },
-    });
+  const rights = [
+    { what: 'to see end entities', rule: '/ra_functionality/view_end_entity', operation: 'findUser' },
+    { what: 'to change them', rule: '/ra_functionality/edit_end_entity', operation: 'editUser' },
+  ];
+  const allRules = [...registrationAuthorityRules('Device CA', 'Device'), '/ca/'];
+  /** Another EJBCA, with the same vendors. */
+  const withVendors: EjbcaGatewayOptions = {
+    aliases: { vendor: vendorSettings },
+    prepare: async ({ database: { certificationAuthorities } }) => {
+      for (const ca of ['Vendor Root', 'Vendor CA']) {
+        const known = running.ejbca.database.certificationAuthorities.get(ca);
+        if (known !== undefined) certificationAuthorities.set(ca, known);
+      }
+      await Promise.resolve();
+    },
+  };
+
+  it.each(rights)('refuses to start when the gateway lacks the right $what', async ({ rule }) => {
+    const role = allRules.filter((other) => other !== `${rule}/`);
+    await expect(startEjbcaGateway({ ...withVendors, role })).rejects.toThrow(
+      `aliases.vendor: ejbca.vendorCertificateMode: allow ${rule} in the role of the gateway in EJBCA.`,
+    );
+  });
+
+  it('refuses to start when the web service is off', async () => {
+    const installation = {
+      enabledProtocols: ['REST Certificate Management', 'REST Certificate Management V2'] as const,
+    };
+    await expect(startEjbcaGateway({ ...withVendors, installation })).rejects.toThrow(
+      /^aliases\.vendor: .*Enable "Web Service" under System Configuration/,
+    );
+  });
+
+  it.each(rights)('says in the log that the gateway lost the right $what', async ({ rule, operation }) => {
+    const role = [...allRules];
+    const limited = await startEjbcaGateway({ ...withVendors, role });
     try {
+      role.splice(role.indexOf(`${rule}/`), 1);
       const meter = await device('CN=v-15');
       limited.ejbca.addEndEntity({ username: 'v-15' });
       const { gateway } = limited;
@@ -298,11 +319,15 @@ describe('vendor mode', () => {
         ...enrolment(await plainCsr('v-15', meter.keyPair)),
       });
       expect(answer.status).toBe(502);
-      const line = gateway.log
-        .lines()
-        .find((one) => one.includes('"level":"error"') && one.includes(operation));
-      expect(line).toContain('Give the role of the gateway in EJBCA the access that the text names.');
-      expect(line).toContain('not authorized to resource');
+      expect(gateway.log.entries).toContainEqual({
+        level: 'error',
+        message: 'The web service of EJBCA refuses the gateway.',
+        fields: expect.objectContaining({
+          operation,
+          answer: expect.stringContaining(`not authorized to resource ${rule}`),
+          advice: `Allow ${rule} in the role of the gateway in EJBCA.`,
+        }),
+      });
     } finally {
       await limited.stop();
     }
@@ -310,7 +335,8 @@ describe('vendor mode', () => {
 
   it.each([
     ['a reset', { kind: 'reset', when: 'before' }, 503],
-    ['a proxy that is down', { kind: 'answer', when: 'before', status: 502, contentType: 'text/html' }, 502],
+    ['a proxy that is down', { kind: 'answer', when: 'before', status: 502, contentType: 'text/html' }, 503],
+    ['what is not EJBCA', { kind: 'answer', when: 'before', status: 404, contentType: 'text/html' }, 502],
     [
       'an answer that is no SOAP',
       { kind: 'answer', when: 'before', status: 200, contentType: 'text/xml', body: 'x' },

@@ -14,7 +14,7 @@ import { openCredentials } from './credentials.ts';
 import { ejbcaOptionsSchema, type EjbcaOptions } from './options.ts';
 import { createRestClient } from './rest-client.ts';
 import { createVendorMode } from './vendor-mode.ts';
-import { createWebService } from './web-service.ts';
+import { createWebService, type WebService } from './web-service.ts';
 
 /** EJBCA behind the gateway: an alias behaves as an EST alias of EJBCA Enterprise would, also with Community. */
 export const ejbcaDriver: CertificationAuthoritiesDriver<EjbcaOptions, EjbcaAliasSettings> = {
@@ -48,6 +48,7 @@ async function openEjbca(
       await requireCertificateProfile(calls, settings, signal);
       const vendorChains = await findVendorChains(calls, settings, signal);
       const vendorCas = vendorChains.flatMap((chain) => chain.slice(0, 1)).map((der) => readCertificate(der));
+      if (settings.vendorCertificateMode) await requireWebService(webService);
       const vendorMode = settings.vendorCertificateMode
         ? createVendorMode({ calls, webService, settings, vendorCas })
         : undefined;
@@ -96,6 +97,17 @@ async function findCa(
   signal: AbortSignal,
 ): Promise<EjbcaCa> {
   return caNamed('certificateAuthority', certificateAuthority, await calls.certificationAuthorities(signal));
+}
+
+/** Vendor mode looks registered end entities up and gives them codes. */
+const webServiceRules = ['/ra_functionality/view_end_entity', '/ra_functionality/edit_end_entity'];
+
+async function requireWebService(webService: WebService): Promise<void> {
+  const missing = await explained(webService.missingRules(webServiceRules));
+  if (missing.length === 0) return;
+  throw new Error(
+    `ejbca.vendorCertificateMode: allow ${missing.join(' and ')} in the role of the gateway in EJBCA.`,
+  );
 }
 
 /** The chain of each vendor CA, itself first. */

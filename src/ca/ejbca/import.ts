@@ -151,11 +151,16 @@ const readers: readonly Reader[] = [
   {
     keys: ['authenticationmodule', 'estauthenticationmodule'],
     read: (value) => {
-      const wanted = normalized(String(value));
+      const wanted = normalized(textOf(value) ?? '');
+      if (wanted === '' || wanted === 'none') return {};
       const module = (['ChallengePwd', 'DnPartPwd', 'HttpBasicAuth'] as const).find(
         (known) => known.toLowerCase() === wanted,
       );
-      return module === undefined ? {} : { settings: { authenticationModule: module } };
+      return module === undefined
+        ? {
+            hint: 'authenticationModule: expected ChallengePwd, DnPartPwd or HttpBasicAuth; put in the right one.',
+          }
+        : { settings: { authenticationModule: module } };
     },
   },
   {

@@ -18,7 +18,7 @@ export interface RefusedAnswer {
   readonly page: string;
   /** Of Retry-After, in seconds. */
   readonly retryAfter: number | undefined;
-  /** Below the REST API, such as `/v1/certificate/pkcs10enroll`. */
+  /** Below the REST API, such as `/v1/certificate/pkcs10enroll`, or `/ejbcaws`. */
   readonly path: string;
 }
 
@@ -176,7 +176,8 @@ export function refusalOf(answer: RefusedAnswer): Refusal {
   return { error: new EstError(code, sentence, { cause, ...wait }), text, advice };
 }
 
-interface Meaning {
+/** A kind of refusal. */
+export interface Meaning {
   readonly code: EstErrorCode;
   readonly sentence: string;
   readonly advice?: string | undefined;
@@ -223,20 +224,21 @@ function meaningOfStatus({ status, message, page, path }: RefusedAnswer): Meanin
   }
 }
 
-/** What is not EJBCA's REST API answers: a proxy, a servlet, something else. */
+/** What is neither EJBCA's REST API nor its web service answers: a proxy, a servlet, something else. */
 function meaningWithoutJson(status: number): Meaning {
   if ([429, 502, 503, 504].includes(status)) {
     return { code: 'ca_unavailable', sentence: 'EJBCA is not available.' };
   }
   return {
     code: 'ca_bad_answer',
-    sentence: 'The answer is not one of the REST API of EJBCA.',
+    sentence: 'The answer is none that EJBCA gives.',
     advice: 'Check baseUrl, and what stands between the gateway and EJBCA.',
   };
 }
 
 /** The switch that a path depends on. */
 function protocolOf(path: string): string {
+  if (path.startsWith('/ejbcaws')) return 'Web Service';
   return path.startsWith('/v2/') ? 'REST Certificate Management V2' : 'REST Certificate Management';
 }
 

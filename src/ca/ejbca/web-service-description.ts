@@ -8,13 +8,16 @@ const types: Readonly<Record<string, Members>> = {
   findUserResponse: { return: 'tns:userDataVOWS*' },
   editUser: { arg0: 'tns:userDataVOWS' },
   editUserResponse: {},
+  isAuthorized: { arg0: 'xs:string' },
+  isAuthorizedResponse: { return: 'xs:boolean' },
   userMatch: { matchtype: 'xs:int', matchvalue: 'xs:string', matchwith: 'xs:int' },
   extendedInformationWS: { name: 'xs:string', value: 'xs:string' },
   userDataVOWS: {
     caName: 'xs:string',
     cardNumber: 'xs:string',
     certificateProfileName: 'xs:string',
-    certificateSerialNumber: 'xs:integer',
+    // An integer of any size: the library would read a number and lose digits.
+    certificateSerialNumber: 'xs:string',
     clearPwd: 'xs:boolean',
     email: 'xs:string',
     endEntityProfileName: 'xs:string',
@@ -32,7 +35,7 @@ const types: Readonly<Record<string, Members>> = {
   },
 };
 
-const operations = ['findUser', 'editUser'];
+const operations = ['findUser', 'editUser', 'isAuthorized'];
 
 /**
  * What the gateway uses of EJBCA's web service `ejbcaws`, as WSDL: the whole description is large, differs between

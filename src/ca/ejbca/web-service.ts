@@ -5,6 +5,7 @@ import type { Log } from '../../ops/log.ts';
 import { createConnection, type HttpAnswer } from './connection.ts';
 import type { Credentials } from './credentials.ts';
 import type { EjbcaOptions } from './options.ts';
+import { refusalOf, type Meaning, type Refusal } from './refusal.ts';
 import { webServiceDescription } from './web-service-description.ts';
 
 /** An end entity as EJBCA's web service gives it (UserDataVOWS); members that the gateway does not use are kept. */
@@ -28,6 +29,8 @@ export interface WebService {
   findEndEntity(username: string, requestId: string): Promise<RegisteredEndEntity | undefined>;
   /** Gives the end entity a new enrolment code, for one certificate. Throws as `findEndEntity`. */
   setEnrollmentCode(endEntity: RegisteredEndEntity, code: string, requestId: string): Promise<void>;
+  /** Those of the access rules that the role of the gateway does not allow. Throws as `findEndEntity`. */
+  missingRules(rules: readonly string[]): Promise<readonly string[]>;
   close(): void;
 }
 
@@ -67,17 +70,25 @@ export async function createWebService(parts: WebServiceParts): Promise<WebServi
     disableCache: true,
   });
 
-  async function call(operation: string, argument: object, requestId: string): Promise<unknown> {
+  async function call(operation: string, argument: object, requestId?: string): Promise<unknown> {
     try {
       const [result] = (await invoke(client, operation, argument)) as readonly unknown[];
       return result;
     } catch (thrown) {
-      const { error, advice } = meaningOf(thrown);
-      const fields = { backend, requestId, operation, error, advice };
-      if (advice === undefined) log.warn('The web service of EJBCA refuses a request.', fields);
-      else log.error('The web service of EJBCA refuses the gateway.', fields);
-      throw error;
+      throw logged(thrown, { backend, requestId, operation });
     }
+  }
+
+  /** Gives the error that the caller throws, after a line in the log: loud when the operator has to do something. */
+  function logged(thrown: unknown, fields: object): EstError {
+    if (thrown instanceof EstError) {
+      log.error('The web service of EJBCA could not be asked.', { ...fields, error: thrown });
+      return thrown;
+    }
+    const { error, text: answer, advice } = meaningOf(thrown);
+    if (advice === undefined) log.warn('The web service of EJBCA refuses a request.', { ...fields, answer });
+    else log.error('The web service of EJBCA refuses the gateway.', { ...fields, answer, advice });
+    return error;
   }
 
   return {
@@ -90,6 +101,13 @@ export async function createWebService(parts: WebServiceParts): Promise<WebServi
     },
     async setEnrollmentCode(endEntity, code, requestId) {
       await call('editUser', { arg0: { ...endEntity, password: code, clearPwd: false } }, requestId);
+    },
+    async missingRules(rules) {
+      const answers = await Promise.all(
+        rules.map(async (rule) => await call('isAuthorized', { arg0: rule })),
+      );
+      if (!answers.every((answer) => isDecision(answer))) throw nonsense('isAuthorized');
+      return rules.filter((_, index) => !answers[index]?.return);
     },
     close() {
       connection.close();
@@ -119,9 +137,8 @@ function httpClientOver(send: (body: string, headers: object) => Promise<HttpAns
     ) {
       send(body, headers).then(
         (answer) => {
-          const text = answer.body.toString('utf8');
-          if (answer.mediaType === 'text/xml') callback(null, { status: answer.status }, text);
-          else callback(new NoSoapAnswer(answer.status, text));
+          if (answer.mediaType !== 'text/xml') callback(new NoSoapAnswer(answer));
+          else callback(null, { status: answer.status }, answer.body.toString('utf8'));
         },
         (error: unknown) => {
           callback(error);
@@ -134,11 +151,11 @@ function httpClientOver(send: (body: string, headers: object) => Promise<HttpAns
 
 /** Something else than the web service answered. */
 class NoSoapAnswer extends Error {
-  readonly isSwitchedOff: boolean;
+  readonly answer: HttpAnswer;
 
-  constructor(status: number, text: string) {
-    super(`It answered ${status} with something else than SOAP.`);
-    this.isSwitchedOff = text.includes('This service has been disabled');
+  constructor(answer: HttpAnswer) {
+    super('It is no SOAP.');
+    this.answer = answer;
   }
 }
 
@@ -164,60 +181,54 @@ const isFound = ajv.compile<{ readonly return?: readonly RegisteredEndEntity[] }
   },
 });
 
-interface Meaning {
-  readonly error: EstError;
-  /** What the operator has to change; undefined: nothing. */
-  readonly advice?: string;
+const isDecision = ajv.compile<{ readonly return: boolean }>({
+  type: 'object',
+  properties: { return: { type: 'boolean' } },
+  required: ['return'],
+});
+
+/** What a fault means, or an answer that is no SOAP. The request stays out of it: it may hold an enrolment code. */
+function meaningOf(thrown: unknown): Refusal {
+  if (thrown instanceof NoSoapAnswer) {
+    const { status, body, retryAfter } = thrown.answer;
+    const page = body.toString('utf8', 0, 4096);
+    return refusalOf({ status, message: undefined, page, retryAfter, path: '/ejbcaws' });
+  }
+  const { exception, message } = faultOf(thrown);
+  if (exception === 'AuthorizationDeniedException') {
+    return refusalOf({ status: 403, message, page: '', retryAfter: undefined, path: '/ejbcaws' });
+  }
+  const { code, sentence, advice } = meaningOfException(exception);
+  const cause = new Error(`EJBCA: ${message}${advice === undefined ? '' : ` - ${advice}`}`);
+  return { error: new EstError(code, sentence, { cause }), text: message, advice };
 }
 
-/** The request stays out of what is logged: it may hold an enrolment code. */
-function meaningOf(thrown: unknown): Meaning {
-  if (thrown instanceof EstError) return { error: thrown };
-  const { exception = '', message } = faultOf(thrown);
-  const cause = new Error(`${exception}: ${message}`);
-  if (thrown instanceof NoSoapAnswer) {
-    return {
-      error: new EstError('ca_bad_answer', 'The web service of EJBCA does not answer.', { cause }),
-      advice: thrown.isSwitchedOff
-        ? 'Enable "Web Service" under System Configuration, Protocol Configuration in EJBCA.'
-        : 'Check baseUrl, and what stands between the gateway and EJBCA.',
-    };
-  }
+function meaningOfException(exception: string): Meaning {
   switch (exception) {
-    case 'AuthorizationDeniedException':
-      return {
-        error: new EstError('ca_bad_answer', 'EJBCA refuses the gateway.', { cause }),
-        advice: 'Give the role of the gateway in EJBCA the access that the text names.',
-      };
     case 'WaitingForApprovalException':
     case 'ApprovalException':
       return {
-        error: new EstError('rejected_by_ca', 'The CA wants every request approved by a person.', { cause }),
+        code: 'rejected_by_ca',
+        sentence: 'The CA wants every request approved by a person.',
         advice: 'Switch approvals off for editing end entities in the CA and the certificate profile.',
       };
     case 'UserDoesntFullfillEndEntityProfile':
       return {
-        error: new EstError('rejected_by_ca', 'The registration of the device does not fit its profile.', {
-          cause,
-        }),
+        code: 'rejected_by_ca',
+        sentence: 'The registration of the device does not fit its profile.',
         advice: 'Make the end entity fit its end entity profile; the text says what does not.',
       };
     default:
-      return { error: new EstError('ca_bad_answer', 'The web service of EJBCA failed.', { cause }) };
+      return { code: 'ca_bad_answer', sentence: 'The web service of EJBCA failed.' };
   }
 }
 
 /** The library gives a fault as an Error that has the parsed envelope as `root`. */
-function faultOf(thrown: unknown): { readonly exception: string | undefined; readonly message: string } {
-  if (isFault(thrown)) {
-    const { detail, faultstring } = thrown.root.Envelope.Body.Fault;
-    const [exception] = Object.keys(detail ?? {});
-    return { exception, message: String(faultstring) };
-  }
-  return {
-    exception: undefined,
-    message: thrown instanceof NoSoapAnswer ? thrown.message : 'It is no SOAP.',
-  };
+function faultOf(thrown: unknown): { readonly exception: string; readonly message: string } {
+  if (!isFault(thrown)) return { exception: '', message: 'It is no SOAP.' };
+  const { detail, faultstring } = thrown.root.Envelope.Body.Fault;
+  const [exception = ''] = Object.keys(detail ?? {});
+  return { exception, message: String(faultstring).slice(0, 500) };
 }
 
 const isFault = ajv.compile<{
