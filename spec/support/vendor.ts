@@ -35,7 +35,7 @@ export interface Vendor {
 }
 
 /** A running `openssl ocsp`. */
-interface Responder {
+export interface Responder {
   readonly url: string;
   stop(): Promise<void>;
 }
@@ -136,7 +136,7 @@ export async function openVendor(name = 'Vendor'): Promise<Vendor> {
         'issuing.index',
         '-CA',
         'issuing.pem',
-        ...options.split(' '),
+        ...options.trim().split(' '),
       ];
       const responder = spawn('openssl', words, { cwd: place.directory, stdio: ['ignore', 'pipe', 'pipe'] });
       processes.add(responder);
@@ -162,6 +162,7 @@ async function portOf(responder: ChildProcess): Promise<string> {
     const port = /ACCEPT .*:(\d+) PID/.exec(printed)?.[1];
     if (port !== undefined) return port;
   }
+  for await (const chunk of responder.stderr ?? []) printed += String(chunk);
   throw new Error(`openssl ocsp did not start: ${printed}`);
 }
 
