@@ -9,7 +9,14 @@ import {
   openState,
   type Backend,
 } from './server/drivers.ts';
-import { listenEst, listenHttp, readTlsFiles, urlOf } from './server/listeners.ts';
+import {
+  listenEst,
+  listenHttp,
+  listenProxy,
+  placeOf,
+  readTlsFiles,
+  type Listener,
+} from './server/listeners.ts';
 import { warnOfReadableSecrets } from './server/secret-files.ts';
 
 // For those who write a backend or a store of their own.
@@ -19,9 +26,11 @@ export type * from './store/store.ts';
 
 /** A running gateway. */
 export interface Gateway {
-  /** Where EST is served, as `https://host:port`. */
-  readonly estUrl: string;
-  /** Where CRL and CA certificates are served; undefined when the configuration has no such listener. */
+  /** Where EST is served, as `https://host:port`; undefined when the configuration has no such listener. */
+  readonly estUrl: string | undefined;
+  /** Where a proxy finds EST: a URL, or the path of a Unix socket; undefined as above. */
+  readonly proxyPlace: string | undefined;
+  /** Where CRL and CA certificates are served; undefined as above. */
   readonly httpUrl: string | undefined;
   /** Takes no new connections, lets requests under way finish, then closes everything. */
   stop(): Promise<void>;
@@ -33,16 +42,23 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   const store = opened.adopt(await openState(configuration), (state) => state.close());
   const backends = opened.adopt(await openCertificationAuthorities(configuration, store, log), closeBackends);
   const aliases = await openAliases(configuration, backends, store, log);
-  const est = opened.adopt(await listenEst(configuration, aliases, store, log), ({ drain }) => drain());
-  const http = await listenHttp(configuration, backends, log);
-  if (http !== undefined) opened.adopt(http, ({ drain }) => drain());
+  const services = { configuration, aliases, store, log };
+  const est = adopt(opened, await listenEst(services));
+  const proxy = adopt(opened, await listenProxy(services));
+  const http = adopt(opened, await listenHttp(configuration, backends, log));
   await warnOfReadableSecrets(configuration, log);
   const running = opened.move();
   return {
-    estUrl: urlOf('https', est),
-    httpUrl: http === undefined ? undefined : urlOf('http', http),
+    estUrl: est && placeOf('https', est),
+    proxyPlace: proxy && placeOf('http', proxy),
+    httpUrl: http && placeOf('http', http),
     stop: () => running.disposeAsync(),
   };
+}
+
+/** The listener, if there is one, ends with all that was opened. */
+function adopt(opened: AsyncDisposableStack, listener: Listener | undefined): Listener | undefined {
+  return listener && opened.adopt(listener, ({ drain }) => drain());
 }
 
 /** Tries all that a start would try, and each backend's health; resolves with what is wrong, in plain words. */
@@ -55,7 +71,7 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
       closeBackends,
     );
     await openAliases(configuration, backends, store, log);
-    await readTlsFiles(configuration);
+    if (configuration.listeners.est !== undefined) await readTlsFiles(configuration.listeners.est);
     const problems = await Promise.all(
       [...backends].map(async ([name, backend]) => await problemOf(name, backend)),
     );

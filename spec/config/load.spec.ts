@@ -73,8 +73,8 @@ describe('loadConfiguration', () => {
     );
     const { file, listeners, store, backends } = await load(text);
     const directory = dirname(file);
-    expect(listeners.est.certificate).toBe(join(directory, 'tls/server.pem'));
-    expect(listeners.est.privateKey).toBe(`file:${join(directory, 'tls/server.key')}`);
+    expect(listeners.est?.certificate).toBe(join(directory, 'tls/server.pem'));
+    expect(listeners.est?.privateKey).toBe(`file:${join(directory, 'tls/server.key')}`);
     expect(store['file']).toBe(join(directory, 'state.sqlite'));
     expect(backends['test']).toMatchObject({
       certificate: join(directory, 'ca.pem'),
@@ -94,7 +94,7 @@ describe('loadConfiguration', () => {
     const { listeners } = await load(
       shortest.replace('  est:\n', '  http: { port: 0 }\n  est:\n    port: 0\n'),
     );
-    expect([listeners.est.port, listeners.http?.port]).toEqual([0, 0]);
+    expect([listeners.est?.port, listeners.http?.port]).toEqual([0, 0]);
   });
 
   it('S-40 takes an alias named like a member of every object for an alias like others', async () => {

@@ -12,7 +12,7 @@ import { createClientCertificateAuthenticator } from '../../src/auth/client-cert
 import { trustAnchors } from '../../src/auth/trust-anchors.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { createEstHandler } from '../../src/est/router.ts';
-import { credentialsOf } from '../../src/est/wire.ts';
+import { tlsTransport } from '../../src/est/transport.ts';
 import { certificatesFromPem } from '../../src/pkix/certificate.ts';
 import { openAliases } from '../../src/server/aliases.ts';
 import { openCertificationAuthorities } from '../../src/server/drivers.ts';
@@ -73,7 +73,7 @@ describe('bypasses of client authentication', () => {
     const socket = new TLSSocket(new PassThrough());
     socket.authorized = true;
     const request = new IncomingMessage(socket);
-    expect(credentialsOf(request).clientCertificate).toBeUndefined();
+    expect(tlsTransport.clientCertificate(request)).toBeUndefined();
     socket.destroy();
   });
 
@@ -130,7 +130,9 @@ describe('bypasses of client authentication', () => {
       const { store, log } = gateway;
       const backends = await openCertificationAuthorities(configuration, store, log);
       const aliases = await openAliases(configuration, backends, store, log);
-      handler = createEstHandler({ aliases, journal: store.enrollments, log, limits: configuration.limits });
+      const { limits } = configuration;
+      const transport = tlsTransport;
+      handler = createEstHandler({ aliases, journal: store.enrollments, log, limits, transport });
     });
     const ticketKeys = randomBytes(48);
     const seen: boolean[] = [];

@@ -154,9 +154,11 @@ describe('the certificates of the handshake', () => {
     await writeFile(certificate, pem + issuingCertificate);
     await writeFile(privateKey, key, { mode: 0o600 });
     const { listeners, ...configuration } = await loadConfiguration(gateway.configurationFile);
-    const est = { ...listeners.est, certificate, privateKey: `file:${privateKey}` };
+    const { est: before } = listeners;
+    if (before === undefined) throw new Error('no listener');
+    const est = { ...before, certificate, privateKey: `file:${privateKey}` };
     const registrar = await startGateway({ ...configuration, listeners: { ...listeners, est } }, gateway.log);
-    const port = Number(new URL(registrar.estUrl).port);
+    const port = Number(new URL(registrar.estUrl ?? '').port);
     const output = await sClient(port, `${anchor} -verify_return_error -showcerts -ign_eof`, get);
     await registrar.stop();
     expect(output).toContain(pem);

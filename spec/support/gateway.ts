@@ -15,6 +15,8 @@ export interface TestGateway {
   readonly port: number;
   readonly url: string;
   readonly httpUrl: string;
+  /** Where a proxy finds EST: a URL, or the path of a Unix socket. */
+  readonly proxyPlace: string;
   readonly directory: string;
   readonly configurationFile: string;
   /** PEM of the root. */
@@ -38,6 +40,8 @@ export interface TestGatewayOptions {
   readonly limits?: object;
   readonly revocation?: object;
   readonly est?: object;
+  /** A listener for a proxy besides. */
+  readonly proxy?: object;
   /** Further files in the gateway's folder, by name. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -62,6 +66,7 @@ function configuration(options: TestGatewayOptions): object {
         ...options.est,
       },
       http: { address: '127.0.0.1', port: 0 },
+      ...(options.proxy && { proxy: options.proxy }),
     },
     store: { driver: 'sqlite', file: 'state.sqlite' },
     backends: {
@@ -132,10 +137,13 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   await addUsers(store, Object.keys(loaded.aliases));
   return {
     get port() {
-      return Number(new URL(gateway.estUrl).port);
+      return Number(new URL(gateway.estUrl ?? '').port);
     },
     get url() {
-      return `${gateway.estUrl}/.well-known/est`;
+      return `${gateway.estUrl ?? ''}/.well-known/est`;
+    },
+    get proxyPlace() {
+      return gateway.proxyPlace ?? '';
     },
     get httpUrl() {
       return gateway.httpUrl ?? '';

@@ -12,14 +12,19 @@ export interface Credentials {
   readonly method: string;
   /** The request target, as sent. */
   readonly target: string;
-  /** What the TLS layer has; undefined when the client sent no certificate. */
+  /** What the TLS layer has, or a proxy says; undefined when the client sent no certificate. */
   readonly clientCertificate: PresentedCertificate | undefined;
 }
 
-/** The client certificate of the TLS session. */
+/** The client certificate of the TLS session, which may have ended at a proxy. */
 export interface PresentedCertificate {
   readonly x509: X509Certificate;
-  /** `tlsSocket.authorized`: OpenSSL accepted the chain in the handshake, or in that of the resumed session. */
+  /** DER of what the client sent above it, where a proxy hands that on; else `x509` leads to it. */
+  readonly chain?: readonly Buffer[];
+  /**
+   * `tlsSocket.authorized`: OpenSSL accepted the chain in the handshake, or in that of the resumed session.
+   * Behind a proxy: the proxy has seen the proof of possession, and nothing else is known.
+   */
   readonly authorized: boolean;
   /** OpenSSL's last objection was that a certificate has expired. It hides any other, so it proves nothing. */
   readonly expired: boolean;

@@ -29,6 +29,12 @@ function hasExtendedMasterSecret(session: Buffer | undefined): boolean {
   return value !== undefined && (readInteger(value) & 1n) === 1n;
 }
 
+/**
+ * What is known of the client's TLS session: its channel binding; undefined: it has none that can be trusted.
+ * `unknown`: TLS ended elsewhere. `trusted`: there, by a proxy that is declared to keep its clients apart.
+ */
+export type ChannelBinding = Buffer | 'unknown' | 'trusted' | undefined;
+
 /** True when the CSR carries linking data, in the attribute of RFC 7030, section 3.5 or of RFC 7894, section 3.3. */
 export function isLinked(csr: Challenges): boolean {
   return csr.challengePassword !== undefined || csr.estIdentityLinking !== undefined;
@@ -36,17 +42,28 @@ export function isLinked(csr: Challenges): boolean {
 
 /**
  * Verifies the linking of identity and proof of possession whenever a CSR carries it (RFC 7030, section 3.5):
- * a value that is there and wrong is refused although linking is optional. Throws `channel_binding_mismatch`.
+ * a value that is there and wrong is refused although linking is optional, and so is one that nobody can verify. Throws
+ * `channel_binding_mismatch`, `refused_by_policy`.
  */
-export function checkChannelBinding(csr: Challenges, channelBinding: () => Buffer | undefined): void {
+export function checkChannelBinding(csr: Challenges, channelBinding: () => ChannelBinding): void {
   if (!isLinked(csr)) return;
   const binding = channelBinding();
+  if (binding === 'trusted') return;
+  if (binding === 'unknown') throw unverifiable();
   const values = [csr.challengePassword, csr.estIdentityLinking].filter((value) => value !== undefined);
   if (values.every((value) => binding !== undefined && isBase64Of(value, binding))) return;
   throw new EstError(
     'channel_binding_mismatch',
     'The challengePassword or estIdentityLinking attribute is not the channel binding of this TLS session ' +
       '(linking of identity and proof of possession); leave the attribute out or fill in tls-unique or tls-exporter.',
+  );
+}
+
+function unverifiable(): EstError {
+  return new EstError(
+    'refused_by_policy',
+    'TLS ends at a proxy, so that challengePassword and estIdentityLinking (linking of identity and proof of possession) ' +
+      'cannot be verified; leave them out.',
   );
 }
 

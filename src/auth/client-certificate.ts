@@ -1,4 +1,3 @@
-import type { X509Certificate } from 'node:crypto';
 import { EstError } from '../errors.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { createCertificateMemory } from '../pkix/certificate-memory.ts';
@@ -33,6 +32,7 @@ export function createClientCertificateAuthenticator(
   return async function clientCertificate({ clientCertificate: presented }, now, signal) {
     if (presented === undefined) return undefined;
     const certificate = read(presented.x509.raw);
+    if (presented.chain !== undefined) refuseWeakKey(certificate);
     if (!presented.authorized) refuseUnlessOnlyExpired(presented, certificate, options.expiredFor, now);
     const explicit = await options.explicit(signal);
     const { path, trustAnchor } = findPath(presented, certificate, explicit, options, now);
@@ -51,7 +51,7 @@ const mostClients = 1000;
  * under the same root does not pass for the EST CA; a third party's chain may come with the handshake.
  */
 function findPath(
-  { x509 }: PresentedCertificate,
+  presented: PresentedCertificate,
   certificate: Certificate,
   explicit: TrustAnchors,
   { implicit, expiredFor: ownExpiredFor }: ClientCertificateOptions,
@@ -61,7 +61,7 @@ function findPath(
     { anchors: explicit, intermediates: () => explicit.intermediates, expiredFor: ownExpiredFor },
     {
       anchors: implicit,
-      intermediates: () => [...implicit.intermediates, ...presentedChain(x509)],
+      intermediates: () => [...implicit.intermediates, ...presentedChain(presented)],
       expiredFor: 0,
     },
   ];
@@ -89,13 +89,18 @@ function findPath(
  */
 function refuseUnlessOnlyExpired(
   presented: PresentedCertificate,
-  { notAfter, spki }: Certificate,
+  certificate: Certificate,
   expiredFor: number,
   now: Date,
 ): void {
-  if (!presented.expired || notAfter >= now || expiredFor === 0) {
+  if (!presented.expired || certificate.notAfter >= now || expiredFor === 0) {
     throw refusal('it did not pass the TLS handshake');
   }
+  refuseWeakKey(certificate);
+}
+
+/** The strength of the key is all that OpenSSL alone looks at in the handshake. */
+function refuseWeakKey({ spki }: Certificate): void {
   try {
     readPublicKey(readDer(spki));
   } catch (error) {
@@ -107,7 +112,8 @@ function refuseUnlessOnlyExpired(
 /** A client that sends more than this many certificates is not believed beyond them. */
 const longestChain = 8;
 
-function presentedChain(leaf: X509Certificate): readonly Certificate[] {
+function presentedChain({ x509: leaf, chain: forwarded }: PresentedCertificate): readonly Certificate[] {
+  if (forwarded !== undefined) return forwarded.slice(0, longestChain).map(readForwarded);
   const chain: Certificate[] = [];
   let issuer = leaf.issuerCertificate;
   while (issuer !== undefined && chain.length < longestChain) {
@@ -115,6 +121,15 @@ function presentedChain(leaf: X509Certificate): readonly Certificate[] {
     issuer = issuer.issuerCertificate;
   }
   return chain;
+}
+
+function readForwarded(der: Buffer): Certificate {
+  try {
+    return readCertificate(der);
+  } catch (error) {
+    if (error instanceof DerError) throw refusal('what the client sent above it is malformed');
+    throw error;
+  }
 }
 
 function refusal(reason: string): EstError {

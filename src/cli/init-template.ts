@@ -32,6 +32,24 @@ listeners:
     privateKey: file:tls/server.key
     # TLSv1.2 or TLSv1.3. Older devices need TLSv1.2.
     #minimumVersion: TLSv1.2
+  # In place of it or besides: plain HTTP for a proxy that ends TLS, such as nginx (docs/nginx.md). Left out: off.
+  #proxy:
+    # A Unix socket, for its owner and group; or a loopback address and a port; or any address with tls, where the proxy
+    # must show a client certificate.
+    #socket: /run/est-gateway/est.sock
+    #address: 127.0.0.1
+    #port: 8080
+    #tls:
+      #certificate: tls/proxy-side.pem
+      #privateKey: file:tls/proxy-side.key
+      #trustAnchors: [tls/proxies.pem]
+    # How the proxy hands the client certificate on: rfc9440, nginx, haproxy or envoy.
+    #clientCertificate: nginx
+    # The field whose last entry is the client address, for the log: X-Forwarded-For or Forwarded.
+    #clientAddress: X-Forwarded-For
+    # A CSR with the channel binding of a TLS session (RFC 7030, section 3.5), which nobody can verify here. refuse: 403;
+    # trust: the proxy is trusted to keep its clients apart.
+    #linking: refuse
   # Plain HTTP: CRLs and CA certificates of local CAs, for whoever checks certificates; never EST. Left out: off.
   http:
     #address: '::'

@@ -39,15 +39,18 @@ async function quickstart(options: InitOptions): Promise<void> {
   const isFirst = !(await hasConfiguration(directory));
   if (isFirst) await init(options);
   const configuration = await loadConfiguration(join(directory, configurationName));
-  const { port } = configuration.listeners.est;
+  const requests = (credentials: string): string => {
+    const { est } = configuration.listeners;
+    return est === undefined ? '' : requestsToTry(directory, est.port, credentials);
+  };
   if (isFirst) {
     const code = generateCode();
     await withState(configuration, async (store) => {
       await addUser(store, { alias, name: firstUser, code, remainingUses: undefined });
     });
-    process.stdout.write(created(directory, code) + requestsToTry(directory, port, `${firstUser}:${code}`));
+    process.stdout.write(created(directory, code) + requests(`${firstUser}:${code}`));
   } else {
-    process.stdout.write(found(directory) + requestsToTry(directory, port, 'NAME:CODE'));
+    process.stdout.write(found(directory) + requests('NAME:CODE'));
   }
   await serve(configuration);
 }

@@ -25,7 +25,11 @@ export async function serve(configuration: Configuration): Promise<void> {
   const log = createLog(configuration.logging);
   const gateway = await startGateway(configuration, log);
   const stopped = untilSignal();
-  log.info(`EST is served at ${gateway.estUrl}/.well-known/est`, { http: gateway.httpUrl });
+  const { estUrl, proxyPlace: proxy, httpUrl: http } = gateway;
+  log.info(
+    estUrl === undefined ? 'EST is served to the proxy.' : `EST is served at ${estUrl}/.well-known/est`,
+    { proxy, http },
+  );
   log.info(`Stopping because of ${await stopped}`);
   await gateway.stop();
 }

@@ -10,7 +10,9 @@ export interface Configuration {
   /** The absolute path of the file. */
   readonly file: string;
   readonly listeners: {
-    readonly est: EstListenerConfiguration;
+    /** HTTPS; left out: TLS ends at a proxy. */
+    readonly est?: EstListenerConfiguration;
+    readonly proxy?: ProxyListenerConfiguration;
     /** Plain HTTP for CRLs and CA certificates of backends that issue by themselves. */
     readonly http?: ListenerConfiguration;
   };
@@ -30,12 +32,31 @@ interface ListenerConfiguration {
 }
 
 /** The HTTPS listener for EST. */
-interface EstListenerConfiguration extends ListenerConfiguration {
+export interface EstListenerConfiguration extends ListenerConfiguration {
   /** Path of a PEM file: the server's certificate, then its intermediates. */
   readonly certificate: string;
   /** Secret reference to the PEM private key; read it with `readSecret`. */
   readonly privateKey: string;
   readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** The HTTP listener for EST behind a proxy that ends TLS. */
+export interface ProxyListenerConfiguration {
+  /** Path of a Unix socket. */
+  readonly socket?: string;
+  readonly address?: string;
+  readonly port?: number;
+  /** The proxy comes over TLS, with a client certificate. */
+  readonly tls?: {
+    /** Paths of PEM files; the key is a secret reference. */
+    readonly certificate: string;
+    readonly privateKey: string;
+    /** Of the proxies' client certificates. */
+    readonly trustAnchors: readonly string[];
+  };
+  readonly clientCertificate: 'rfc9440' | 'nginx' | 'haproxy' | 'envoy';
+  readonly clientAddress: 'X-Forwarded-For' | 'Forwarded';
+  readonly linking: 'refuse' | 'trust';
 }
 
 /** Which driver, and what its own `optionsSchema` allows. */
@@ -106,8 +127,8 @@ export interface ServerKeyGenerationConfiguration {
   };
 }
 
-/** Bounds of the EST listener; times in seconds. */
-interface Limits {
+/** Bounds of the EST listeners; times in seconds. */
+export interface Limits {
   /** Octets of a request body as sent. */
   readonly bodyBytes: number;
   readonly headersTimeout: number;

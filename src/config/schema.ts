@@ -3,6 +3,7 @@ import { certificationAuthorityDrivers } from '../ca/index.ts';
 import { logFormats, logLevels } from '../ops/log.ts';
 import { reservedNames } from '../reserved-names.ts';
 import { stateStoreDrivers } from '../store/index.ts';
+import { proxyListenerSchema } from './proxy-listener-schema.ts';
 import { aliasSchema } from './alias-schema.ts';
 import { fetchSchema } from './revocation-schema.ts';
 
@@ -142,6 +143,7 @@ const listenersSchema: SchemaObject = {
       required: ['certificate', 'privateKey'],
       additionalProperties: false,
     },
+    proxy: proxyListenerSchema,
     http: {
       type: 'object',
       title: 'Plain HTTP',
@@ -150,7 +152,7 @@ const listenersSchema: SchemaObject = {
       additionalProperties: false,
     },
   },
-  required: ['est'],
+  anyOf: [{ required: ['est'] }, { required: ['proxy'] }],
   additionalProperties: false,
 };
 

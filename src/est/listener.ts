@@ -1,10 +1,10 @@
 import { createServer, type Server, type ServerOptions } from 'node:https';
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 
 /** The TLS side of the EST listener. */
-export interface EstListenerOptions {
+export interface EstListenerOptions extends HttpLimits {
   /** PEM: the server's certificate, then its intermediates. */
   readonly certificate: string;
   /** PEM. */
@@ -12,10 +12,15 @@ export interface EstListenerOptions {
   /** PEM: every trust anchor of every alias, with intermediates. */
   readonly trustAnchors: readonly string[];
   readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3';
-  /** Seconds until the header of a request, the whole request, and a handshake must be complete. */
+  /** Seconds until a handshake must be complete. */
+  readonly handshakeTimeout: number;
+}
+
+/** What holds for each connection of a listener. */
+interface HttpLimits {
+  /** Seconds until the header of a request, and the whole request, must be complete. */
   readonly headersTimeout: number;
   readonly requestTimeout: number;
-  readonly handshakeTimeout: number;
   /** Connections at once; more are closed at once. */
   readonly connections: number;
 }
@@ -39,20 +44,22 @@ export function createEstListener(options: EstListenerOptions, handler: RequestL
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout: options.handshakeTimeout * 1000,
   };
-  const http: ServerOptions = {
-    headersTimeout: options.headersTimeout * 1000,
-    requestTimeout: options.requestTimeout * 1000,
-    connectionsCheckingInterval: 1000,
-    keepAliveTimeout: 5000,
-  };
-  const server = createServer({ ...tls, ...http }, handler);
-  server.maxConnections = options.connections;
-  server.setTimeout(2 * options.requestTimeout * 1000);
+  const server = createServer({ ...tls, connectionsCheckingInterval: 1000 }, handler);
   server.on('secureConnection', refuseRenegotiation);
+  prepareHttp(server, options, handler);
+  return server;
+}
+
+/** Limits, and answers to what never reaches the handler, for any listener that serves EST. */
+export function prepareHttp(server: HttpServer, limits: HttpLimits, handler: RequestListener): void {
+  server.headersTimeout = limits.headersTimeout * 1000;
+  server.requestTimeout = limits.requestTimeout * 1000;
+  server.keepAliveTimeout = 5000;
+  server.maxConnections = limits.connections;
+  server.setTimeout(2 * limits.requestTimeout * 1000);
   server.on('checkContinue', handler);
   server.on('checkExpectation', answerExpectation);
   server.on('clientError', answerUnreadable);
-  return server;
 }
 
 /** RFC 7030, section 3.5 wants renegotiation to be secure if it happens; here it does not happen. */

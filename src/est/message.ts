@@ -1,4 +1,5 @@
 import type { Credentials } from '../auth/auth.ts';
+import type { ChannelBinding } from '../auth/channel-binding.ts';
 import type { EstError } from '../errors.ts';
 import type { TrustAnchorKind } from '../identity.ts';
 import type { EnrollmentJournal, PendingLimits } from '../store/store.ts';
@@ -18,8 +19,8 @@ export interface EstRequest {
   /** How long, in seconds, a request may take in all. */
   readonly deadline: number;
   readonly credentials: Credentials;
-  /** The channel binding of the TLS session; undefined where there is none. */
-  readonly channelBinding: () => Buffer | undefined;
+  /** The channel binding of the TLS session. */
+  readonly channelBinding: () => ChannelBinding;
   /** Bits of the key with which TLS encrypts the answer; 0 where nobody knows. */
   readonly cipherStrength: () => number;
   /** Aborts when the time for this request is over. */

@@ -1,6 +1,7 @@
 import express, { type NextFunction, type Request, type Response } from 'express';
 import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
+import type { Credentials } from '../auth/auth.ts';
 import { EstError, toEstError } from '../errors.ts';
 import type { Log } from '../ops/log.ts';
 import { reservedNames } from '../reserved-names.ts';
@@ -9,10 +10,9 @@ import type { Alias } from './alias.ts';
 import { decodeBody } from './body.ts';
 import type { EstRequest, RequestFacts } from './message.ts';
 import { operations, type Operation } from './operations.ts';
+import type { Transport } from './transport.ts';
 import {
-  channelBinding,
   checkFraming,
-  cipherStrength,
   credentialsOf,
   errorReply,
   operationReply,
@@ -26,6 +26,7 @@ export interface EstService {
   readonly aliases: ReadonlyMap<string, Alias>;
   readonly journal: EnrollmentJournal;
   readonly log: Log;
+  readonly transport: Transport;
   readonly limits: {
     /** Octets of a request body as sent. */
     readonly bodyBytes: number;
@@ -63,7 +64,7 @@ export function createEstHandler(service: EstService): RequestListener {
   application.enable('strict routing');
 
   application.use(function begin(request: Request, response: EstExpressResponse, next: NextFunction) {
-    const { remoteAddress: address } = request.socket;
+    const address = service.transport.address(request);
     const exchange: Exchange = { id: randomUUID(), startedAt: performance.now(), address, facts: {} };
     response.locals.exchange = exchange;
     checkFraming(request);
@@ -74,8 +75,9 @@ export function createEstHandler(service: EstService): RequestListener {
     ['/.well-known/est/:operation', '/.well-known/est/:alias/:operation'],
     async function serve(request: Request, response: EstExpressResponse) {
       const { alias, operation } = route(service.aliases, request, response.locals.exchange);
+      const credentials = credentialsOf(request, service.transport.clientCertificate(request));
       const deadline = startDeadline(service.limits.requestTimeout);
-      const estRequest = toEstRequest(service, alias, request, response, deadline.signal);
+      const estRequest = toEstRequest(service, alias, request, response, credentials, deadline.signal);
       const outcome = await operation.handle(estRequest).finally(deadline.clear);
       const reply = operationReply(request, alias, estRequest.id, outcome);
       if (outcome.status === 'refused') finish(request, response, reply, outcome.error.code, outcome.error);
@@ -161,9 +163,11 @@ function toEstRequest(
   alias: Alias,
   request: Request,
   response: EstExpressResponse,
+  credentials: Credentials,
   signal: AbortSignal,
 ): EstRequest {
   const { exchange } = response.locals;
+  const { transport } = service;
   const { bodyBytes, requestTimeout, repeatWindow, ...limits } = service.limits;
   return {
     id: exchange.id,
@@ -177,9 +181,9 @@ function toEstRequest(
       expiry: limits.pendingExpiry,
     },
     deadline: requestTimeout,
-    credentials: credentialsOf(request),
-    channelBinding: () => channelBinding(request),
-    cipherStrength: () => cipherStrength(request),
+    credentials,
+    channelBinding: () => transport.channelBinding(request),
+    cipherStrength: () => transport.cipherStrength(request),
     signal,
     readBody: async (mediaType) =>
       decodeBody(

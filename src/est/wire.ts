@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket, type CipherNameAndProtocol } from 'node:tls';
-import type { Credentials } from '../auth/auth.ts';
+import type { Credentials, PresentedCertificate } from '../auth/auth.ts';
 import { channelBindingOf } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
 import { encodeBase64, type LineWrap } from './base64.ts';
@@ -22,19 +22,24 @@ export interface Reply {
   readonly close: boolean;
 }
 
-/** What the client showed: the Authorization header field, what it is for, and the TLS client certificate. */
-export function credentialsOf(request: IncomingMessage): Credentials {
-  const { socket } = request;
-  const x509 = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+/** What the client showed: the Authorization header field, what it is for, and the client certificate. */
+export function credentialsOf(
+  request: IncomingMessage,
+  clientCertificate: PresentedCertificate | undefined,
+): Credentials {
   return {
     authorization: request.headers.authorization,
     method: request.method ?? '',
     target: request.url ?? '',
-    clientCertificate:
-      x509 === undefined || !(socket instanceof TLSSocket)
-        ? undefined
-        : { x509, authorized: socket.authorized, expired: hasExpired(socket) },
+    clientCertificate,
   };
+}
+
+/** The client certificate of the request's TLS session. */
+export function presentedCertificate({ socket }: IncomingMessage): PresentedCertificate | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const x509 = socket.getPeerX509Certificate();
+  return x509 && { x509, authorized: socket.authorized, expired: hasExpired(socket) };
 }
 
 /** Node's types call it an Error; it is the name of OpenSSL's error. */

@@ -1,13 +1,14 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer as createHttpServer, type Server } from 'node:http';
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
 import type { CertificationAuthority } from '../ca/ca.ts';
-import type { Configuration } from '../config/configuration.ts';
+import type { Configuration, EstListenerConfiguration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
 import { createEstListener } from '../est/listener.ts';
 import { createPublicationHandler } from '../est/publication.ts';
 import { createEstHandler } from '../est/router.ts';
+import { createProxyTransport, tlsTransport, type Transport } from '../est/transport.ts';
 import { createDrain } from '../ops/drain.ts';
 import type { Log } from '../ops/log.ts';
 import { readSecret } from '../ops/secret.ts';
@@ -15,29 +16,56 @@ import { certificatesFromPem, certificateToPem } from '../pkix/certificate.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
 import { openingTimeout, type Backends } from './drivers.ts';
+import { listenForProxy } from './proxy-listener.ts';
 
-/** Serves EST over TLS. */
-export async function listenEst(
-  configuration: Configuration,
-  aliases: ReadonlyMap<string, Alias>,
-  store: StateStore,
-  log: Log,
-): Promise<Listener> {
-  const { limits, listeners } = configuration;
-  const handler = createEstHandler({ aliases, journal: store.enrollments, log, limits });
+/** What every listener for EST serves. */
+export interface EstServices {
+  readonly configuration: Configuration;
+  readonly aliases: ReadonlyMap<string, Alias>;
+  readonly store: StateStore;
+  readonly log: Log;
+}
+
+/** Serves EST over TLS, where the configuration says so. */
+export async function listenEst(services: EstServices): Promise<Listener | undefined> {
+  const { limits, listeners } = services.configuration;
+  if (listeners.est === undefined) return undefined;
   const options = {
-    ...(await readTlsFiles(configuration)),
-    trustAnchors: await trustAnchorsOf([...aliases.values()]),
+    ...(await readTlsFiles(listeners.est)),
+    trustAnchors: await trustAnchorsOf([...services.aliases.values()]),
     minimumVersion: listeners.est.minimumVersion,
     ...limits,
   };
-  return await withContext('listeners.est', listen(createEstListener(options, handler), listeners.est));
+  const server = createEstListener(options, handlerOf(services, tlsTransport));
+  return await withContext('listeners.est', listen(server, listeners.est));
+}
+
+/** Serves EST to a proxy that ends TLS, where the configuration says so. */
+export async function listenProxy(services: EstServices): Promise<Listener | undefined> {
+  const { limits, listeners } = services.configuration;
+  if (listeners.proxy === undefined) return undefined;
+  const handler = handlerOf(services, createProxyTransport(listeners.proxy));
+  const server = await withContext('listeners.proxy', listenForProxy(listeners.proxy, limits, handler));
+  return { server, drain: createDrain(server) };
+}
+
+function handlerOf(
+  { configuration, aliases, store, log }: EstServices,
+  transport: Transport,
+): RequestListener {
+  return createEstHandler({
+    aliases,
+    journal: store.enrollments,
+    log,
+    limits: configuration.limits,
+    transport,
+  });
 }
 
 /** The PEM of the TLS server certificate and of its key, which must belong together. */
-export async function readTlsFiles({
-  listeners: { est },
-}: Configuration): Promise<{ certificate: string; privateKey: string }> {
+export async function readTlsFiles(
+  est: EstListenerConfiguration,
+): Promise<{ certificate: string; privateKey: string }> {
   const certificate = await readFile(est.certificate, 'utf8');
   const privateKey = await readSecret(est.privateKey);
   const [leaf] = certificatesFromPem(certificate);
@@ -106,9 +134,9 @@ function isWithoutIpv6(error: unknown): boolean {
   );
 }
 
-/** Where a listener is reached from this host. */
-export function urlOf(scheme: 'http' | 'https', { server }: Listener): string {
+/** Where a listener is reached from this host: a URL, or the path of a Unix socket. */
+export function placeOf(scheme: 'http' | 'https', { server }: Listener): string {
   const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  return `${scheme}://localhost:${port}`;
+  if (typeof address === 'string') return address;
+  return `${scheme}://localhost:${address?.port ?? 0}`;
 }

@@ -1,0 +1,225 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { lstat, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request, type IncomingMessage, type RequestOptions } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { send } from '../support/client.ts';
+import { attribute, certificationRequest, generateKeyPair, id, name, utf8String } from '../support/csr.ts';
+import { basic, enrolDevice, enrolment, issueByHand, plainCsr, type Device } from '../support/device.ts';
+import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+
+let gateway: TestGateway;
+let vendor: TestGateway;
+let folder: string;
+let socketPath: string;
+let device: Device;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'proxy-'));
+  socketPath = join(folder, 'est.sock');
+  vendor = await startTestGateway();
+  gateway = await startTestGateway({
+    proxy: { socket: socketPath, clientCertificate: 'rfc9440' },
+    aliases: {
+      certificate: { authentication: 'clientCertificate' },
+      vendors: {
+        authentication: 'clientCertificate',
+        implicitTrustAnchors: [`${vendor.directory}/root.pem`],
+      },
+    },
+  });
+  device = await enrolDevice(gateway, 'device-1');
+});
+afterAll(async () => {
+  await gateway.stop();
+  await vendor.stop();
+  await rm(folder, { recursive: true });
+});
+
+interface Reply {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** One request over the proxy's socket. */
+async function viaProxy(
+  path: string,
+  options: RequestOptions & { readonly body?: string } = {},
+): Promise<Reply> {
+  const { body, ...rest } = options;
+  const outgoing = request({ agent: false, socketPath, path: `/.well-known/est${path}`, ...rest });
+  outgoing.end(body);
+  const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk as Buffer);
+  return { status: incoming.statusCode ?? 0, body: Buffer.concat(chunks).toString('latin1') };
+}
+
+const sequenceOf = (pem: string): string => `:${pem.replace(/-----[^-]+-----|\n/g, '')}:`;
+const shown = (cert: string): { 'Client-Cert': string } => ({ 'Client-Cert': sequenceOf(cert) });
+
+async function enrolViaProxy(
+  headers: Record<string, string | string[]>,
+  alias = 'certificate',
+): Promise<Reply> {
+  const { headers: own, ...parts } = enrolment(await plainCsr('device-1', device.keyPair));
+  return await viaProxy(`/${alias}/simpleenroll`, { ...parts, headers: { ...own, ...headers } });
+}
+
+describe('EST behind a proxy that ends TLS', () => {
+  it('X-01 enrols and renews by the certificate that the proxy hands on', async () => {
+    expect((await enrolViaProxy(shown(device.cert))).status).toBe(200);
+    const csr = await plainCsr('device-1', await generateKeyPair('P-256'));
+    const { headers, ...parts } = enrolment(csr);
+    const renewal = { ...parts, headers: { ...headers, ...shown(device.cert) } };
+    expect((await viaProxy('/certificate/simplereenroll', renewal)).status).toBe(200);
+  });
+
+  it('X-09 takes a request without the field for one of nobody, also after one with it', async () => {
+    await enrolViaProxy(shown(device.cert));
+    expect((await enrolViaProxy({})).status).toBe(403);
+    expect((await enrolViaProxy({ 'Client-Cert': '' })).status).toBe(403);
+    expect((await viaProxy('/cacerts')).status).toBe(200);
+    expect((await enrolViaProxy({ Authorization: basic }, 'est')).status).toBe(200);
+  });
+
+  it('X-06 validates the certificate in full', async () => {
+    const expired = await issueByHand(gateway, { notBefore: '20200101000000Z', notAfter: '20210101000000Z' });
+    const stranger = await enrolDevice(vendor, 'stranger');
+    for (const { cert } of [expired, stranger]) {
+      expect((await enrolViaProxy(shown(cert))).status).toBe(403);
+    }
+  });
+
+  it('X-06 refuses a certificate that was revoked meanwhile', async () => {
+    const other = await enrolDevice(gateway, 'revoked');
+    const serialNumber = new X509Certificate(other.cert).serialNumber.toLowerCase();
+    await gateway.store.certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
+    const answer = await enrolViaProxy(shown(other.cert));
+    expect([answer.status, answer.body]).toEqual([403, expect.stringContaining('it is revoked')]);
+  });
+
+  it('X-01 follows Client-Cert-Chain up to a vendor', async () => {
+    const { cert } = await enrolDevice(vendor, 'vendors-device');
+    const chain = { 'Client-Cert-Chain': sequenceOf(vendor.issuingCertificate) };
+    expect((await enrolViaProxy(shown(cert), 'vendors')).status).toBe(403);
+    expect((await enrolViaProxy({ ...shown(cert), ...chain }, 'vendors')).status).toBe(200);
+  });
+
+  it.each<[string, Record<string, string | string[]>]>([
+    ['twice', { 'Client-Cert': [':AAAA:', ':AAAA:'] }],
+    ['that is malformed', { 'Client-Cert': ':AAAA:' }],
+    ['in the form of nginx', { 'X-SSL-Client-Cert': 'x' }],
+    ['in the form of Envoy', { 'X-Forwarded-Client-Cert': 'Cert=x' }],
+    ['spelled with _', { Client_Cert: ':AAAA:' }],
+  ])('X-02 X-04 V-55 refuses a certificate field %s', async (_what, headers) => {
+    const own = 'Client-Cert' in headers ? {} : shown(device.cert);
+    expect((await enrolViaProxy({ ...own, ...headers })).status).toBe(400);
+  });
+
+  it('X-08 takes a certificate field of 12 KB', async () => {
+    const answer = await enrolViaProxy({ 'Client-Cert': `:${'A'.repeat(12_000)}:` });
+    expect([answer.status, answer.body]).toEqual([400, expect.stringContaining('cannot be read')]);
+  });
+
+  it('X-05 V-55 ignores every such field where TLS ends at the gateway', async () => {
+    const { headers, ...parts } = enrolment(await plainCsr('device-1', device.keyPair));
+    const forged = {
+      ...headers,
+      ...shown(device.cert),
+      'X-SSL-Client-Cert': encodeURIComponent(device.cert),
+    };
+    const answer = await send(`${gateway.url}/certificate/simpleenroll`, {
+      ca: gateway.trustAnchor,
+      ...parts,
+      headers: forged,
+    });
+    expect(answer.status).toBe(403);
+  });
+
+  it('X-12 refuses a CSR with linking, which nobody can verify', async () => {
+    const csr = await certificationRequest({
+      key: device.keyPair,
+      subject: name([id.commonName, utf8String('device-1')]),
+      attributes: [attribute(id.challengePassword, utf8String(Buffer.alloc(32, 1).toString('base64')))],
+    });
+    const { headers, ...parts } = enrolment(csr, shown(device.cert));
+    const answer = await viaProxy('/certificate/simpleenroll', { ...parts, headers });
+    expect([answer.status, answer.body]).toEqual([403, expect.stringContaining('TLS ends at a proxy')]);
+  });
+
+  it.each([
+    ['192.0.2.7', { 'X-Forwarded-For': '192.0.2.7' }],
+    ['192.0.2.7', { 'X-Forwarded-For': '203.0.113.9, 192.0.2.7' }],
+    ['2001:db8::7', { 'X-Forwarded-For': '2001:db8::7' }],
+    [undefined, { 'X-Forwarded-For': 'junk' }],
+    [undefined, { Forwarded: 'for=192.0.2.7' }],
+  ])('logs the client address %s', async (address, headers) => {
+    await viaProxy('/cacerts', { headers });
+    const { fields = {} } = gateway.log.entries.at(-1) ?? {};
+    expect(fields['address']).toBe(address);
+  });
+
+  it('X-03 lets owner and group alone use the socket', async () => {
+    expect((await lstat(socketPath)).mode & 0o777).toBe(0o660);
+  });
+
+  it('takes the place of a socket that a killed process left behind', async () => {
+    await gateway.restart();
+    expect((await viaProxy('/cacerts')).status).toBe(200);
+    const leftover = join(folder, 'left.sock');
+    const server = createServer().listen(leftover);
+    await once(server, 'listening');
+    await expect(
+      startTestGateway({ proxy: { socket: leftover, clientCertificate: 'nginx' } }),
+    ).rejects.toThrow('Another process listens on');
+    server.close();
+    await once(server, 'close');
+    await writeFile(leftover, 'no socket');
+    await expect(
+      startTestGateway({ proxy: { socket: leftover, clientCertificate: 'nginx' } }),
+    ).rejects.toThrow('exists and is no socket');
+  });
+
+  it.each([
+    [{ address: '0.0.0.0', port: 0 }, 'can be reached by others than the proxy'],
+    [{ address: '::', port: 0 }, 'can be reached by others than the proxy'],
+    [{ address: 'localhost', port: 0 }, 'can be reached by others than the proxy'],
+    [{ address: '127.0.0.1' }, 'give either socket, or address and port'],
+    [{}, 'give either socket, or address and port'],
+    [{ socket: '/nowhere/x.sock', port: 1 }, 'give either socket, or address and port'],
+  ])('X-03 refuses to listen at %j', async (place, reason) => {
+    await expect(startTestGateway({ proxy: { clientCertificate: 'nginx', ...place } })).rejects.toThrow(
+      `listeners.proxy: ${reason.startsWith('can') ? `${String((place as { address?: string }).address)} ` : ''}${reason}`,
+    );
+  });
+});
+
+describe('a proxy that comes over TLS', () => {
+  it('X-03 is let in by its certificate alone', async () => {
+    const proxies = await startTestGateway();
+    const proxy = await enrolDevice(proxies, 'proxy');
+    const tls = {
+      certificate: 'server.pem',
+      privateKey: 'file:server.key',
+      trustAnchors: [`${proxies.directory}/root.pem`, `${proxies.directory}/issuing.pem`],
+    };
+    const behind = await startTestGateway({
+      proxy: { address: '0.0.0.0', port: 0, tls, clientCertificate: 'nginx' },
+    });
+    try {
+      const url = `${behind.proxyPlace.replace('http:', 'https:')}/.well-known/est/cacerts`;
+      const asProxy = { ca: behind.trustAnchor, key: proxy.key, cert: proxy.cert };
+      expect((await send(url, asProxy)).status).toBe(200);
+      const other = await enrolDevice(behind, 'other');
+      await expect(send(url, { ca: behind.trustAnchor })).rejects.toThrow();
+      await expect(send(url, { ca: behind.trustAnchor, key: other.key, cert: other.cert })).rejects.toThrow();
+    } finally {
+      await behind.stop();
+      await proxies.stop();
+    }
+  });
+});

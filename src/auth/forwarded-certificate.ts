@@ -1,0 +1,129 @@
+import { EstError } from '../errors.ts';
+import { certificatesFromPem, readCertificate } from '../pkix/certificate.ts';
+import { DerError } from '../pkix/der.ts';
+
+/** How a proxy that ended TLS says which client certificate it got. */
+export type CertificateHeaderForm = 'rfc9440' | 'nginx' | 'haproxy' | 'envoy';
+
+/** The client's certificate and what it sent above it, DER; nothing of it was checked here. */
+export interface ForwardedCertificate {
+  readonly certificate: Buffer;
+  readonly chain: readonly Buffer[];
+}
+
+/** Every header field that means a client certificate to somebody, in lower case, `_` as `-`. */
+const certificateFields = [
+  ...['client-cert', 'client-cert-chain', 'x-ssl-client-cert', 'x-forwarded-client-cert'],
+  ...[
+    'ssl-client-cert',
+    'x-client-cert',
+    'x-client-certificate',
+    'x-forwarded-tls-client-cert',
+    'x-arr-clientcert',
+  ],
+];
+
+const fieldsOfForm: Readonly<Record<CertificateHeaderForm, readonly string[]>> = {
+  rfc9440: ['client-cert', 'client-cert-chain'],
+  nginx: ['x-ssl-client-cert'],
+  haproxy: ['x-ssl-client-cert'],
+  envoy: ['x-forwarded-client-cert'],
+};
+
+/**
+ * The client certificate out of the header fields, as they came (`rawHeaders`); undefined when the proxy got none. A
+ * field that is there twice, one of another form, and one that is spelled with `_` can only come from a client, past
+ * the proxy. Throws `malformed_request`.
+ */
+export function readForwardedCertificate(
+  form: CertificateHeaderForm,
+  rawHeaders: readonly string[],
+): ForwardedCertificate | undefined {
+  const found = certificateFieldsIn(rawHeaders);
+  const expected = fieldsOfForm[form];
+  const names = found.map(({ name }) => name);
+  if (!names.every((name) => expected.includes(name)) || new Set(names).size < names.length) {
+    throw malformed(
+      'header fields that only a proxy may set, twice or in a form that this proxy does not use',
+    );
+  }
+  const valueOf = (name: string | undefined): string =>
+    found.find((field) => field.name === name)?.value ?? '';
+  const value = valueOf(expected[0]);
+  if (value === '') return undefined;
+  try {
+    const forwarded = readers[form](value, valueOf(expected[1]));
+    readCertificate(forwarded.certificate);
+    return forwarded;
+  } catch (error) {
+    if (error instanceof DerError || error instanceof URIError) throw unreadable(error);
+    throw error;
+  }
+}
+
+function certificateFieldsIn(
+  rawHeaders: readonly string[],
+): readonly { readonly name: string; readonly value: string }[] {
+  return rawHeaders.flatMap((written, index) => {
+    const name = written.toLowerCase();
+    const isName = index % 2 === 0 && certificateFields.includes(name.replaceAll('_', '-'));
+    return isName ? [{ name, value: rawHeaders[index + 1] ?? '' }] : [];
+  });
+}
+
+type Reader = (value: string, chain: string) => ForwardedCertificate;
+
+const readers: Readonly<Record<CertificateHeaderForm, Reader>> = {
+  rfc9440: (value, chain) => ({
+    certificate: byteSequence(value),
+    chain: chain === '' ? [] : chain.split(',').map((member) => byteSequence(member.trim())),
+  }),
+  nginx: (value) => fromPem(decodeURIComponent(value)),
+  haproxy: (value) => ({ certificate: fromBase64(value), chain: [] }),
+  envoy: readEnvoy,
+};
+
+/** A byte sequence of a structured field (RFC 9440, section 2.1; RFC 9651, section 3.3.5). */
+function byteSequence(value: string): Buffer {
+  const base64 = /^:([^:]*):$/.exec(value)?.[1];
+  if (base64 === undefined) throw new DerError('The value is no byte sequence.');
+  return fromBase64(base64);
+}
+
+function fromBase64(text: string): Buffer {
+  const octets = Buffer.from(text, 'base64');
+  if (octets.length === 0 || octets.toString('base64') !== text)
+    throw new DerError('The value is no base64.');
+  return octets;
+}
+
+const onlyCertificates = /^(-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+$/;
+
+/** Certificates and nothing around them; the first is the client's. */
+function fromPem(pem: string): ForwardedCertificate {
+  const [certificate, ...chain] = onlyCertificates.test(pem) ? certificatesFromPem(pem) : [];
+  if (certificate === undefined) throw new DerError('There is no certificate in it, or something else.');
+  return { certificate: certificate.der, chain: chain.map(({ der }) => der) };
+}
+
+/** One element, `Key=value;...`; with several, another proxy or the client has added its own. */
+function readEnvoy(value: string): ForwardedCertificate {
+  const pairs = [...value.matchAll(/([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^";,]*))(;|$)/gy)];
+  const isWhole = pairs.map(([all]) => all).join('') === value && pairs.at(-1)?.[4] === '';
+  const fields = new Map(
+    pairs.map(([, key = '', quoted, plain = '']) => [key.toLowerCase(), quoted ?? plain]),
+  );
+  const cert = fields.get('chain') ?? fields.get('cert');
+  if (!isWhole || fields.size < pairs.length || cert === undefined) {
+    throw new DerError('It is not one element with the key Cert or Chain.');
+  }
+  return fromPem(decodeURIComponent(cert));
+}
+
+function unreadable(cause: Error): EstError {
+  return malformed('a client certificate that cannot be read, in a header field of the proxy', cause);
+}
+
+function malformed(what: string, cause?: Error): EstError {
+  return new EstError('malformed_request', `The request has ${what}.`, { cause });
+}

@@ -1,0 +1,80 @@
+import type { SchemaObject } from 'ajv';
+
+const file = (title: string, description: string): SchemaObject => ({
+  type: 'string',
+  format: 'file',
+  title,
+  description,
+});
+
+/** JSON Schema of `listeners.proxy`. */
+export const proxyListenerSchema: SchemaObject = {
+  type: 'object',
+  title: 'EST behind a proxy',
+  description:
+    'HTTP for a proxy that ends TLS, such as nginx: over a Unix socket, over a loopback address, or over TLS with a client certificate of the proxy. Left out: off.',
+  properties: {
+    socket: file('Unix socket', 'Path of the socket, for its owner and group. In place of address and port.'),
+    address: {
+      type: 'string',
+      minLength: 1,
+      title: 'Address',
+      description: 'IP address to listen on; without tls a loopback address.',
+    },
+    port: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 65535,
+      title: 'Port',
+      description: 'TCP port. 0: any free port.',
+    },
+    tls: {
+      type: 'object',
+      title: 'TLS to the proxy',
+      description: 'The proxy must show a client certificate.',
+      properties: {
+        certificate: file(
+          'Server certificate',
+          "PEM file: the gateway's certificate for the proxy, then its intermediates.",
+        ),
+        privateKey: {
+          type: 'string',
+          format: 'secret',
+          title: 'Server key',
+          description: 'Where the PEM of its private key is: file:PATH or env:NAME.',
+        },
+        trustAnchors: {
+          type: 'array',
+          items: { type: 'string', format: 'file' },
+          minItems: 1,
+          title: 'Trust anchors',
+          description:
+            'PEM files: the CAs of the proxies. Whoever has a certificate of theirs can pass for any device.',
+        },
+      },
+      required: ['certificate', 'privateKey', 'trustAnchors'],
+      additionalProperties: false,
+    },
+    clientCertificate: {
+      enum: ['rfc9440', 'nginx', 'haproxy', 'envoy'],
+      title: 'Client certificate',
+      description:
+        'How the proxy hands the client certificate on: Client-Cert and Client-Cert-Chain (RFC 9440); X-SSL-Client-Cert as PEM, percent-encoded (nginx) or as base64 of DER (haproxy); X-Forwarded-Client-Cert (envoy).',
+    },
+    clientAddress: {
+      enum: ['X-Forwarded-For', 'Forwarded'],
+      default: 'X-Forwarded-For',
+      title: 'Client address',
+      description: 'The field whose last entry is the client address, for the log.',
+    },
+    linking: {
+      enum: ['refuse', 'trust'],
+      default: 'refuse',
+      title: 'Linking',
+      description:
+        'What becomes of a CSR with the channel binding of a TLS session that ended at the proxy (RFC 7030, section 3.5). refuse: 403. trust: the proxy is trusted to keep its clients apart, and the value is not verified.',
+    },
+  },
+  required: ['clientCertificate'],
+  additionalProperties: false,
+};

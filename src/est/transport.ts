@@ -1,0 +1,79 @@
+import { X509Certificate } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import type { PresentedCertificate } from '../auth/auth.ts';
+import type { ChannelBinding } from '../auth/channel-binding.ts';
+import { readForwardedCertificate, type CertificateHeaderForm } from '../auth/forwarded-certificate.ts';
+import { channelBinding, cipherStrength, presentedCertificate } from './wire.ts';
+
+/** What a listener knows of its clients besides HTTP. */
+export interface Transport {
+  /** The client certificate; undefined: none was shown. Throws `malformed_request`. */
+  readonly clientCertificate: (request: IncomingMessage) => PresentedCertificate | undefined;
+  /** The channel binding of the client's TLS session. */
+  readonly channelBinding: (request: IncomingMessage) => ChannelBinding;
+  /** Bits of the key with which TLS encrypts the answer; 0 where nobody knows. */
+  readonly cipherStrength: (request: IncomingMessage) => number;
+  /** The client's address; undefined where nobody knows, or the client has gone away. */
+  readonly address: (request: IncomingMessage) => string | undefined;
+}
+
+/** TLS ends here: what header fields say about certificates and addresses is the client's word, and counts for nothing. */
+export const tlsTransport: Transport = {
+  clientCertificate: presentedCertificate,
+  channelBinding,
+  cipherStrength,
+  address: ({ socket }) => socket.remoteAddress,
+};
+
+/** What is believed of a proxy that ends TLS. */
+export interface ProxyTransportOptions {
+  readonly clientCertificate: CertificateHeaderForm;
+  /** The field that the proxy sets, or to which it adds. */
+  readonly clientAddress: 'X-Forwarded-For' | 'Forwarded';
+  /** Whether the proxy is trusted to let nobody but its client speak over a connection (RFC 7030, section 3.5). */
+  readonly linking: 'refuse' | 'trust';
+}
+
+/** TLS ends at a proxy, which alone can reach the listener and says in header fields who its client is. */
+export function createProxyTransport(options: ProxyTransportOptions): Transport {
+  return {
+    clientCertificate({ rawHeaders }) {
+      const forwarded = readForwardedCertificate(options.clientCertificate, rawHeaders);
+      return (
+        forwarded && {
+          ...forwarded,
+          x509: new X509Certificate(forwarded.certificate),
+          authorized: true,
+          expired: false,
+        }
+      );
+    },
+    channelBinding: () => (options.linking === 'trust' ? 'trusted' : 'unknown'),
+    cipherStrength: () => 0,
+    address: (request) => clientAddress(request, options.clientAddress) ?? request.socket.remoteAddress,
+  };
+}
+
+/** The last address of the list: the proxy's own entry, whatever the client wrote before it. */
+function clientAddress(
+  { headers }: IncomingMessage,
+  field: ProxyTransportOptions['clientAddress'],
+): string | undefined {
+  if (field === 'X-Forwarded-For')
+    return address(
+      String(headers['x-forwarded-for'] ?? '')
+        .split(',')
+        .at(-1) ?? '',
+    );
+  const last = (headers.forwarded ?? '').split(',').at(-1) ?? '';
+  const written = /(?:^|;)\s*for=(?:"([^"]*)"|([^;\s]*))/i.exec(last);
+  return address(
+    (written?.[1] ?? written?.[2] ?? '').replace(/^\[(.*)\](:\d+)?$/, '$1').replace(/^([\d.]+):\d+$/, '$1'),
+  );
+}
+
+function address(text: string): string | undefined {
+  const trimmed = text.trim();
+  return isIP(trimmed) === 0 ? undefined : trimmed;
+}

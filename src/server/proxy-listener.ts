@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { chmod, lstat, readFile, unlink } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { BlockList, connect, isIP } from 'node:net';
+import type { Limits, ProxyListenerConfiguration } from '../config/configuration.ts';
+import { prepareHttp } from '../est/listener.ts';
+import { readSecret } from '../ops/secret.ts';
+
+/**
+ * Listens for a proxy that ends TLS, where nobody else can reach it. Throws an Error with a plain sentence for a place
+ * that others could reach.
+ */
+export async function listenForProxy(
+  options: ProxyListenerConfiguration,
+  limits: Limits,
+  handler: RequestListener,
+): Promise<Server> {
+  const { socket, address, port } = options;
+  requireSafePlace(options);
+  const server = await createProxyServer(options, handler);
+  prepareHttp(server, limits, handler);
+  if (socket !== undefined) return await listenOnSocket(server, socket);
+  server.listen({ host: address, port });
+  await once(server, 'listening');
+  return server;
+}
+
+function requireSafePlace({ socket, address, port, tls }: ProxyListenerConfiguration): void {
+  const isTcp = address !== undefined && port !== undefined;
+  if ((socket === undefined) !== isTcp || (socket !== undefined && (address ?? port ?? tls) !== undefined)) {
+    throw new Error('give either socket, or address and port.');
+  }
+  if (address === undefined || tls !== undefined || isLoopback(address)) return;
+  throw new Error(
+    `${address} can be reached by others than the proxy, who could pass for any device; ` +
+      'listen on a Unix socket or a loopback address, or add tls.',
+  );
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8);
+loopback.addAddress('::1', 'ipv6');
+
+/** Names are none: what they mean may change. */
+function isLoopback(address: string): boolean {
+  const version = isIP(address);
+  return version !== 0 && loopback.check(address, version === 4 ? 'ipv4' : 'ipv6');
+}
+
+async function createProxyServer(
+  { tls }: ProxyListenerConfiguration,
+  handler: RequestListener,
+): Promise<Server> {
+  if (tls === undefined) return createServer(handler);
+  return createTlsServer(
+    {
+      cert: await readFile(tls.certificate, 'utf8'),
+      key: await readSecret(tls.privateKey),
+      ca: await Promise.all(tls.trustAnchors.map(async (file) => await readFile(file, 'utf8'))),
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
+    },
+    handler,
+  );
+}
+
+/** For owner and group, of which the proxy must be one. */
+const socketMode = 0o660;
+
+async function listenOnSocket(server: Server, path: string): Promise<Server> {
+  await removeLeftover(path);
+  server.listen({ path });
+  await once(server, 'listening');
+  await chmod(path, socketMode);
+  return server;
+}
+
+/** A socket that a process left behind when it was killed; one that somebody listens on stays. */
+async function removeLeftover(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Error(`${path} exists and is no socket; choose another path.`);
+  const client = connect({ path });
+  const isUsed = await once(client, 'connect').then(
+    () => true,
+    () => false,
+  );
+  client.destroy();
+  if (isUsed) throw new Error(`Another process listens on ${path}; stop it, or choose another path.`);
+  await unlink(path);
+}
