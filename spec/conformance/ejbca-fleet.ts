@@ -31,6 +31,7 @@ export const modes: Readonly<Record<string, object>> = {
   'ra-certificate': { requireClientCertificate: true },
   'ra-both': { requireClientCertificate: true, requireUsernameAndPassword: true },
   'ra-newkeys': { ...byUser, allowUpdateWithSameKey: false },
+  'ra-lost': { ...byUser, certificateAuthority: 'Lost CA' },
   'ra-strict': { ...byUser, endEntityProfile: 'No SAN' },
   challenge: { ...client, authenticationModule: 'ChallengePwd', serverKeyGeneration: true },
   dnpart: { ...client, authenticationModule: 'DnPartPwd', extractDnPartPasswordComponent: 'SN' },
@@ -64,7 +65,31 @@ interface Asked {
   readonly shown?: Device | undefined;
 }
 
+/** What comes of a request. */
+export interface Outcome extends Answer {
+  /** Certificates that EJBCA issued for it. */
+  readonly issued: number;
+}
+
+/** A subject. */
+export const commonNameOf = (text: string): Buffer => name([id.commonName, utf8String(text)]);
+
 export type Fleet = ReturnType<typeof createFleet>;
+
+/** A situation in EJBCA's system tests of its EST, and what comes of it. */
+export interface Situation {
+  readonly situation: string;
+  /** The status of EJBCA's own answer. */
+  readonly ejbca: number;
+  /** That of the gateway's, where it differs: with `compatibility: rfc`, and with `ejbca`. */
+  readonly rfc?: number;
+  readonly compatible?: number;
+  /** What the answer says in EJBCA's own words. */
+  readonly says?: string;
+  /** Certificates that EJBCA issues for it; left out: one with 200, none with a refusal. */
+  readonly issued?: number;
+  readonly ask: (fleet: Fleet, way: Way) => Promise<Outcome>;
+}
 
 /** Devices, registered or not, in front of a gateway with EJBCA behind it. */
 export function createFleet({ gateway, ejbca }: EjbcaGateway) {
@@ -79,17 +104,21 @@ export function createFleet({ gateway, ejbca }: EjbcaGateway) {
     alias: string,
     csr: Buffer,
     { operation = 'simpleenroll', headers, shown }: Asked = {},
-  ): Promise<Answer> {
+  ): Promise<Outcome> {
     const tls = shown === undefined ? {} : { key: shown.key, cert: shown.cert };
-    return await send(`${gateway.url}/${alias}/${operation}`, {
+    const before = ejbca.database.certificates.length;
+    const answer = await send(`${gateway.url}/${alias}/${operation}`, {
       ca: gateway.trustAnchor,
       ...tls,
       ...enrolment(csr, headers),
     });
+    return { ...answer, issued: ejbca.database.certificates.length - before };
   }
 
-  const get = async (path: string): Promise<Answer> =>
-    await send(`${gateway.url}${path}`, { ca: gateway.trustAnchor });
+  const get = async (path: string): Promise<Outcome> => ({
+    ...(await send(`${gateway.url}${path}`, { ca: gateway.trustAnchor })),
+    issued: 0,
+  });
 
   async function freshCsr(commonName = freshName()): Promise<Buffer> {
     return await plainCsr(commonName, await generateKeyPair('P-256'));
@@ -101,6 +130,35 @@ export function createFleet({ gateway, ejbca }: EjbcaGateway) {
     const keyPair = await generateKeyPair('P-256');
     const answer = await post(`ra-${way}`, await plainCsr(commonName, keyPair), withUser);
     return { commonName, keyPair, key: privatePem(keyPair.privateKey), cert: await certificateOf(answer) };
+  }
+
+  /** A device that was registered, and has its first certificate by its enrolment code. */
+  async function enrolledByCode(way: Way): Promise<Device> {
+    const commonName = registered();
+    const keyPair = await generateKeyPair('P-256');
+    const answer = await post(`challenge-${way}`, await challengeCsr(commonName, code, keyPair));
+    return { commonName, keyPair, key: privatePem(keyPair.privateKey), cert: await certificateOf(answer) };
+  }
+
+  /** As an administrator does it in EJBCA's pages: with the enrolment code set anew. */
+  function setNew(username: string): void {
+    const { endEntities } = ejbca.database;
+    const endEntity = endEntities.get(username);
+    if (endEntity === undefined) throw new Error(`no end entity ${username}`);
+    endEntities.set(username, { ...endEntity, status: 'NEW', password: code });
+  }
+
+  /** EJBCA renames the end entity and what it remembers of its certificates. */
+  function rename(username: string): void {
+    const { endEntities, certificates } = ejbca.database;
+    const endEntity = endEntities.get(username);
+    if (endEntity === undefined) throw new Error(`no end entity ${username}`);
+    const renamed = `${username}-renamed`;
+    endEntities.delete(username);
+    endEntities.set(renamed, { ...endEntity, username: renamed });
+    for (const [index, certificate] of certificates.entries()) {
+      if (certificate.username === username) certificates[index] = { ...certificate, username: renamed };
+    }
   }
 
   /** A device with a certificate of another CA that the stand-in has. */
@@ -135,7 +193,11 @@ export function createFleet({ gateway, ejbca }: EjbcaGateway) {
   }
 
   function registered(
-    changes: { readonly status?: 'NEW' | 'GENERATED'; readonly subjectDn?: string } = {},
+    changes: {
+      readonly status?: 'NEW' | 'GENERATED';
+      readonly subjectDn?: string;
+      readonly subjectAltName?: string;
+    } = {},
   ): string {
     const username = freshName();
     ejbca.addEndEntity({ username, password: code, ...changes });
@@ -163,6 +225,9 @@ export function createFleet({ gateway, ejbca }: EjbcaGateway) {
     get,
     freshCsr,
     enrolled,
+    enrolledByCode,
+    setNew,
+    rename,
     certified,
     challengeCsr,
     dnPartCsr,

@@ -153,13 +153,13 @@ function refuseOtherNames(current: Certificate, csr: CertificationRequest): void
   if (!namesEqual(current.subject, csr.subject)) {
     throw new EstError(
       'refused_by_policy',
-      'The subject of the CSR differs from that of the certificate to renew.',
+      'The subject of the CSR differs from that of the certificate that the client shows.',
     );
   }
   if (!generalNamesEqual(current.subjectAltName ?? [], csr.subjectAltName ?? [])) {
     throw new EstError(
       'refused_by_policy',
-      'The subjectAltName of the CSR differs from that of the certificate to renew.',
+      'The subjectAltName of the CSR differs from that of the certificate that the client shows.',
     );
   }
 }
