@@ -8,6 +8,7 @@ const layers = [
   ['cli/'],
   ['server.ts'],
   ['server/'],
+  ['pass-through/'],
   ['config/', 'est/', 'console/'],
   ['ca/', 'auth/', 'policy/'],
   ['store/'],

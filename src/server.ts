@@ -17,6 +17,7 @@ import {
   readTlsFiles,
   type Listener,
 } from './server/listeners.ts';
+import { openPassThrough } from './server/pass-through.ts';
 import { warnOfReadableSecrets } from './server/secret-files.ts';
 
 // For those who write a backend or a store of their own.
@@ -42,10 +43,12 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   const store = opened.adopt(await openState(configuration), (state) => state.close());
   const backends = opened.adopt(await openCertificationAuthorities(configuration, store, log), closeBackends);
   const aliases = await openAliases(configuration, backends, store, log);
-  const services = { configuration, aliases, store, log };
+  const passThrough = await openPassThrough(configuration, log);
+  opened.defer(() => passThrough?.close());
+  const services = { configuration, aliases, store, passThrough, log };
   const est = adopt(opened, await listenEst(services));
   const proxy = adopt(opened, await listenProxy(services));
-  const http = adopt(opened, await listenHttp(configuration, backends, log));
+  const http = adopt(opened, await listenHttp(services, backends));
   await warnOfReadableSecrets(configuration, log);
   const running = opened.move();
   return {
@@ -72,6 +75,7 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
     );
     await openAliases(configuration, backends, store, log);
     if (configuration.listeners.est !== undefined) await readTlsFiles(configuration.listeners.est);
+    (await openPassThrough(configuration, log))?.close();
     const problems = await Promise.all(
       [...backends].map(async ([name, backend]) => await problemOf(name, backend)),
     );

@@ -42,6 +42,7 @@ export interface TestGatewayOptions {
   readonly est?: object;
   /** A listener for a proxy besides. */
   readonly proxy?: object;
+  readonly passThrough?: object;
   /** Further files in the gateway's folder, by name. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -90,6 +91,7 @@ function configuration(options: TestGatewayOptions): object {
         ]),
       ),
     },
+    ...(options.passThrough !== undefined && { passThrough: options.passThrough }),
     limits: options.limits ?? {},
     revocation: options.revocation ?? {},
   };

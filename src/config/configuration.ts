@@ -4,6 +4,7 @@ import type { LogOptions } from '../ops/log.ts';
 import type { GeneratedKeyKind } from '../pkix/private-keys.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import type { FetchConfiguration, RevocationConfiguration } from './revocation-schema.ts';
+import type { documentKinds } from './pass-through-schema.ts';
 
 /** A loaded configuration file: valid, complete with defaults, paths absolute, frozen. */
 export interface Configuration {
@@ -19,6 +20,8 @@ export interface Configuration {
   readonly store: DriverOptions;
   readonly backends: Readonly<Record<string, DriverOptions>>;
   readonly aliases: Readonly<Record<string, AliasConfiguration>>;
+  /** Public documents of CAs elsewhere. */
+  readonly passThrough?: PassThroughConfiguration;
   readonly limits: Limits;
   readonly revocation: FetchConfiguration;
   readonly logging: LogOptions;
@@ -125,6 +128,31 @@ export interface ServerKeyGenerationConfiguration {
     /** Paths of PEM files. */
     readonly recipients: readonly string[];
   };
+}
+
+/** What is passed through, by path; times in seconds. */
+export interface PassThroughConfiguration {
+  readonly paths: Readonly<Record<string, PassThroughPath>>;
+  /** Private networks that host names may lead to. */
+  readonly allowedNetworks: readonly string[];
+  readonly timeout: number;
+  readonly maxAge: number;
+  readonly staleFor: number;
+  /** Octets of memory for documents. */
+  readonly cacheBytes: number;
+}
+
+/** A kind of public document. */
+export type DocumentKindName = (typeof documentKinds)[number];
+
+interface PassThroughPath {
+  readonly kind: DocumentKindName;
+  /** The URL that is asked. */
+  readonly upstream: string;
+  /** Path of a PEM file; undefined: public CAs. */
+  readonly trustAnchor?: string;
+  /** Octets of a document. */
+  readonly maxBytes: number;
 }
 
 /** Bounds of the EST listeners; times in seconds. */

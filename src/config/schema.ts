@@ -6,6 +6,7 @@ import { stateStoreDrivers } from '../store/index.ts';
 import { proxyListenerSchema } from './proxy-listener-schema.ts';
 import { aliasSchema } from './alias-schema.ts';
 import { fetchSchema } from './revocation-schema.ts';
+import { passThroughSchema } from './pass-through-schema.ts';
 
 /** What the configuration has to know of a driver. */
 interface Driver {
@@ -45,6 +46,7 @@ export function configurationSchema(): SchemaObject {
         },
       },
       aliases: aliasesSchema,
+      passThrough: passThroughSchema,
       limits: limitsSchema,
       revocation: fetchSchema,
       logging: loggingSchema,

@@ -57,6 +57,7 @@ export const oids = {
   subjectInfoAccess: '1.3.6.1.5.5.7.1.11',
   tlsFeature: '1.3.6.1.5.5.7.1.24',
   ocspNoCheck: '1.3.6.1.5.5.7.48.1.5',
+  ocspNonce: '1.3.6.1.5.5.7.48.1.2',
   microsoftEnrollCertType: '1.3.6.1.4.1.311.20.2',
   microsoftCertificateTemplate: '1.3.6.1.4.1.311.21.7',
   microsoftApplicationPolicies: '1.3.6.1.4.1.311.21.10',

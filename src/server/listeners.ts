@@ -13,16 +13,19 @@ import { createDrain } from '../ops/drain.ts';
 import type { Log } from '../ops/log.ts';
 import { readSecret } from '../ops/secret.ts';
 import { certificatesFromPem, certificateToPem } from '../pkix/certificate.ts';
+import type { PassThrough } from '../pass-through/pass-through.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
 import { openingTimeout, type Backends } from './drivers.ts';
+import { withPassThrough } from './pass-through.ts';
 import { listenForProxy } from './proxy-listener.ts';
 
-/** What every listener for EST serves. */
+/** What every listener serves. */
 export interface EstServices {
   readonly configuration: Configuration;
   readonly aliases: ReadonlyMap<string, Alias>;
   readonly store: StateStore;
+  readonly passThrough: PassThrough | undefined;
   readonly log: Log;
 }
 
@@ -50,16 +53,12 @@ export async function listenProxy(services: EstServices): Promise<Listener | und
 }
 
 function handlerOf(
-  { configuration, aliases, store, log }: EstServices,
+  { configuration, aliases, store, passThrough, log }: EstServices,
   transport: Transport,
 ): RequestListener {
-  return createEstHandler({
-    aliases,
-    journal: store.enrollments,
-    log,
-    limits: configuration.limits,
-    transport,
-  });
+  const { limits } = configuration;
+  const handler = createEstHandler({ aliases, journal: store.enrollments, log, limits, transport });
+  return withPassThrough(passThrough, handler);
 }
 
 /** The PEM of the TLS server certificate and of its key, which must belong together. */
@@ -86,15 +85,18 @@ async function trustAnchorsOf(aliases: readonly Alias[]): Promise<readonly strin
   return [...new Set(certificates.map(({ der }) => certificateToPem(der)))];
 }
 
-/** Serves CRL and CA certificates over plain HTTP, where the configuration says so. */
+/** Serves CRL, CA certificates and what is passed through over plain HTTP, where the configuration says so. */
 export async function listenHttp(
-  configuration: Configuration,
+  { configuration, passThrough, log }: EstServices,
   backends: Backends,
-  log: Log,
 ): Promise<Listener | undefined> {
   const { http } = configuration.listeners;
   if (http === undefined) return undefined;
-  const server = createHttpServer(createPublicationHandler(publishersOf(backends), log));
+  const handler = withPassThrough(passThrough, createPublicationHandler(publishersOf(backends), log));
+  const server = createHttpServer(handler);
+  server.on('checkContinue', handler);
+  server.maxConnections = configuration.limits.connections;
+  server.setTimeout(2 * configuration.limits.requestTimeout * 1000);
   return await withContext('listeners.http', listen(server, http));
 }
 

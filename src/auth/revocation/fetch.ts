@@ -1,9 +1,8 @@
 import axios, { isAxiosError } from 'axios';
-import { lookup as lookUp, type LookupAddress } from 'node:dns';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
-import { createAddressFilter, type AddressFilter } from './public-address.ts';
+import { isIP } from 'node:net';
+import { createAddressFilter, filteredLookup, type AddressFilter } from '../../ops/public-address.ts';
 
 /** Bounds of what is fetched. */
 export interface FetchOptions {
@@ -30,7 +29,7 @@ export type Fetch = (url: string, question?: Question) => Promise<Buffer>;
  */
 export function createFetch({ allowedNetworks, timeout, maxBytes }: FetchOptions): Fetch {
   const mayConnect = createAddressFilter(allowedNetworks);
-  const lookup = filteredLookup(mayConnect);
+  const lookup = filteredLookup(mayConnect, notAllowed);
   const client = axios.create({
     httpAgent: new HttpAgent({ lookup }),
     httpsAgent: new HttpsAgent({ lookup }),
@@ -70,22 +69,6 @@ function requireAllowed(url: string, mayConnect: AddressFilter): void {
 
 const notAllowed =
   'it leads to an address that is not public; revocation.allowedNetworks may allow its network.';
-
-function filteredLookup(mayConnect: AddressFilter): LookupFunction {
-  return function lookup(hostname, options, callback) {
-    lookUp(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error !== null) {
-        callback(error, '');
-        return;
-      }
-      const allowed = addresses.filter(({ address }) => mayConnect(address));
-      const [first] = allowed;
-      if (first === undefined) callback(new Error(notAllowed), '');
-      else if (options.all === true) callback(null, allowed satisfies LookupAddress[]);
-      else callback(null, first.address, first.family);
-    });
-  };
-}
 
 function reasonOf(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return 'the answer did not come in time.';

@@ -1,4 +1,5 @@
-import { BlockList, isIP } from 'node:net';
+import { lookup as lookUp } from 'node:dns';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 /** Addresses that lead nowhere, or to hosts that others cannot reach (RFC 6890 and its registries). */
 const specialNetworks = [
@@ -24,6 +25,26 @@ export function createAddressFilter(allowedNetworks: readonly string[]): Address
     // An IPv4 address in IPv6 form is found in the IPv4 networks, too.
     if (special.check(address, family)) return false;
     return family === 'ipv4' || globalUnicast.check(address, family);
+  };
+}
+
+/**
+ * Resolves host names for connections to such addresses alone, so that no name can lead elsewhere between check and
+ * connection; fails with the sentence `notAllowed` when it leads to no other. A host that is an address is not looked up.
+ */
+export function filteredLookup(mayConnect: AddressFilter, notAllowed: string): LookupFunction {
+  return function lookup(hostname, options, callback) {
+    lookUp(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) {
+        callback(error, '');
+        return;
+      }
+      const allowed = addresses.filter(({ address }) => mayConnect(address));
+      const [first] = allowed;
+      if (first === undefined) callback(new Error(notAllowed), '');
+      else if (options.all === true) callback(null, allowed);
+      else callback(null, first.address, first.family);
+    });
   };
 }
 

@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { createCircuitBreaker } from '../ops/circuit-breaker.ts';
+import type { Log } from '../ops/log.ts';
+import type { DocumentCache } from './cache.ts';
+import type { CachedDocument, Document } from './document.ts';
+import { isOutage, type Upstream } from './upstream.ts';
+
+/** What a client gets, and how the gateway came by it. */
+export interface FoundDocument {
+  readonly document: Document & Partial<Pick<CachedDocument, 'etag'>>;
+  readonly outcome: 'cached' | 'fetched' | 'stale';
+  /** To be called once, when the client has the document or is gone. */
+  readonly release: () => void;
+}
+
+/** The documents behind one path. */
+export interface DocumentSource {
+  /** `question` is an OCSPRequest; `key` is the same for the same document, undefined for one that nobody may share. */
+  find(key: string | undefined, question?: Buffer): Promise<FoundDocument>;
+  close(): void;
+}
+
+/** Of what a source is made. */
+export interface DocumentSourceParts {
+  readonly path: string;
+  readonly upstream: Upstream;
+  readonly cache: DocumentCache;
+  readonly log: Log;
+}
+
+/** One request to the upstream, for all who ask for the same meanwhile. */
+interface Flight {
+  readonly document: Promise<Document>;
+  readonly controller: AbortController;
+  askers: number;
+}
+
+/** An upstream that failed so often in a row is left alone for so many seconds. */
+const sparing = { failures: 3, pause: 5 } as const;
+
+function nothing(): void {
+  // A document of the cache needs no release.
+}
+
+/** Asks the upstream for what the cache does not hold, once for many askers, and gives up when all of them have. */
+export function createDocumentSource({ path, upstream, cache, log }: DocumentSourceParts): DocumentSource {
+  const flights = new Map<string, Flight>();
+  const breaker = createCircuitBreaker({
+    ...sparing,
+    isFailure: isOutage,
+    onOpen: (error) => {
+      log.error('An upstream fails again and again; it is left alone for a while.', { path, error });
+    },
+  });
+
+  function begin(
+    key: string,
+    kept: CachedDocument | undefined,
+    question: Buffer | undefined,
+    isShared: boolean,
+  ): Flight {
+    const controller = new AbortController();
+    const document = breaker.run(async () => await upstream.fetch(question, kept, controller.signal));
+    const flight = { document, controller, askers: 0 };
+    flights.set(key, flight);
+    void end(key, flight, isShared);
+    return flight;
+  }
+
+  async function end(key: string, flight: Flight, isShared: boolean): Promise<void> {
+    try {
+      const document = await flight.document;
+      await document.octets.atLeast(Infinity);
+      if (isShared && document.freshness.isStorable) cache.keep(key, asCached(document));
+    } catch {
+      // Those who asked are told.
+    } finally {
+      if (flights.get(key) === flight) flights.delete(key);
+    }
+  }
+
+  function leave(key: string, flight: Flight): void {
+    flight.askers -= 1;
+    if (flight.askers > 0) return;
+    if (flights.get(key) === flight) flights.delete(key);
+    flight.controller.abort();
+  }
+
+  return {
+    async find(key, question) {
+      const kept = key === undefined ? undefined : cache.find(key);
+      if (kept !== undefined && Date.now() < kept.freshness.freshUntil) {
+        return { document: kept, outcome: 'cached', release: nothing };
+      }
+      const ownKey = key ?? randomUUID();
+      const flight = flights.get(ownKey) ?? begin(ownKey, kept, question, key !== undefined);
+      flight.askers += 1;
+      const release = (): void => {
+        leave(ownKey, flight);
+      };
+      try {
+        return { document: await flight.document, outcome: 'fetched', release };
+      } catch (error) {
+        release();
+        if (kept === undefined || !isOutage(error) || Date.now() >= kept.freshness.usableUntil) throw error;
+        log.warn('An upstream is down; the document that was kept is given.', { path, error });
+        return { document: kept, outcome: 'stale', release: nothing };
+      }
+    },
+    close() {
+      for (const { controller } of flights.values()) controller.abort();
+      upstream.close();
+    },
+  };
+}
+
+function asCached(document: Document): CachedDocument {
+  return { ...document, etag: document.validators.etag ?? `"${document.octets.sha256()}"` };
+}
