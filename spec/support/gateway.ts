@@ -27,8 +27,8 @@ export interface TestGateway {
   readonly log: RecordedLog;
   /** A second connection to the store of the running gateway. */
   readonly store: StateStore;
-  /** Stops the gateway and starts another one on the same files, at another port. */
-  restart(): Promise<void>;
+  /** Stops the gateway and starts another one on the same files, at another port; nothing is served meanwhile. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>;
   /** Stops, and removes the folder. */
   stop(): Promise<void>;
 }
@@ -158,8 +158,9 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     passphrase,
     log,
     store,
-    restart: async () => {
+    restart: async (meanwhile) => {
       await gateway.stop();
+      await meanwhile?.();
       gateway = await startGateway(loaded, log);
     },
     stop: async () => {

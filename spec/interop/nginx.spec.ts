@@ -1,0 +1,248 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { freePorts } from '../cli/command-line.ts';
+import { exchangeRaw, send, type Answer } from '../support/client.ts';
+import { extension, generateKeyPair, id, name, tlv, utf8String } from '../support/csr.ts';
+import {
+  basic,
+  certificateOf,
+  enrolDevice,
+  enrolment,
+  issueByHand,
+  plainCsr,
+  type Device,
+} from '../support/device.ts';
+import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { load, shortest } from '../support/configuration-file.ts';
+import { openssl } from '../support/openssl.ts';
+import { describeWith } from '../support/programs.ts';
+
+describeWith('nginx', 'nginx/tls-termination.conf, as shipped', () => {
+  let folder: string;
+  let gateway: TestGateway;
+  let nginx: ChildProcess;
+  let port: number;
+  let device: Device;
+  let url: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'nginx-'));
+    const socket = join(folder, 'est.sock');
+    gateway = await startTestGateway({
+      proxy: { socket, clientCertificate: 'nginx' },
+      aliases: { certificate: { authentication: 'clientCertificate' } },
+    });
+    device = await enrolDevice(gateway, 'device-1');
+    port = await freePorts();
+    url = `https://localhost:${port}/.well-known/est`;
+    nginx = await startNginx(socket);
+  });
+  afterAll(async () => {
+    nginx.kill('SIGTERM');
+    await once(nginx, 'exit');
+    await gateway.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  /** The file as it is, with the test's own paths and port. */
+  async function startNginx(socket: string): Promise<ChildProcess> {
+    const shipped = await readFile('nginx/tls-termination.conf', 'utf8');
+    const configuration = shipped
+      .replaceAll('/run/est-gateway/est.sock', socket)
+      .replaceAll('/run/nginx-est-gateway.pid', join(folder, 'nginx.pid'))
+      .replaceAll('/var/log/nginx/', `${folder}/`)
+      .replaceAll('/etc/est-gateway/tls/', `${gateway.directory}/`)
+      .replaceAll(/^( *listen .*)8443 ssl;$/gm, `$1${port} ssl;`);
+    const file = join(folder, 'nginx.conf');
+    // The test may run as root, whose folder no other user may read.
+    await writeFile(file, `daemon off;\nuser root;\n${configuration}`);
+    const process = spawn('nginx', ['-c', file, '-p', folder, '-e', join(folder, 'start.log')], {
+      stdio: 'inherit',
+    });
+    while (!(await answers(port))) {
+      if (process.exitCode !== null)
+        throw new Error(`nginx ended: ${await readFile(join(folder, 'start.log'), 'utf8')}`);
+      await setTimeout(20);
+    }
+    return process;
+  }
+
+  async function answers(at: number): Promise<boolean> {
+    const socket = connect(at, 'localhost');
+    try {
+      await once(socket, 'connect');
+      return true;
+    } catch {
+      return false;
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  async function post(
+    path: string,
+    csr: Buffer,
+    headers: Record<string, string> = {},
+    shown?: { readonly key: string; readonly cert: string },
+  ): Promise<Answer> {
+    const { key, cert } = shown ?? {};
+    const tls = key === undefined || cert === undefined ? {} : { key, cert };
+    return await send(`${url}${path}`, { ca: gateway.trustAnchor, ...tls, ...enrolment(csr, headers) });
+  }
+  const freshCsr = async (): Promise<Buffer> => await plainCsr('device-1', await generateKeyPair('P-256'));
+
+  it('goes with the listener of docs/nginx.md', async () => {
+    const example = /```yaml\n([^`]+)```/.exec(await readFile('docs/nginx.md', 'utf8'))?.[1] ?? '';
+    const text = shortest.replace(/^listeners:\n( .*\n)+/m, example);
+    expect((await load(text)).listeners).toMatchObject({
+      proxy: { socket: '/run/est-gateway/est.sock', clientCertificate: 'nginx', linking: 'refuse' },
+    });
+  });
+
+  it('gives the CA certificates to who has no certificate', async () => {
+    const answer = await send(`${url}/cacerts`, { ca: gateway.trustAnchor });
+    expect([answer.status, answer.headers['content-type']]).toEqual([200, 'application/pkcs7-mime']);
+  });
+
+  it('X-07 X-15 enrols by user and code, and renews by the certificate that came of it', async () => {
+    const keyPair = await generateKeyPair('P-256');
+    const csr = await plainCsr('device-2', keyPair);
+    const enrolled = await post('/simpleenroll', csr, { Authorization: basic, Expect: '100-continue' });
+    const cert = await certificateOf(enrolled);
+    const key = keyPair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    const renewed = await post(
+      '/simplereenroll',
+      await plainCsr('device-2', await generateKeyPair('P-256')),
+      {},
+      { key, cert },
+    );
+    expect([enrolled.status, renewed.status]).toEqual([200, 200]);
+    const verified = await openssl('verify -CAfile root.pem -untrusted issuing.pem renewed.pem', {
+      'root.pem': gateway.trustAnchor,
+      'issuing.pem': gateway.issuingCertificate,
+      'renewed.pem': await certificateOf(renewed),
+    });
+    expect(verified).toContain('OK');
+  });
+
+  it.each([
+    'Client-Cert',
+    'Client-Cert-Chain',
+    'X-SSL-Client-Cert',
+    'X-Forwarded-Client-Cert',
+    'X_SSL_Client_Cert',
+  ])('X-02 X-04 V-55 lets nobody in by a field %s of its own', async (name) => {
+    const forms = [encodeURIComponent(device.cert), `:${device.cert.replace(/-----[^-]+-----|\n/g, '')}:`];
+    for (const value of forms) {
+      const answer = await post('/certificate/simpleenroll', await freshCsr(), { [name]: value });
+      expect([answer.status, answer.body]).toEqual([403, expect.stringContaining('none was sent')]);
+    }
+  });
+
+  it('X-10 believes the certificate although the client asks to drop its field', async () => {
+    const headers = { Connection: 'close, X-SSL-Client-Cert', 'X-SSL-Client-Cert': 'x' };
+    expect((await post('/certificate/simpleenroll', await freshCsr(), headers, device)).status).toBe(200);
+  });
+
+  it('X-06 validates again what nginx lets through, such as the certificate of a stranger', async () => {
+    const other = await startTestGateway();
+    const stranger = await enrolDevice(other, 'stranger');
+    await other.stop();
+    const answer = await post('/certificate/simpleenroll', await freshCsr(), {}, stranger);
+    expect([answer.status, answer.body]).toEqual([
+      403,
+      expect.stringContaining('it leads to no trust anchor'),
+    ]);
+  });
+
+  it('X-16 explains in plain text that nginx refuses a certificate that has expired', async () => {
+    const dates = { notBefore: '20200101000000Z', notAfter: '20210101000000Z' };
+    const answer = await post(
+      '/certificate/simpleenroll',
+      await freshCsr(),
+      {},
+      await issueByHand(gateway, dates),
+    );
+    expect([answer.status, answer.headers['content-type'], answer.body]).toEqual([
+      400,
+      'text/plain',
+      'The request, or the client certificate, is not accepted.\n',
+    ]);
+  });
+
+  it('logs the address of the client, whatever the client says', async () => {
+    await send(`${url}/cacerts`, {
+      ca: gateway.trustAnchor,
+      headers: { 'X-Forwarded-For': '192.0.2.66', Forwarded: 'for=192.0.2.66' },
+    });
+    expect(gateway.log.entries.at(-1)?.fields['address']).toMatch(/127\.0\.0\.1$|^::1$/);
+  });
+
+  it.each([
+    ['X-14 two slashes', '/.well-known//est/cacerts'],
+    ['X-14 an encoded slash', '/.well-known/est%2fest/cacerts'],
+    ['X-14 dots', '/.well-known/est/../../admin'],
+    ['another path', '/'],
+  ])('%s finds nothing', async (_what, path) => {
+    const answer = await send(`https://localhost:${port}${path}`, { ca: gateway.trustAnchor });
+    expect([answer.status, answer.headers['content-type']]).toEqual([404, 'text/plain']);
+  });
+
+  it.each([
+    [
+      'both lengths',
+      'Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n',
+    ],
+    ['two lengths', 'Content-Length: 4\r\nContent-Length: 0\r\n\r\nabcd'],
+    ['an odd coding', 'Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n'],
+    ['a length with a sign', 'Content-Length: +4\r\n\r\nabcd'],
+  ])('S-03 X-11 answers %s with an error, once', async (_what, rest) => {
+    const before = gateway.log.entries.length;
+    const head = `POST /.well-known/est/simpleenroll HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${rest}`;
+    const answer = await exchangeRaw({ port, ca: gateway.trustAnchor }, head);
+    expect(answer).toMatch(/^HTTP\/1\.1 (4|501)/);
+    expect(answer.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    expect(gateway.log.entries.length - before).toBeLessThanOrEqual(1);
+  });
+
+  it('X-16 explains in plain text what nginx refuses by itself: a body that is too large', async () => {
+    const answer = await send(`${url}/simpleenroll`, {
+      method: 'POST',
+      ca: gateway.trustAnchor,
+      headers: { 'Content-Type': 'application/pkcs10', Authorization: basic },
+      body: 'A'.repeat(70_000),
+    });
+    expect([answer.status, answer.headers['content-type'], answer.body]).toEqual([
+      413,
+      'text/plain',
+      'The request body is too large.\n',
+    ]);
+  });
+
+  it('X-08 takes client certificates of 10 KB', async () => {
+    const large = await issueByHand(gateway, {
+      subject: name([id.commonName, utf8String('large')]),
+      extensions: [extension('1.3.6.1.4.1.32473.1', tlv(0x04, Buffer.alloc(8000, 1)))],
+    });
+    const csr = await plainCsr('large', large.keyPair);
+    expect((await post('/certificate/simpleenroll', csr, {}, large)).status).toBe(200);
+  });
+
+  it('X-16 says in plain text when to come again while the gateway is down', async () => {
+    await gateway.restart(async () => {
+      const answer = await send(`${url}/cacerts`, { ca: gateway.trustAnchor });
+      expect([answer.status, answer.headers['retry-after'], answer.body]).toEqual([
+        503,
+        '10',
+        'The gateway cannot be reached at the moment; try again later.\n',
+      ]);
+    });
+    expect((await send(`${url}/cacerts`, { ca: gateway.trustAnchor })).status).toBe(200);
+  });
+});
