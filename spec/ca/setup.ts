@@ -157,6 +157,7 @@ export function newRequest(
     idempotencyKey: randomUUID(),
     alias: 'est',
     operation: 'simpleenroll',
+    renewed: undefined,
     identity: {
       key: 'user:device',
       description: 'device',

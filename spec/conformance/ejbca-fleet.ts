@@ -161,6 +161,14 @@ export function createFleet({ gateway, ejbca }: EjbcaGateway) {
     }
   }
 
+  /** All certificates of an end entity. */
+  function revoke(username: string): void {
+    for (const certificate of ejbca.database.certificates) {
+      if (certificate.username !== username) continue;
+      certificate.revocation = { reason: 'KEY_COMPROMISE', at: new Date() };
+    }
+  }
+
   /** A device with a certificate of another CA that the stand-in has. */
   async function certified(ca: string, commonName: string): Promise<Device> {
     const authority = ejbca.database.certificationAuthorities.get(ca)?.authority;
@@ -228,6 +236,7 @@ export function createFleet({ gateway, ejbca }: EjbcaGateway) {
     enrolledByCode,
     setNew,
     rename,
+    revoke,
     certified,
     challengeCsr,
     dnPartCsr,

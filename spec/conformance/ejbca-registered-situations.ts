@@ -146,6 +146,17 @@ export const situationsOfRegistered: readonly Situation[] = [
     },
   },
   {
+    situation: 'client mode: serverkeygen with a client certificate of the CA in place of a code',
+    ejbca: 200,
+    ask: async (fleet, way) => {
+      const shown = await fleet.enrolledByCode(way);
+      return await fleet.post(`challenge-${way}`, await fleet.freshCsr(shown.commonName), {
+        operation: 'serverkeygen',
+        shown,
+      });
+    },
+  },
+  {
     situation: 'vendor mode: a vendor certificate of a registered end entity',
     ejbca: 200,
     ask: async (fleet, way) => {

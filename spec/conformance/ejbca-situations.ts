@@ -203,8 +203,6 @@ export const situationsInRaMode: readonly Situation[] = [
   {
     situation: 'serverkeygen with a client certificate of the CA in place of user and password',
     ejbca: 200,
-    rfc: 401,
-    compatible: 401,
     ask: async (fleet, way) => {
       const shown = await fleet.enrolled(way);
       return await fleet.post(`ra-${way}`, await fleet.freshCsr(shown.commonName), {

@@ -1,6 +1,7 @@
 import type { SchemaObject } from 'ajv';
 import type { ClientIdentity, EnrollmentCodes } from '../identity.ts';
 import type { Log } from '../ops/log.ts';
+import type { Certificate } from '../pkix/certificate.ts';
 import type { GeneralName } from '../pkix/general-names.ts';
 import type { KeyUsage } from '../pkix/extensions.ts';
 import type { Name } from '../pkix/names.ts';
@@ -15,6 +16,8 @@ export interface EnrollmentRequest {
   readonly idempotencyKey: string;
   readonly alias: string;
   readonly operation: 'simpleenroll' | 'simplereenroll' | 'serverkeygen' | 'fullcmc';
+  /** The certificate that the new one takes the place of, of this CA; undefined: it is a first one. */
+  readonly renewed: Certificate | undefined;
   /** With a claim in it: who the client says it is, for the CA to believe or refuse (`wrong_enrollment_code`). */
   readonly identity: ClientIdentity;
   /**
@@ -194,4 +197,6 @@ export interface CertificationAuthorityForAlias {
   readonly renewWithSameKey: boolean;
   /** Whether serverkeygen is switched on. */
   readonly serverKeyGeneration: boolean;
+  /** Whether serverkeygen by a certificate of the CA alone renews it. */
+  readonly renewalByServerKeyGeneration: boolean;
 }

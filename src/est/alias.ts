@@ -59,6 +59,8 @@ export interface FullCmc {
 export interface ServerKeyGeneration {
   /** The first is made unless the CSR holds a key of another kind that stands here. */
   readonly keys: readonly [GeneratedKeyKind, ...GeneratedKeyKind[]];
+  /** Whether a certificate of the alias's CA, shown alone, is renewed with a new key. */
+  readonly renewals: boolean;
   /** Undefined: keys are protected by TLS alone. */
   readonly encryption: KeyEncryption | undefined;
 }

@@ -3,6 +3,7 @@ import { isLinked } from '../auth/channel-binding.ts';
 import type { EnrollmentRequest, EnrollmentResult } from '../ca/ca.ts';
 import { EstError, toEstError } from '../errors.ts';
 import type { ClientIdentity, UserIdentity } from '../identity.ts';
+import type { Certificate } from '../pkix/certificate.ts';
 import type { CertifiedNames } from '../pkix/change-subject-name.ts';
 import { nameToString } from '../pkix/names.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
@@ -15,6 +16,8 @@ import type { Content, EstRequest, EstResponse } from './message.ts';
 export interface PermittedEnrollment {
   readonly operation: EnrollmentRequest['operation'];
   readonly identity: ClientIdentity;
+  /** The certificate that is renewed; undefined: a first one is asked for. */
+  readonly renewed?: Certificate | undefined;
   /** Whose code the CSR held as otpChallenge. */
   readonly otpUser?: UserIdentity | undefined;
   readonly csr: CertificationRequest;
@@ -224,7 +227,7 @@ function repeatWindow({ receivedAt, repeatWindow: seconds, deadline, pending }: 
 
 function toCaRequest(
   request: EstRequest,
-  { operation, identity, csr, names }: PermittedEnrollment,
+  { operation, identity, renewed, csr, names }: PermittedEnrollment,
   opened: UnfinishedEnrollment,
 ): EnrollmentRequest {
   return {
@@ -232,6 +235,7 @@ function toCaRequest(
     idempotencyKey: opened.id,
     alias: request.alias.name,
     operation,
+    renewed,
     identity,
     csr,
     linked: isLinked(csr),

@@ -1,10 +1,13 @@
 import { checkChannelBinding } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
+import type { ClientIdentity } from '../identity.ts';
+import type { Certificate } from '../pkix/certificate.ts';
 import {
   readKeyGenerationRequest,
   withKey,
   type KeyGenerationRequest,
 } from '../pkix/key-generation-request.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import {
   generatePrivateKey,
   keyTypeOf,
@@ -12,22 +15,23 @@ import {
   strengthOf,
   type GeneratedKeyKind,
 } from '../pkix/private-keys.ts';
-import { permitEnrollment } from '../policy/policy.ts';
-import type { ServerKeyGeneration } from './alias.ts';
+import { permitEnrollment, permitRenewal } from '../policy/policy.ts';
+import type { Alias, ServerKeyGeneration } from './alias.ts';
 import { identify, withoutCode } from './enrollment-code.ts';
-import { cannotWait, certificateContent, enroll } from './enrollment.ts';
+import { cannotWait, certificateContent, enroll, type PermittedEnrollment } from './enrollment.ts';
 import { chooseKeyProtection } from './key-protection.ts';
 import type { EstRequest, EstResponse } from './message.ts';
+import { inOrderOf } from './simplereenroll.ts';
 
 /**
  * A certificate together with a new private key (RFC 7030, section 4.4). The CSR's own key is not certified: the gateway
- * puts a new one in its place and signs, and from there on it is an enrolment like any other. The key is stored nowhere;
+ * puts a new one in its place and signs, and from there on it is an enrolment or a renewal like any other. The key is stored nowhere;
  * whoever asks again gets another one.
  */
 export async function serverkeygen(request: EstRequest): Promise<EstResponse> {
   const { alias } = request;
   const { keys, encryption } = settingsOf(request);
-  const shown = await alias.authenticate(request.credentials, request.receivedAt, request.signal);
+  const { shown, renewed } = await whoAsks(request);
   request.annotate({ identity: shown.description, trustAnchor: shown.certificate?.trustAnchor });
   const asked = readKeyGenerationRequest(await request.readBody('application/pkcs10'));
   checkChannelBinding(withoutCode(alias, asked), request.channelBinding);
@@ -35,19 +39,78 @@ export async function serverkeygen(request: EstRequest): Promise<EstResponse> {
   const kind = chooseKind(keys, asked);
   requireCipher(request, kind);
   const privateKey = await generatePrivateKey(kind);
-  const { identity, csr } = identify(alias, shown, await withKey(asked, keyTypeOf(kind), privateKey));
+  const received = await withKey(asked, keyTypeOf(kind), privateKey);
+  const { identity, csr, names } =
+    renewed === undefined
+      ? permitFirst(alias, shown, received)
+      : permitAgain(request, shown, renewed, received);
   request.annotate({ identity: identity.description });
-  const names = permitEnrollment(alias.policy, identity, csr);
   const otpUser = await alias.verifyOtp(csr, identity);
   const keyPart = await protect(privateKeyInfo(privateKey));
   try {
-    const outcome = await enroll(request, { operation: 'serverkeygen', identity, otpUser, csr, names });
+    const outcome = await enroll(request, {
+      operation: 'serverkeygen',
+      renewed,
+      identity,
+      otpUser,
+      csr,
+      names,
+    });
     if (outcome.status === 'pending') throw cannotWait();
     return { status: 'ok', secretParts: [keyPart, certificateContent(outcome.certificate)] };
   } catch (error) {
     keyPart.body.fill(0);
     throw error;
   }
+}
+
+interface Asking {
+  readonly shown: ClientIdentity;
+  /** Undefined: a first certificate is asked for. */
+  readonly renewed: Certificate | undefined;
+}
+
+/** Where the alias allows it, a certificate of its CA and nothing else asks for the next one, as simplereenroll does. */
+async function whoAsks(request: EstRequest): Promise<Asking> {
+  const { alias, credentials, receivedAt, signal } = request;
+  const isAlone = credentials.clientCertificate !== undefined && credentials.authorization === undefined;
+  const holder = settingsOf(request).renewals && isAlone ? await holderOf(request) : undefined;
+  if (holder?.certificate?.trustAnchor === 'explicit') {
+    return { shown: holder, renewed: holder.certificate.certificate };
+  }
+  return { shown: await alias.authenticate(credentials, receivedAt, signal), renewed: undefined };
+}
+
+/** Undefined: the certificate is not accepted, and its holder may still show what a first enrolment takes. */
+async function holderOf({
+  alias,
+  credentials,
+  receivedAt,
+  signal,
+}: EstRequest): Promise<ClientIdentity | undefined> {
+  try {
+    return await alias.authenticateRenewal(credentials, receivedAt, signal);
+  } catch (error) {
+    if (error instanceof EstError && error.status === 403) return undefined;
+    throw error;
+  }
+}
+
+type Permitted = Pick<PermittedEnrollment, 'identity' | 'csr' | 'names'>;
+
+function permitFirst(alias: Alias, shown: ClientIdentity, received: CertificationRequest): Permitted {
+  const { identity, csr } = identify(alias, shown, received);
+  return { identity, csr, names: permitEnrollment(alias.policy, identity, csr) };
+}
+
+function permitAgain(
+  { alias, receivedAt }: EstRequest,
+  identity: ClientIdentity,
+  current: Certificate,
+  received: CertificationRequest,
+): Permitted {
+  const csr = inOrderOf(current, withoutCode(alias, received), alias);
+  return { identity, csr, names: permitRenewal(alias.policy, identity, current, csr, receivedAt) };
 }
 
 function settingsOf({ alias: { serverKeyGeneration } }: EstRequest): ServerKeyGeneration {

@@ -25,12 +25,23 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
   checkChannelBinding(csr, request.channelBinding);
   const names = permitRenewal(alias.policy, identity, current, csr, request.receivedAt);
   const otpUser = await alias.verifyOtp(csr, identity);
-  const result = await enroll(request, { operation: 'simplereenroll', identity, otpUser, csr, names });
+  const result = await enroll(request, {
+    operation: 'simplereenroll',
+    renewed: current,
+    identity,
+    otpUser,
+    csr,
+    names,
+  });
   return enrolled(result);
 }
 
 /** Where the CA orders subjects, the client may still have the order of its first CSR. */
-function inOrderOf({ subject }: Certificate, csr: CertificationRequest, { ca }: Alias): CertificationRequest {
+export function inOrderOf(
+  { subject }: Certificate,
+  csr: CertificationRequest,
+  { ca }: Alias,
+): CertificationRequest {
   return ca.ordersSubject === true && sameAttributes(csr.subject, subject) ? { ...csr, subject } : csr;
 }
 

@@ -19,6 +19,8 @@ export interface AliasBackend {
   /** Of the backend; those of the alias come besides. */
   readonly vendorCertificates: readonly Certificate[];
   readonly serverKeyGeneration: ServerKeyGenerationConfiguration | undefined;
+  /** Whether serverkeygen by a certificate of the CA alone renews it. */
+  readonly renewalByServerKeyGeneration: boolean;
 }
 
 /** What a backend's own switch for serverkeygen means. */
@@ -38,7 +40,15 @@ export async function openAliasBackend(
     const ca = backend.opened;
     ca.checkProfile?.(options.profile);
     const both = { authentication, renewalAuthentication: authentication };
-    return { ca, ...both, enrollmentCodes: undefined, policy, vendorCertificates: [], serverKeyGeneration };
+    return {
+      ca,
+      ...both,
+      enrollmentCodes: undefined,
+      policy,
+      vendorCertificates: [],
+      serverKeyGeneration,
+      renewalByServerKeyGeneration: false,
+    };
   }
   const settings = (options as unknown as Readonly<Record<string, unknown>>)[backend.driver];
   const wanted = await backend.opened.forAlias(settings, AbortSignal.timeout(openingTimeout));
@@ -56,6 +66,7 @@ export async function openAliasBackend(
     vendorCertificates: wanted.vendorCertificates.map((der) => readCertificate(der)),
     serverKeyGeneration:
       serverKeyGeneration ?? (wanted.serverKeyGeneration ? serverKeyGenerationByDefault : undefined),
+    renewalByServerKeyGeneration: wanted.renewalByServerKeyGeneration,
   };
 }
 

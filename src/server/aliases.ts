@@ -107,7 +107,10 @@ async function openAlias(
     fullCmc: options.fullCmc && (await openFullCmc(options.fullCmc, ca, checkSigner)),
     serverKeyGeneration:
       serverKeyGeneration &&
-      (await withContext('serverKeyGeneration', openServerKeyGeneration(serverKeyGeneration, policy))),
+      (await withContext(
+        'serverKeyGeneration',
+        openServerKeyGeneration(serverKeyGeneration, policy, wanted.renewalByServerKeyGeneration),
+      )),
     compatibility: options.compatibility,
     strict: options.strict,
     wrap: options.wrap,

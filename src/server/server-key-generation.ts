@@ -14,10 +14,15 @@ import { readCertificates } from './files.ts';
 export async function openServerKeyGeneration(
   { keys, encryption }: ServerKeyGenerationConfiguration,
   policy: PolicyOptions,
+  renewals: boolean,
 ): Promise<ServerKeyGeneration> {
   const refused = keys.find((kind) => !policy.keys.includes(kind) && !policy.keys.includes(keyTypeOf(kind)));
   if (refused !== undefined) throw new Error(`keys holds ${refused}, which policy.keys does not allow.`);
-  return { keys, encryption: encryption && (await withContext('encryption', openKeyEncryption(encryption))) };
+  return {
+    keys,
+    renewals,
+    encryption: encryption && (await withContext('encryption', openKeyEncryption(encryption))),
+  };
 }
 
 async function openKeyEncryption({

@@ -63,7 +63,7 @@ async function enroll(
 ): Promise<EnrollmentResult> {
   const { claim } = request.identity;
   if (claim !== undefined) return await enrollByCode(parts, request, claim, signal);
-  if (parts.vendorMode !== undefined && request.operation !== 'simplereenroll') {
+  if (parts.vendorMode !== undefined && request.renewed === undefined) {
     return await enrollByVendorCertificate(parts, parts.vendorMode, request, signal);
   }
   refuseOtherNames(request);
@@ -154,12 +154,11 @@ function refuseOtherNames({ csr, subject, subjectAltName }: EnrollmentRequest): 
 /** The one that has the certificate which is renewed; else one whose name is made as the alias says. */
 async function endEntityInRaMode(
   { calls, settings }: AuthorityParts,
-  { operation, identity, csr, idempotencyKey }: EnrollmentRequest,
+  { renewed, csr, idempotencyKey }: EnrollmentRequest,
   signal: AbortSignal,
 ): Promise<EndEntity> {
   const { nameGeneration, certificateProfile, endEntityProfile } = settings;
-  const current = operation === 'simplereenroll' ? identity.certificate?.certificate : undefined;
-  const holder = current && (await holderOf(calls, current, signal));
+  const holder = renewed && (await holderOf(calls, renewed, signal));
   const username = holder ?? generateUsername(nameGeneration, csr.subject, idempotencyKey);
   return { username, certificateProfile, endEntityProfile };
 }
@@ -167,15 +166,14 @@ async function endEntityInRaMode(
 /** The one that has the certificate which is renewed, with the profiles that it has. */
 async function registeredEndEntity(
   { calls, settings: { certificateProfile, endEntityProfile } }: AuthorityParts,
-  { identity }: EnrollmentRequest,
+  { renewed }: EnrollmentRequest,
   signal: AbortSignal,
 ): Promise<EndEntity> {
-  const current = identity.certificate?.certificate;
-  const username = current && (await holderOf(calls, current, signal));
-  if (current === undefined || username === undefined) {
+  const username = renewed && (await holderOf(calls, renewed, signal));
+  if (renewed === undefined || username === undefined) {
     throw new EstError('rejected_by_ca', 'The CA does not know the certificate that is to be renewed.');
   }
-  const profiles = await calls.profilesOf(current, signal);
+  const profiles = await calls.profilesOf(renewed, signal);
   return { username, ...(profiles ?? { certificateProfile, endEntityProfile }) };
 }
 

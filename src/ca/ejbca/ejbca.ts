@@ -66,6 +66,7 @@ async function openEjbca(
         changeSubjectName: settings.allowChangeSubjectName,
         renewWithSameKey: settings.allowUpdateWithSameKey,
         serverKeyGeneration: settings.serverKeyGeneration,
+        renewalByServerKeyGeneration: needsMoreThanCertificate(settings),
       };
     },
     async health(signal) {
@@ -151,6 +152,14 @@ function authenticationOf({
 }: EjbcaAliasSettings): 'clientCertificate' | 'basic' | 'both' {
   if (!requireUsernameAndPassword) return 'clientCertificate';
   return requireClientCertificate ? 'both' : 'basic';
+}
+
+/** Where a certificate of the CA alone lets nobody enrol, it can only mean a renewal. */
+function needsMoreThanCertificate({
+  operationMode,
+  requireUsernameAndPassword,
+}: EjbcaAliasSettings): boolean {
+  return operationMode === 'client' || requireUsernameAndPassword;
 }
 
 /** Operators read at start and from `check` what EJBCA said, too. */
