@@ -96,6 +96,18 @@ describe('who may enrol, by alias', () => {
     expect((await enrol('certificate', {})).headers['www-authenticate']).toBeUndefined();
   });
 
+  it('Z-01 asks who it is before it looks at type and body of a request', async () => {
+    for (const operation of ['simpleenroll', 'simplereenroll']) {
+      const answer = await send(`${gateway.url}/${operation}`, {
+        method: 'POST',
+        ca: gateway.trustAnchor,
+        headers: { 'Content-Type': 'text/html', 'Content-Encoding': 'gzip' },
+        body: 'no CSR',
+      });
+      expect(answer.status).toBe(401);
+    }
+  });
+
   it('A-03 sets no cookie', async () => {
     expect((await enrol('est', { headers: withBasic })).headers['set-cookie']).toBeUndefined();
   });
