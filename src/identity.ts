@@ -9,6 +9,21 @@ export interface CertificateIdentity {
   readonly certificate: Certificate;
   /** `explicit`: issued by the alias's own CA. `implicit`: by a vendor or another third party. */
   readonly trustAnchor: TrustAnchorKind;
+  /** The certificate of the CA that issued it. */
+  readonly issuer: Certificate;
+}
+
+/** Who may ask for certificates of others (RFC 7030, section 3.7). */
+export interface RegistrationAuthority {
+  /** What the configuration calls it. */
+  readonly name: string;
+  /**
+   * Patterns of the names for which it may ask, by the types of subject attributes and general names; a type that is
+   * not here is refused. `*` stands for any text.
+   */
+  readonly names: Readonly<Record<string, readonly string[]>>;
+  /** Whether its CSRs may carry the linking data of other TLS sessions, which nobody can verify. */
+  readonly foreignLinking: boolean;
 }
 
 /** A user that proved knowledge of its code. */
@@ -51,4 +66,6 @@ export interface ClientIdentity {
   readonly user: UserIdentity | undefined;
   readonly certificate: CertificateIdentity | undefined;
   readonly claim?: EnrollmentClaim;
+  /** What it may do for others; undefined: nothing. */
+  readonly registrationAuthority?: RegistrationAuthority | undefined;
 }

@@ -25,6 +25,7 @@ describe('loadConfiguration', () => {
         onFailure: 'hard',
         withoutSource: 'accept',
       },
+      registrationAuthorities: {},
       knownKeys: [],
       compatibility: 'rfc',
       strict: false,

@@ -44,9 +44,12 @@ beforeAll(async () => {
   const vendorFile = join(signer.directory, 'vendor.pem');
   await writeFile(vendorFile, vendor.cert);
   const fullCmc = { signer: signer.files };
+  const registrationAuthorities = {
+    all: { commonName: 'registration authority', names: { commonName: ['*'] } },
+  };
   gateway = await startTestGateway({
     aliases: {
-      cmc: { fullCmc, implicitTrustAnchors: [vendorFile] },
+      cmc: { fullCmc, implicitTrustAnchors: [vendorFile], registrationAuthorities },
       identity: { fullCmc, policy: { names: 'identity' } },
       through: { backend: 'mock', profile: 'issue', fullCmc: { ...fullCmc, passThrough: true } },
       waiting: { backend: 'mock', profile: 'pending', fullCmc: { ...fullCmc, passThrough: true } },

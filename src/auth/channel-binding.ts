@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { EstError } from '../errors.ts';
+import type { ClientIdentity } from '../identity.ts';
 import { contextTag, readDer, readInteger } from '../pkix/der.ts';
 import type { Challenges } from '../pkix/pkcs10.ts';
 
@@ -42,11 +43,16 @@ export function isLinked(csr: Challenges): boolean {
 
 /**
  * Verifies the linking of identity and proof of possession whenever a CSR carries it (RFC 7030, section 3.5):
- * a value that is there and wrong is refused although linking is optional, and so is one that nobody can verify. Throws
- * `channel_binding_mismatch`, `refused_by_policy`.
+ * a value that is there and wrong is refused although linking is optional, and so is one that nobody can verify. A
+ * registration authority may be allowed to pass on the linking data of a device's session with itself, which means
+ * nothing here. Throws `channel_binding_mismatch`, `refused_by_policy`.
  */
-export function checkChannelBinding(csr: Challenges, channelBinding: () => ChannelBinding): void {
-  if (!isLinked(csr)) return;
+export function checkChannelBinding(
+  csr: Challenges,
+  channelBinding: () => ChannelBinding,
+  { registrationAuthority }: Pick<ClientIdentity, 'registrationAuthority'>,
+): void {
+  if (!isLinked(csr) || registrationAuthority?.foreignLinking === true) return;
   const binding = channelBinding();
   if (binding === 'trusted') return;
   if (binding === 'unknown') throw unverifiable();

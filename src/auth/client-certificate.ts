@@ -39,7 +39,8 @@ export function createClientCertificateAuthenticator(
     const configured = [explicit, options.implicit].flatMap(certificatesOf);
     const objection = await options.checkRevocation(path, { configured, now, signal });
     if (objection !== undefined) throw refusal(objection);
-    return { certificate, trustAnchor };
+    const [, issuer = certificate] = path;
+    return { certificate, trustAnchor, issuer };
   };
 }
 

@@ -1,5 +1,10 @@
 import { EstError, type EstErrorOptions } from '../errors.ts';
-import type { CertificateIdentity, ClientIdentity, UserIdentity } from '../identity.ts';
+import type {
+  CertificateIdentity,
+  ClientIdentity,
+  RegistrationAuthority,
+  UserIdentity,
+} from '../identity.ts';
 import { nameToString } from '../pkix/names.ts';
 import type { CertificateAuthenticator, Credentials } from './auth.ts';
 import type { UserAuthentication } from './user.ts';
@@ -12,6 +17,11 @@ export interface AuthenticationOptions {
   readonly mode: AuthenticationMode;
   readonly clientCertificate: CertificateAuthenticator;
   readonly user: UserAuthentication;
+  /** What the holder of a client certificate may do for others. */
+  readonly registrationAuthorityOf: (
+    shown: CertificateIdentity,
+    signal: AbortSignal,
+  ) => Promise<RegistrationAuthority | undefined>;
 }
 
 /** Who is asking; throws `unauthenticated`, `client_certificate_missing` or `forbidden`. */
@@ -30,6 +40,7 @@ export function createAuthentication({
   mode,
   clientCertificate,
   user,
+  registrationAuthorityOf,
 }: AuthenticationOptions): Authentication {
   return async function authenticate(credentials, now, signal) {
     const shownCertificate = mode === 'basic' ? undefined : await clientCertificate(credentials, now, signal);
@@ -37,7 +48,9 @@ export function createAuthentication({
       mode === 'clientCertificate' ? undefined : await user.identify(credentials, now, signal);
     const refusal = whatIsMissing(mode, shownCertificate, shownUser, () => user.challenge(now));
     if (refusal !== undefined) throw refusal;
-    return clientIdentity(shownCertificate, shownUser);
+    const identity = clientIdentity(shownCertificate, shownUser);
+    const authority = shownCertificate && (await registrationAuthorityOf(shownCertificate, signal));
+    return authority === undefined ? identity : { ...identity, registrationAuthority: authority };
   };
 }
 

@@ -164,6 +164,18 @@ aliases:
     #strict: false
     # Base64 of replies: '64' (lines of 64 characters), none (one line), or auto (as the client seems to need it).
     #wrap: auto
+    # Who may ask for certificates of others, by names for the log: holders of certificates of the CA itself with the
+    # extended key usage id-kp-cmcRA ("est-gateway ca issue" makes them). One that is not here may renew its own
+    # certificate and no more.
+    #registrationAuthorities:
+      #plant-1:
+        # That of its certificate.
+        #commonName: Registration Authority of Plant 1
+        # Patterns of the names for which it may ask, by type of subject attribute or subjectAltName; "*" stands for any
+        # text, dots included. A type that is not here is refused.
+        #names: { commonName: ['*.plant-1.example'], dNSName: ['*.plant-1.example'] }
+        # true: its CSRs may carry the channel binding of a device with itself (RFC 7030, section 3.7), unverified.
+        #foreignLinking: false
     # Switches fullcmc on (RFC 7030, section 4.3).
     #fullCmc:
       # What signs the answers, never the key of the CA: PEM of a certificate with the extended key usage id-kp-cmcRA

@@ -3,6 +3,7 @@ import type { HttpScheme } from '../auth/http-schemes.ts';
 import type { GeneralNameType } from '../pkix/general-names.ts';
 import { keyKinds, type KeyType } from '../pkix/keys.ts';
 import { signatureAlgorithms } from '../pkix/signature.ts';
+import { registrationAuthoritiesSchema } from './registration-authority-schema.ts';
 import { requiredSchema } from './required-schema.ts';
 import { revocationSchema } from './revocation-schema.ts';
 import { serverKeyGenerationSchema } from './server-key-generation-schema.ts';
@@ -272,6 +273,7 @@ export const aliasSchema: SchemaObject = {
       description:
         'Base64 in lines of 64 characters, in one line (none), or as the client seems to need it (auto).',
     },
+    registrationAuthorities: registrationAuthoritiesSchema([...attributeTypes, ...nameTypes]),
     fullCmc: fullCmcSchema,
     serverKeyGeneration: serverKeyGenerationSchema,
     policy: policySchema,

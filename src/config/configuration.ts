@@ -1,5 +1,6 @@
 import type { HttpScheme } from '../auth/http-schemes.ts';
 import type { AuthenticationMode } from '../auth/index.ts';
+import type { RegistrationAuthorityOptions } from '../auth/registration-authority.ts';
 import type { LogOptions } from '../ops/log.ts';
 import type { GeneratedKeyKind } from '../pkix/private-keys.ts';
 import type { PolicyOptions } from '../policy/options.ts';
@@ -87,6 +88,8 @@ export interface AliasConfiguration {
   readonly revocation: RevocationConfiguration;
   /** Paths of lists of keys whose private halves are public knowledge. */
   readonly knownKeys: readonly string[];
+  /** By names for the log. */
+  readonly registrationAuthorities: Readonly<Record<string, RegistrationAuthorityOptions>>;
   /** Undefined: fullcmc is off. */
   readonly fullCmc?: FullCmcConfiguration;
   /** Undefined: serverkeygen is off. */

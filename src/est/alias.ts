@@ -1,6 +1,8 @@
 import type { Authentication } from '../auth/index.ts';
 import type { OtpVerifier } from '../auth/otp-challenge.ts';
 import type { OwnCertificateCheck } from '../auth/own-certificate.ts';
+import type { RecordedCertificateCheck } from '../auth/recorded-certificate.ts';
+import type { RegistrationAuthorities } from '../auth/registration-authority.ts';
 import type { TrustAnchors } from '../auth/trust-anchors.ts';
 import type { UserAuthentication } from '../auth/user.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
@@ -31,6 +33,8 @@ export interface Alias {
   /** The header field of a 401. */
   readonly challenge: UserAuthentication['challenge'];
   readonly verifyOtp: OtpVerifier;
+  /** For certificates that the alias's CA has issued to others than the client. Throws `refused_by_policy`. */
+  readonly refuseRevoked: RecordedCertificateCheck;
   readonly policy: Policy;
   /** Keys whose private halves are public knowledge. */
   readonly knownKeys: Blocklist;
@@ -53,6 +57,8 @@ export interface FullCmc {
   readonly passThrough: boolean;
   /** Whether a certificate with which somebody signed is one of the alias's own CA, and good. */
   readonly checkSigner: OwnCertificateCheck;
+  /** What such a signer may do for others. */
+  readonly registrationAuthorityOf: RegistrationAuthorities;
 }
 
 /** What an alias needs to make keys for clients. */

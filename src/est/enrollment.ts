@@ -49,7 +49,7 @@ export async function enroll(
   permitted: PermittedEnrollment,
 ): Promise<EnrollmentOutcome> {
   const subject = nameToString(permitted.names.subject);
-  request.annotate({ subject });
+  request.annotate({ subject, registrationAuthority: permitted.identity.registrationAuthority?.name });
   await refuseForeignKey(request, permitted, subject);
   const opened = await request.journal.open(
     {
@@ -238,7 +238,7 @@ function toCaRequest(
     renewed,
     identity,
     csr,
-    linked: isLinked(csr),
+    linked: isLinked(csr) && identity.registrationAuthority?.foreignLinking !== true,
     subject: names.subject,
     subjectAltName: names.subjectAltName,
     keyUsage: csr.keyUsage,

@@ -23,8 +23,8 @@ import type { EstRequest, EstResponse } from './message.ts';
 export async function fullcmc(request: EstRequest): Promise<EstResponse> {
   const { alias } = request;
   const fullCmc = settingsOf(request);
-  const identity = await alias.authenticate(request.credentials, request.receivedAt, request.signal);
-  request.annotate({ identity: identity.description, trustAnchor: identity.certificate?.trustAnchor });
+  const shown = await alias.authenticate(request.credentials, request.receivedAt, request.signal);
+  request.annotate({ identity: shown.description, trustAnchor: shown.certificate?.trustAnchor });
   const message = await request.readBody('application/pkcs7-mime; smime-type=CMC-request');
   let answerTo: AnswerTo = {};
   try {
@@ -32,8 +32,8 @@ export async function fullcmc(request: EstRequest): Promise<EstResponse> {
     answerTo = { conversation: received.pkiData.conversation };
     const part = onlyBodyPart(received.pkiData);
     answerTo = { ...answerTo, bodyPartId: part.bodyPartId };
-    const csr = await readSignedRequest(request, fullCmc, identity, received, part);
-    checkChannelBinding(csr, request.channelBinding);
+    const { csr, identity } = await readSignedRequest(request, fullCmc, shown, received, part);
+    checkChannelBinding(csr, request.channelBinding, identity);
     const names = permitEnrollment(alias.policy, identity, csr);
     const fullPkiRequest = fullCmc.passThrough ? message : undefined;
     const otpUser = await alias.verifyOtp(csr, identity);
@@ -50,31 +50,33 @@ function settingsOf({ alias }: EstRequest): FullCmc {
   return alias.fullCmc;
 }
 
-/** The PKCS#10, when everybody who had to sign the message did so, and may. */
+/** The PKCS#10 and who asks for it, when everybody who had to sign the message did so, and may. */
 async function readSignedRequest(
   request: EstRequest,
   fullCmc: FullCmc,
   identity: ClientIdentity,
   received: FullPkiRequest,
   part: BodyPart,
-): Promise<CertificationRequest> {
+): Promise<{ readonly csr: CertificationRequest; readonly identity: ClientIdentity }> {
   const shown = identity.certificate?.certificate;
   if (part.kind === 'request') {
     const csr = readCertificationRequest(part.certificationRequest);
     const signer = verifyMessageSigner(received.signedData, { requestedKey: csr.publicKey, shown });
-    if (signer === undefined) return csr;
+    if (signer === undefined) return { csr, identity };
     request.annotate({ signedBy: nameToString(signer.subject) });
     refuseForeignSigner(identity, signer);
     // The TLS client certificate has been checked for this request already.
     if (signer.sha256 !== shown?.sha256)
       await fullCmc.checkSigner(signer, request.receivedAt, request.signal);
-    return csr;
+    return { csr, identity };
   }
   const authority = requireRegistrationAuthority(verifyMessageSigner(received.signedData, { shown }));
   request.annotate({ signedBy: nameToString(authority.subject) });
   refuseForeignSigner(identity, authority);
   await fullCmc.checkSigner(authority, request.receivedAt, request.signal);
-  return await readNestedRequest(request, fullCmc, part.contentInfo);
+  const csr = await readNestedRequest(request, fullCmc, part.contentInfo);
+  const registrationAuthority = fullCmc.registrationAuthorityOf(authority);
+  return { csr, identity: { ...identity, registrationAuthority } };
 }
 
 /** The request of somebody else that a registration authority sends: signed by its own signer, and not nested again. */

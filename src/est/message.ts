@@ -43,6 +43,8 @@ export interface RequestFacts {
   readonly expiredAt?: string;
   /** Whose certificate signed the message, where messages are signed: RFC 4514 string. */
   readonly signedBy?: string;
+  /** Which one asked for somebody else, by its name in the configuration. */
+  readonly registrationAuthority?: string | undefined;
   readonly subject?: string;
   readonly serialNumber?: string;
   readonly repeated?: boolean;

@@ -34,7 +34,7 @@ export async function serverkeygen(request: EstRequest): Promise<EstResponse> {
   const { shown, renewed } = await whoAsks(request);
   request.annotate({ identity: shown.description, trustAnchor: shown.certificate?.trustAnchor });
   const asked = readKeyGenerationRequest(await request.readBody('application/pkcs10'));
-  checkChannelBinding(withoutCode(alias, asked), request.channelBinding);
+  checkChannelBinding(withoutCode(alias, asked), request.channelBinding, shown);
   const protect = chooseKeyProtection(encryption, asked, shown, request.receivedAt);
   const kind = chooseKind(keys, asked);
   requireCipher(request, kind);

@@ -13,7 +13,7 @@ export async function simpleenroll(request: EstRequest): Promise<EstResponse> {
   const received = readCertificationRequest(await request.readBody('application/pkcs10'));
   const { identity, csr } = identify(alias, shown, received);
   request.annotate({ identity: identity.description });
-  checkChannelBinding(csr, request.channelBinding);
+  checkChannelBinding(csr, request.channelBinding, identity);
   const names = permitEnrollment(alias.policy, identity, csr);
   const otpUser = await alias.verifyOtp(csr, identity);
   const result = await enroll(request, { operation: 'simpleenroll', identity, otpUser, csr, names });

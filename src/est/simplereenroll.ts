@@ -9,6 +9,7 @@ import type { Alias } from './alias.ts';
 import { withoutCode } from './enrollment-code.ts';
 import { enroll, enrolled } from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
+import { findRenewedCertificate } from './renewed-certificate.ts';
 
 /**
  * Renewal or rekey of a certificate of the EST CA (RFC 7030, section 4.2.2). The TLS client certificate shows
@@ -18,11 +19,12 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
   const { alias } = request;
   const identity = await alias.authenticateRenewal(request.credentials, request.receivedAt, request.signal);
   request.annotate({ identity: identity.description, trustAnchor: identity.certificate?.trustAnchor });
-  const current = renewableCertificate(identity);
-  if (current.notAfter < request.receivedAt) request.annotate({ expiredAt: current.notAfter.toISOString() });
+  const own = renewableCertificate(identity);
   const received = readCertificationRequest(await request.readBody('application/pkcs10'));
-  const csr = inOrderOf(current, withoutCode(alias, received), alias);
-  checkChannelBinding(csr, request.channelBinding);
+  const csr = inOrderOf(own, withoutCode(alias, received), alias);
+  checkChannelBinding(csr, request.channelBinding, identity);
+  const current = await findRenewedCertificate(request, identity, own, csr);
+  if (current.notAfter < request.receivedAt) request.annotate({ expiredAt: current.notAfter.toISOString() });
   const names = permitRenewal(alias.policy, identity, current, csr, request.receivedAt);
   const otpUser = await alias.verifyOtp(csr, identity);
   const result = await enroll(request, {

@@ -17,6 +17,7 @@ import { refuseForeignNames } from './identity-names.ts';
 import { keyDemands } from './key-demands.ts';
 import { subjectAltNameDemands, subjectDemands } from './name-demands.ts';
 import type { PolicyOptions } from './options.ts';
+import { refuseNamesBeyondScope } from './registration-scope.ts';
 
 /** What an alias grants and demands; csrattrs says what it demands (RFC 7030, section 4.5). */
 export interface Policy extends PolicyOptions {
@@ -93,7 +94,10 @@ function permitFirstNames(
   refuseNamelessSubject(subject, subjectAltName);
   refuseOtherSubjectTypes(policy, subject);
   refuseOtherSubjectAltNames(policy, subjectAltName);
-  if (policy.names === 'identity') refuseForeignNames(identity, subject, subjectAltName);
+  const { registrationAuthority } = identity;
+  if (registrationAuthority !== undefined)
+    refuseNamesBeyondScope(registrationAuthority, subject, subjectAltName);
+  else if (policy.names === 'identity') refuseForeignNames(identity, subject, subjectAltName);
   for (const { check } of policy.demands) check(csr);
   return { subject, subjectAltName };
 }

@@ -3,12 +3,15 @@ import { createClientCertificateAuthenticator } from '../auth/client-certificate
 import { createAuthentication, type Authentication, type AuthenticationMode } from '../auth/index.ts';
 import { createOtpVerifier } from '../auth/otp-challenge.ts';
 import { createOwnCertificateCheck } from '../auth/own-certificate.ts';
+import { createRecordedCertificateCheck } from '../auth/recorded-certificate.ts';
+import { createRegistrationAuthorities } from '../auth/registration-authority.ts';
 import { trustAnchors } from '../auth/trust-anchors.ts';
 import { createUserAuthentication } from '../auth/user.ts';
 import type { AliasConfiguration, Configuration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
 import { openCaCertificates } from '../est/ca-certificates.ts';
 import type { Log } from '../ops/log.ts';
+import type { Certificate } from '../pkix/certificate.ts';
 import { createBlocklist } from '../pkix/weak-keys.ts';
 import { createPolicy } from '../policy/policy.ts';
 import type { StateStore } from '../store/store.ts';
@@ -68,6 +71,9 @@ async function openAlias(
     throw new Error('implicitTrustAnchors holds no self-signed certificate; add the root of the vendor.');
   }
   const checkRevocation = await openRevocationCheck(options.revocation, revocation, ca, caCertificates);
+  const ownCertificates = async (signal: AbortSignal): Promise<readonly Certificate[]> =>
+    (await caCertificates.current(signal)).certificates;
+  const registrationAuthorityOf = createRegistrationAuthorities(options.registrationAuthorities);
   const user = createUserAuthentication({
     alias: name,
     schemes: options.httpAuthentication,
@@ -84,11 +90,15 @@ async function openAlias(
         expiredFor,
       }),
       user,
+      registrationAuthorityOf: async ({ certificate, issuer }, signal) => {
+        const authority = registrationAuthorityOf(certificate);
+        // Other CAs may call whom they like a registration authority (RFC 7030, section 3.7).
+        const isOwn =
+          authority && (await ownCertificates(signal)).some(({ sha256 }) => sha256 === issuer.sha256);
+        return isOwn === true ? authority : undefined;
+      },
     });
-  const checkSigner = createOwnCertificateCheck({
-    caCertificates: async (signal) => (await caCertificates.current(signal)).certificates,
-    checkRevocation,
-  });
+  const own = { caCertificates: ownCertificates, checkRevocation };
   return {
     name,
     ca,
@@ -104,7 +114,10 @@ async function openAlias(
     verifyOtp: createOtpVerifier(name, store.users),
     policy: createPolicy(policy),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),
-    fullCmc: options.fullCmc && (await openFullCmc(options.fullCmc, ca, checkSigner)),
+    refuseRevoked: createRecordedCertificateCheck(own),
+    fullCmc:
+      options.fullCmc &&
+      (await openFullCmc(options.fullCmc, ca, createOwnCertificateCheck(own), registrationAuthorityOf)),
     serverKeyGeneration:
       serverKeyGeneration &&
       (await withContext(

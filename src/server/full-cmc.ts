@@ -1,5 +1,6 @@
 import { createPrivateKey } from 'node:crypto';
 import type { OwnCertificateCheck } from '../auth/own-certificate.ts';
+import type { RegistrationAuthorities } from '../auth/registration-authority.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { FullCmcConfiguration } from '../config/configuration.ts';
 import type { FullCmc } from '../est/alias.ts';
@@ -14,6 +15,7 @@ export async function openFullCmc(
   { signer, passThrough }: FullCmcConfiguration,
   ca: CertificationAuthority,
   checkSigner: OwnCertificateCheck,
+  registrationAuthorityOf: RegistrationAuthorities,
 ): Promise<FullCmc> {
   if (passThrough && ca.fullCmc === undefined) {
     throw new Error('fullCmc.passThrough: the CA backend does not speak CMC; leave this out.');
@@ -22,6 +24,7 @@ export async function openFullCmc(
     signer: await withContext('fullCmc.signer', openCmcSigner(signer)),
     passThrough,
     checkSigner,
+    registrationAuthorityOf,
   };
 }
 

@@ -79,6 +79,20 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
       return (await queries.holders(database, { public_key: publicKey, not_after: now.getTime() })).rows;
     },
 
+    async issuedUnder(alias, subject, since) {
+      const rows = await database
+        .selectFrom('enrollments')
+        .select('certificate')
+        .where('alias', '=', alias)
+        .where('subject', '=', subject)
+        .where(isIssued)
+        .where('not_after', '>=', since.getTime())
+        .orderBy('closed_at', 'desc')
+        .limit(100)
+        .execute();
+      return rows.flatMap(({ certificate }) => (certificate === null ? [] : [Buffer.from(certificate)]));
+    },
+
     async list(limit) {
       const rows = await database
         .selectFrom('enrollments')

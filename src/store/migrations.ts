@@ -44,6 +44,12 @@ const migrations: Readonly<Record<string, Migration>> = {
         .columns(['public_key', 'not_after'])
         .execute();
       await database.schema
+        .createIndex('enrollments_subject')
+        .on('enrollments')
+        .columns(['alias', 'subject'])
+        .where(sql.ref('state'), '=', 'issued')
+        .execute();
+      await database.schema
         .createIndex('enrollments_pending')
         .on('enrollments')
         .columns(['alias', 'closed_at', 'identity'])

@@ -141,6 +141,12 @@ export interface EnrollmentJournal {
    */
   holdersOfKey(publicKey: string, now: Date): Promise<readonly KeyHolder[]>;
 
+  /**
+   * The certificates (DER) that were issued at an alias under a subject (RFC 4514, as it was recorded) and expire at
+   * `since` or later, the newest first; at most 100.
+   */
+  issuedUnder(alias: string, subject: string, since: Date): Promise<readonly Buffer[]>;
+
   /** The newest records first, at most `limit`. */
   list(limit: number): Promise<readonly JournalEntry[]>;
 }

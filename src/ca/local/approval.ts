@@ -52,13 +52,11 @@ function needsApproval(request: EnrollmentRequest, { approval }: Profile): boole
 }
 
 /** A renewal, unless it asks for new names by ChangeSubjectName. */
-function keepsNames({ operation, identity, subject, subjectAltName }: EnrollmentRequest): boolean {
-  const current = identity.certificate?.certificate;
+function keepsNames({ renewed, subject, subjectAltName }: EnrollmentRequest): boolean {
   return (
-    operation === 'simplereenroll' &&
-    current !== undefined &&
-    namesEqual(current.subject, subject) &&
-    generalNamesEqual(current.subjectAltName ?? [], subjectAltName)
+    renewed !== undefined &&
+    namesEqual(renewed.subject, subject) &&
+    generalNamesEqual(renewed.subjectAltName ?? [], subjectAltName)
   );
 }
 

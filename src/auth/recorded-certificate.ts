@@ -1,0 +1,40 @@
+import { EstError } from '../errors.ts';
+import type { Certificate } from '../pkix/certificate.ts';
+import { namesEqual } from '../pkix/names.ts';
+import type { OwnCertificateOptions } from './own-certificate.ts';
+
+/** Resolves when the certificate is still one of this CA and not revoked; throws `refused_by_policy`. */
+export type RecordedCertificateCheck = (
+  certificate: Certificate,
+  now: Date,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** A check of a certificate that the journal has, so that its signature was verified when it was recorded. */
+export function createRecordedCertificateCheck({
+  caCertificates,
+  checkRevocation,
+}: OwnCertificateOptions): RecordedCertificateCheck {
+  return async function refuseRevoked(certificate, now, signal) {
+    const configured = await caCertificates(signal);
+    const issuer = configured.find((candidate) => mayHaveIssued(candidate, certificate));
+    const objection =
+      issuer === undefined
+        ? 'it is of another CA'
+        : await checkRevocation([certificate, issuer], { configured, now, signal });
+    if (objection === undefined) return;
+    throw new EstError('refused_by_policy', `The certificate to renew is not renewed: ${objection}.`);
+  };
+}
+
+function mayHaveIssued(
+  { subject, subjectKeyIdentifier }: Certificate,
+  { issuer, authorityKeyIdentifier }: Certificate,
+): boolean {
+  return (
+    namesEqual(subject, issuer) &&
+    (subjectKeyIdentifier === undefined ||
+      authorityKeyIdentifier === undefined ||
+      subjectKeyIdentifier.equals(authorityKeyIdentifier))
+  );
+}
