@@ -63,6 +63,17 @@ export type EnrollmentResult =
       readonly retryAfter: number;
     };
 
+/** What somebody may be for the CA, beside a device. */
+export const operatorRoles = ['registration-authority', 'cmc-signer'] as const;
+export type OperatorRole = (typeof operatorRoles)[number];
+
+/** What an operator has certified by a command; the names of the CSR are the operator's responsibility. */
+export interface OperatorRequest {
+  readonly csr: CertificationRequest;
+  readonly role: OperatorRole;
+  readonly validityDays: number;
+}
+
 /** Whether a certificate of this CA is good at this moment. `unknown`: this CA never issued it. */
 export type CertificateStatus = 'good' | 'revoked' | 'unknown';
 
@@ -108,6 +119,9 @@ export interface CertificationAuthority {
 
   /** The status at this moment of a certificate that this CA issued, by serial number (lower-case hex). */
   certificateStatus?(serialNumber: string, signal: AbortSignal): Promise<CertificateStatus>;
+
+  /** Issues what no client can ask for, DER; for the command line alone. */
+  issueForOperator?(request: OperatorRequest, signal: AbortSignal): Promise<Buffer>;
 
   /** The certificate of the key that signs now, DER, as the plain HTTP listener serves it for AIA. */
   issuingCertificate?(signal: AbortSignal): Promise<Buffer>;

@@ -13,6 +13,7 @@ import {
   type StateStore,
 } from '../store/store.ts';
 import { addApprovalCommands } from './ca-approval.ts';
+import { addIssueCommand } from './ca-issue.ts';
 import { addRolloverCommand } from './ca-rollover.ts';
 import { backendOption, localBackend, withLocalBackend, type BackendOption } from './local-backend.ts';
 import { createFiles } from './new-files.ts';
@@ -20,7 +21,7 @@ import { configurationOption, parseSerialNumber, type ConfigurationOption } from
 import { withState } from './state.ts';
 import { table, timeText } from './table.ts';
 
-/** `est-gateway ca list | revoke | crl | pending | approve | deny | import | rollover` */
+/** `est-gateway ca list | revoke | crl | issue | pending | approve | deny | import | rollover` */
 export function addCaCommands(program: Command): void {
   const ca = program
     .command('ca')
@@ -51,6 +52,7 @@ export function addCaCommands(program: Command): void {
     .addOption(configurationOption())
     .addHelpText('after', '\nExample:\n  est-gateway ca crl --out /var/www/local.crl')
     .action(writeCrl);
+  addIssueCommand(ca);
   addApprovalCommands(ca);
   ca.command('import')
     .description(

@@ -23,7 +23,13 @@ interface NewCertificate {
 }
 
 /** Makes the certificate of a request; what the profile does not grant is `rejected_by_ca`. */
-export type Issue = (request: EnrollmentRequest, profile: Profile, now: Date) => Promise<NewCertificate>;
+export type Issue = (request: IssuanceRequest, profile: Profile, now: Date) => Promise<NewCertificate>;
+
+/** What of a request a certificate is made from. */
+type IssuanceRequest = Pick<
+  EnrollmentRequest,
+  'csr' | 'subject' | 'subjectAltName' | 'keyUsage' | 'extendedKeyUsage'
+>;
 
 /**
  * Prepares what all certificates of the CA share. Certificates begin `backdate` seconds ago and never outlive

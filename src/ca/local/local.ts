@@ -12,8 +12,8 @@ import type {
 import { createApproval } from './approval.ts';
 import { readAuthority, requireUsable, type Authority } from './authority.ts';
 import { createIssuance } from './issuance.ts';
-import { localOptionsSchema, type LocalOptions } from './options.ts';
-import { createProfile, type Profile } from './profile.ts';
+import { localOptionsSchema, type LocalOptions, type PublicationUrls } from './options.ts';
+import { createOperatorProfile, createProfile, type Profile } from './profile.ts';
 import { createRevocationList } from './revocation-list.ts';
 
 const hour = 3_600_000;
@@ -82,6 +82,19 @@ async function openLocalCertificationAuthority(
       return certificate.revocation === undefined ? 'good' : 'revoked';
     },
 
+    issueForOperator: async ({ csr, role, validityDays }) => {
+      const { subject, subjectAltName = [], keyUsage, extendedKeyUsage } = csr;
+      const request = { csr, subject, subjectAltName, keyUsage, extendedKeyUsage };
+      const issued = await issue(
+        request,
+        createOperatorProfile(role, validityDays, urlsOf(options)),
+        new Date(),
+      );
+      const idempotencyKey = `${role} ${issued.serialNumber}`;
+      await certificates.add({ ...issued, backend: name, idempotencyKey, subject: nameToString(subject) });
+      return issued.certificate;
+    },
+
     issuingCertificate: async () => await Promise.resolve(issuer.der),
 
     ...revocationLists(authority, options, services),
@@ -122,10 +135,14 @@ function revocationLists(
 }
 
 function openProfiles(options: LocalOptions): ReadonlyMap<string, Profile> {
-  const urls = { crl: options.crl.urls, caIssuers: options.caIssuersUrls };
+  const urls = urlsOf(options);
   return new Map(
     Object.entries(options.profiles).map(([name, profile]) => [name, createProfile(name, profile, urls)]),
   );
+}
+
+function urlsOf({ crl, caIssuersUrls }: LocalOptions): PublicationUrls {
+  return { crl: crl.urls, caIssuers: caIssuersUrls };
 }
 
 /** A single profile need not be named. */

@@ -7,8 +7,8 @@ import {
 } from '../../pkix/extensions-write.ts';
 import type { Extension, KeyUsage } from '../../pkix/extensions.ts';
 import type { KeyType } from '../../pkix/keys.ts';
-import { nameOfOid, oidOf, privilegedPurposes } from '../../pkix/oids.ts';
-import type { EnrollmentRequest } from '../ca.ts';
+import { nameOfOid, oidOf, oids, privilegedPurposes } from '../../pkix/oids.ts';
+import type { EnrollmentRequest, OperatorRole } from '../ca.ts';
 import type { Approval, ProfileOptions, PublicationUrls } from './options.ts';
 
 /** What certificates are issued with. */
@@ -64,6 +64,29 @@ export function createProfile(name: string, options: ProfileOptions, urls: Publi
         ...locations,
       ];
     },
+  };
+}
+
+/** RFC 6402, section 2.10. A signer of answers gets no purpose by which it could be a client. */
+const operatorPurposes: Readonly<Record<OperatorRole, readonly string[]>> = {
+  'registration-authority': [oids.clientAuth, oids.cmcRA],
+  'cmc-signer': [oids.cmcCA],
+};
+
+/** The profile of certificates that only an operator can have issued. */
+export function createOperatorProfile(
+  role: OperatorRole,
+  validityDays: number,
+  urls: PublicationUrls,
+): Profile {
+  return {
+    validity: validityDays * day,
+    approval: 'none',
+    extensionsFor: () => [
+      keyUsage(['digitalSignature']),
+      extendedKeyUsage(operatorPurposes[role]),
+      ...locationsOf(urls.crl, urls.caIssuers),
+    ],
   };
 }
 
