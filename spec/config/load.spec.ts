@@ -16,6 +16,7 @@ describe('loadConfiguration', () => {
       explicitTrustAnchors: [],
       additionalCaCertificates: [],
       implicitTrustAnchors: [],
+      implicitCertificatePolicies: [],
       revocation: {
         sources: ['backend'],
         crlFiles: [],

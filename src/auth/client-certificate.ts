@@ -74,6 +74,7 @@ function findPath(
         intermediates: intermediates(),
         at: now,
         expiredFor,
+        policies: anchors.policies,
       });
       return { path, trustAnchor: anchors.kind };
     } catch (error) {

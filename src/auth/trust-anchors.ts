@@ -12,12 +12,23 @@ export interface TrustAnchors {
   readonly roots: readonly Certificate[];
   /** Trusted only by a path to a root. */
   readonly intermediates: readonly Certificate[];
+  /** Certificate policies of which a path must be valid under one; empty: any, or none. */
+  readonly policies: readonly string[];
 }
 
 /** Splits certificates into roots and intermediates. */
-export function trustAnchors(kind: TrustAnchorKind, certificates: readonly Certificate[]): TrustAnchors {
+export function trustAnchors(
+  kind: TrustAnchorKind,
+  certificates: readonly Certificate[],
+  policies: readonly string[] = [],
+): TrustAnchors {
   const roots = certificates.filter(isSelfSigned);
-  return { kind, roots, intermediates: certificates.filter((certificate) => !roots.includes(certificate)) };
+  return {
+    kind,
+    roots,
+    intermediates: certificates.filter((certificate) => !roots.includes(certificate)),
+    policies,
+  };
 }
 
 /** All of them, roots first. */

@@ -137,6 +137,8 @@ aliases:
     # PEM files: CAs of vendors whose client certificates are accepted for simpleenroll, never for simplereenroll
     # (RFC 7030, section 3.1).
     #implicitTrustAnchors: []
+    # Object identifiers: such client certificates must be valid under one of these policies. []: any, or none.
+    #implicitCertificatePolicies: []
     # How to find out, at every request, whether a client certificate or a CA above it is revoked.
     #revocation:
       # Who is asked, in this order; the first that knows decides: backend (the CA backend, about what it issued), crl,

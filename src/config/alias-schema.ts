@@ -244,6 +244,18 @@ export const aliasSchema: SchemaObject = {
       description:
         'PEM files: CAs of vendors whose client certificates are accepted for simpleenroll, never for simplereenroll (RFC 7030, section 3.1).',
     },
+    implicitCertificatePolicies: {
+      type: 'array',
+      items: {
+        type: 'string',
+        pattern: String.raw`^[012](\.\d{1,10}){1,20}$`,
+        description: 'an object identifier such as 1.3.6.1.4.1.99999.1',
+      },
+      default: [],
+      title: 'Certificate policies of implicit trust anchors',
+      description:
+        'Client certificates that lead to implicit trust anchors must be valid under one of these policies (RFC 5280, section 6.1). Empty: any, or none.',
+    },
     revocation: revocationSchema,
     knownKeys: {
       type: 'array',

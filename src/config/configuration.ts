@@ -85,6 +85,8 @@ export interface AliasConfiguration {
   readonly additionalCaCertificates: readonly string[];
   /** Paths of PEM files: trusted for a first enrolment only (RFC 7030, section 3.1). */
   readonly implicitTrustAnchors: readonly string[];
+  /** Object identifiers. */
+  readonly implicitCertificatePolicies: readonly string[];
   readonly revocation: RevocationConfiguration;
   /** Paths of lists of keys whose private halves are public knowledge. */
   readonly knownKeys: readonly string[];

@@ -7,14 +7,17 @@ import { oids } from './oids.ts';
 type Policies = 'any' | ReadonlySet<string>;
 
 /**
- * Certificate policies along a path (RFC 5280, section 6.1) where any policy will do for us: undefined, or why the
- * path is not valid. It matters only when a CA demands explicit policies. `path` begins with the end entity and
+ * Certificate policies along a path (RFC 5280, section 6.1): undefined, or why the path is not valid. Without `required`
+ * any policy will do, and they matter only when a CA demands explicit ones; else the path must be valid under one of them. `path` begins with the end entity and
  * ends with the trust anchor, whose own policies do not count.
  */
-export function objectionToPolicies(path: readonly Certificate[]): string | undefined {
+export function objectionToPolicies(
+  path: readonly Certificate[],
+  required: readonly string[] = [],
+): string | undefined {
   const fromTop = path.slice(0, -1).toReversed();
-  let policies: Policies = 'any';
-  let explicitPolicy = fromTop.length + 1;
+  let policies: Policies = required.length === 0 ? 'any' : new Set(required);
+  let explicitPolicy = required.length === 0 ? fromTop.length + 1 : 0;
   let policyMapping = fromTop.length + 1;
   let inhibitAnyPolicy = fromTop.length + 1;
 
@@ -37,7 +40,7 @@ export function objectionToPolicies(path: readonly Certificate[]): string | unde
   return explicitPolicy === 0 && isEmpty(policies) ? refusal : undefined;
 }
 
-const refusal = 'its path lacks the certificate policies that a CA in it demands';
+const refusal = 'its path lacks the certificate policies that are demanded';
 
 function isEmpty(policies: Policies): boolean {
   return policies !== 'any' && policies.size === 0;

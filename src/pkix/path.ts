@@ -21,6 +21,8 @@ export interface PathOptions {
   readonly at: Date;
   /** Extended key usages of which the client's certificate must have one, if it has any; default: clientAuth. */
   readonly purposes?: readonly string[];
+  /** Certificate policies of which the path must be valid under one; default: any, or none. */
+  readonly policies?: readonly string[];
   /** Milliseconds that the client's certificate, and no other, may have expired ago; default: 0. */
   readonly expiredFor?: number;
 }
@@ -77,7 +79,7 @@ function continuePath(
   options: PathOptions,
 ): readonly Certificate[] | string {
   if (options.trustAnchors.includes(last))
-    return checked(() => objectionToPolicies(path), malformedExtension) ?? path;
+    return checked(() => objectionToPolicies(path, options.policies), malformedExtension) ?? path;
   if (path.length === longestPath) return 'its path is too long';
   return extendPath(path, last, options);
 }

@@ -63,10 +63,11 @@ async function openAlias(
     log,
     AbortSignal.timeout(openingTimeout),
   );
-  const implicit = trustAnchors('implicit', [
-    ...(await readCertificates(options.implicitTrustAnchors)),
-    ...vendorCertificates,
-  ]);
+  const implicit = trustAnchors(
+    'implicit',
+    [...(await readCertificates(options.implicitTrustAnchors)), ...vendorCertificates],
+    options.implicitCertificatePolicies,
+  );
   if (implicit.roots.length === 0 && implicit.intermediates.length > 0) {
     throw new Error('implicitTrustAnchors holds no self-signed certificate; add the root of the vendor.');
   }
