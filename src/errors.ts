@@ -67,6 +67,16 @@ export interface EstErrorOptions {
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** What a CMC answer says of it, where the code alone does not tell. */
   readonly cmcFailure?: CmcFailure;
+  /** For the log only: what refused the request. */
+  readonly refusedBy?: RefusedBy;
+}
+
+/** A rule that a request broke. */
+export interface RefusedBy {
+  /** The rule by its place in the configuration, such as `policy.rules[0]`, and its text where it has one. */
+  readonly rule: string;
+  /** Where in the request, as docs/policy.md names its parts. */
+  readonly path?: string;
 }
 
 /**
@@ -78,6 +88,7 @@ export class EstError extends Error {
   readonly retryAfter: number | undefined;
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly cmcFailure: CmcFailure | undefined;
+  readonly refusedBy: RefusedBy | undefined;
 
   constructor(code: EstErrorCode, sentence: string, options: EstErrorOptions = {}) {
     super(sentence, { cause: options.cause });
@@ -86,6 +97,7 @@ export class EstError extends Error {
     this.retryAfter = options.retryAfter;
     this.headers = options.headers ?? {};
     this.cmcFailure = options.cmcFailure;
+    this.refusedBy = options.refusedBy;
   }
 
   /** The HTTP status of this refusal. */

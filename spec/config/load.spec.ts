@@ -32,6 +32,7 @@ describe('loadConfiguration', () => {
       strict: false,
       wrap: 'auto',
       policy: {
+        rules: [],
         subject: [
           'commonName',
           'serialNumber',

@@ -32,6 +32,7 @@ function policyOf(changes: Partial<PolicyOptions>): Policy {
     linking: 'optional',
     otpChallenge: 'unused',
     required: nothing,
+    rules: [],
     changeSubjectName: false,
     renewWithSameKey: true,
     renewAfterPercent: 0,

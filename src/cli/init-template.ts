@@ -240,6 +240,11 @@ aliases:
         # By name or object identifier, such as tlsFeature or macAddress; a value is the base64 of its DER.
         #extensions: {}
         #attributes: {}
+      # What ties names to the client (docs/policy.md has the language): 'subject.commonName == identity.username',
+      # 'subjectAltName.dNSName in *.\${identity.username}.devices.example'. A renewal keeps its old names.
+      #rules: []
+      # A JSON Schema (2020-12) that every request must fit, renewals too: in a file (JSON or YAML), or here.
+      #schema: policy/requests.yaml
       # true: the attribute ChangeSubjectName (RFC 6402) may ask for other names than those of the client certificate,
       # under the rules of a first enrolment.
       #changeSubjectName: false

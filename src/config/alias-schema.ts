@@ -118,6 +118,20 @@ const policySchema: SchemaObject = {
         'required: the CSR for a first certificate must hold an enrolment code as otpChallenge (RFC 7894): that of the HTTP user, or of the user named by the commonName.',
     },
     required: requiredSchema(attributeTypes, nameTypes),
+    rules: {
+      type: 'array',
+      items: { type: 'string', minLength: 1 },
+      default: [],
+      title: 'Rules',
+      description:
+        'What ties names to the client, such as "subject.commonName == identity.username" or "subjectAltName.dNSName in *.${identity.subject.organizationalUnitName}.example"; docs/policy.md has the language. A renewal keeps its old names.',
+    },
+    schema: {
+      anyOf: [{ type: 'string', format: 'file' }, { type: 'object' }],
+      title: 'Schema of requests',
+      description:
+        'A JSON Schema (2020-12) that every request must fit, here or in a file (JSON or YAML); docs/policy.md describes what it sees of a request.',
+    },
     changeSubjectName: {
       type: 'boolean',
       default: false,

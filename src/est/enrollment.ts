@@ -8,6 +8,8 @@ import type { CertifiedNames } from '../pkix/change-subject-name.ts';
 import { nameToString } from '../pkix/names.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { certsOnly } from '../pkix/cms.ts';
+import { pass } from '../policy/check.ts';
+import { createView, type RequestView } from '../policy/request-view.ts';
 import type { OpenedEnrollment, RepeatWindow } from '../store/store.ts';
 import { checkFullPkiResponse, readIssuedCertificate } from './issued-certificate.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
@@ -50,6 +52,7 @@ export async function enroll(
 ): Promise<EnrollmentOutcome> {
   const subject = nameToString(permitted.names.subject);
   request.annotate({ subject, registrationAuthority: permitted.identity.registrationAuthority?.name });
+  pass(request.alias.policy.examine(viewOf(request, permitted)));
   await refuseForeignKey(request, permitted, subject);
   const opened = await request.journal.open(
     {
@@ -80,6 +83,11 @@ export async function enroll(
     case 'pending':
       return await askCa(request, opened, permitted);
   }
+}
+
+/** The request as the operator's rules see it. */
+function viewOf({ alias, address }: EstRequest, permitted: PermittedEnrollment): RequestView {
+  return createView({ alias: alias.name, clientAddress: address, ...permitted });
 }
 
 /** A record that waits for the CA's word. */

@@ -118,7 +118,7 @@ export function createEstHandler(service: EstService): RequestListener {
       status: reply.status,
       milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
       address,
-      ...(error === undefined ? {} : { reason: error.message }),
+      ...(error === undefined ? {} : { reason: error.message, ...error.refusedBy }),
     };
     if (reply.status < 500) service.log.info('request', fields);
     else service.log.error('request', { ...fields, error: error?.cause });
@@ -182,6 +182,7 @@ function toEstRequest(
     },
     deadline: requestTimeout,
     credentials,
+    address: exchange.address,
     channelBinding: () => transport.channelBinding(request),
     cipherStrength: () => transport.cipherStrength(request),
     signal,

@@ -17,6 +17,7 @@ export function challengeDemands({ linking, otpChallenge }: PolicyOptions): read
 
 /** RFC 7030, section 3.5; either attribute will do. */
 const linkingDemand: Demand = {
+  rule: 'policy.linking',
   wanted: { what: 'identifiers', oids: [oids.challengePassword, oids.estIdentityLinking] },
   check: ({ challengePassword, estIdentityLinking }) => {
     if (challengePassword !== undefined || estIdentityLinking !== undefined) return;
@@ -31,6 +32,7 @@ const linkingDemand: Demand = {
 
 /** RFC 7894, section 3.1. */
 const requiredOtp: Demand = {
+  rule: 'policy.otpChallenge',
   wanted: { what: 'identifiers', oids: [oids.otpChallenge] },
   check: ({ otpChallenge }) => {
     if (otpChallenge !== undefined) return;
@@ -44,6 +46,7 @@ const requiredOtp: Demand = {
 
 /** What nobody would verify is not passed over: each challenge that is there must succeed. */
 const unusedOtp: Demand = {
+  rule: 'policy.otpChallenge',
   wanted: undefined,
   check: ({ otpChallenge }) => {
     if (otpChallenge !== undefined) throw unused('otpChallenge');
@@ -53,6 +56,7 @@ const unusedOtp: Demand = {
 
 /** RFC 7894, section 3.2. The device would believe that it can revoke by it. */
 const unusedRevocationChallenge: Demand = {
+  rule: 'fixed: no revocationChallenge',
   wanted: undefined,
   check: ({ revocationChallenge }) => {
     if (revocationChallenge !== undefined) throw unused('revocationChallenge');

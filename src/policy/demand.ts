@@ -16,6 +16,8 @@ import type { CertificationRequest } from '../pkix/pkcs10.ts';
 
 /** Something that a CSR must hold: what csrattrs says of it, and the check, made from the same settings. */
 export interface Demand {
+  /** The key of the configuration that demands it. */
+  readonly rule: string;
   /** Undefined: there is nothing to say, since it is demanded everywhere, or is the absence of something. */
   readonly wanted: Wanted | undefined;
   /** Throws EstError when the CSR does not meet the demand. */

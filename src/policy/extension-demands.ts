@@ -7,6 +7,8 @@ import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import type { Demand, Wanted } from './demand.ts';
 import { valuesOf, type RequiredContents } from './options.ts';
 
+type DemandedContent = Exclude<Wanted, { readonly what: 'key' | 'subject' }>;
+
 /** The extensions that a CSR must ask for, with the given value or with any. Throws an Error for a value that is no DER. */
 export function extensionDemands(required: RequiredContents): readonly Demand[] {
   return [
@@ -74,14 +76,30 @@ export function attributeDemands({ attributes }: RequiredContents): readonly Dem
   });
 }
 
-function demand(wanted: Wanted, isMet: (csr: CertificationRequest) => boolean, sentence: string): Demand {
+function demand(
+  wanted: DemandedContent,
+  isMet: (csr: CertificationRequest) => boolean,
+  sentence: string,
+): Demand {
   const check = (csr: CertificationRequest): void => {
     if (!isMet(csr)) throw new EstError('refused_by_policy', sentence);
   };
-  return { wanted, check, onlyForFirst: isSubjectAltName(wanted) };
+  return { rule: ruleOf(wanted), wanted, check, onlyForFirst: isSubjectAltName(wanted) };
 }
 
-function isSubjectAltName(wanted: Wanted): boolean {
+function ruleOf(wanted: DemandedContent): string {
+  switch (wanted.what) {
+    case 'extension':
+    case 'openExtension':
+      return `policy.required: extension ${nameOfOid(wanted.extension.oid)}`;
+    case 'attribute':
+      return `policy.required.attributes.${nameOfOid(wanted.attribute.type)}`;
+    case 'identifiers':
+      return `policy.required.attributes.${wanted.oids.map(nameOfOid).join()}`;
+  }
+}
+
+function isSubjectAltName(wanted: DemandedContent): boolean {
   const isExtension = wanted.what === 'extension' || wanted.what === 'openExtension';
   return isExtension && wanted.extension.oid === oids.subjectAltName;
 }

@@ -19,6 +19,7 @@ export function keyDemands({ keys, signatureAlgorithms: names }: PolicyOptions):
   }
   const isNarrow = names !== undefined || !everyType.every((type) => usable.includes(type));
   const key: Demand = {
+    rule: 'policy.keys',
     wanted: isNarrow ? { what: 'key', key: kinds[preferred].template } : undefined,
     check: ({ publicKey }) => {
       if (keys.some((kind) => isOfKind(publicKey, kind))) return;
@@ -38,6 +39,7 @@ export function keyDemands({ keys, signatureAlgorithms: names }: PolicyOptions):
 function signatureDemand(accepted: readonly SignatureAlgorithm[], preferred: KeyKind): Demand {
   const [first] = accepted.filter(fits(preferred));
   return {
+    rule: 'policy.signatureAlgorithms',
     wanted: { what: 'identifiers', oids: first === undefined ? [] : [first.oid] },
     check: ({ signatureAlgorithm }) => {
       if (accepted.some(({ name }) => name === signatureAlgorithm)) return;

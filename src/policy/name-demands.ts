@@ -24,6 +24,7 @@ function subjectDemand(type: string, values: readonly string[]): Demand {
   const name = nameOfOid(type);
   const expected = comparableTexts(values);
   return {
+    rule: `policy.required.subject.${name}`,
     wanted: { what: 'subject', type, values: values.map((value) => toDer(attributeText(type, value))) },
     check: ({ subject }) => {
       const found = attributeValues(subject, type);
@@ -52,7 +53,8 @@ export function subjectAltNameDemands({ subjectAltName }: RequiredContents): rea
   const check = ({ subjectAltName: found = [] }: CertificationRequest): void => {
     for (const { type, names } of demanded) refuseOtherNames(type, names, found);
   };
-  return [{ wanted: wantedSubjectAltName(demanded), check, onlyForFirst: true }];
+  const rule = 'policy.required.subjectAltName';
+  return [{ rule, wanted: wantedSubjectAltName(demanded), check, onlyForFirst: true }];
 }
 
 /** The names of one type that are demanded; empty: the client fills one in. */

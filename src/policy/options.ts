@@ -1,3 +1,4 @@
+import type { SchemaObject } from 'ajv';
 import type { GeneralNameType } from '../pkix/general-names.ts';
 import type { KeyUsage } from '../pkix/extensions.ts';
 import type { KeyKind } from '../pkix/keys.ts';
@@ -20,6 +21,10 @@ export interface PolicyOptions {
   /** Whether the CSR for a first certificate must hold an enrolment code (RFC 7894, section 3.1). */
   readonly otpChallenge: 'unused' | 'required';
   readonly required: RequiredContents;
+  /** What ties names to the identity, in the language of docs/policy.md. */
+  readonly rules: readonly string[];
+  /** JSON Schema of requests, or the path of a file with one. */
+  readonly schema?: string | SchemaObject;
   /** Whether ChangeSubjectName may ask for other names than those of the client certificate. */
   readonly changeSubjectName: boolean;
   /** Whether simplereenroll may keep the key of the old certificate. */

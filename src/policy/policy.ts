@@ -1,3 +1,4 @@
+import type { SchemaObject } from 'ajv';
 import { EstError } from '../errors.ts';
 import type { CertificateIdentity, ClientIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
@@ -8,6 +9,7 @@ import { namesEqual, type Name } from '../pkix/names.ts';
 import { oids } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { challengeDemands } from './challenge-demands.ts';
+import { pass, type Check } from './check.ts';
 import { refuseContradictions } from './contradictions.ts';
 import { csrAttributesFor, type Demand } from './demand.ts';
 import { attributeDemands, extensionDemands } from './extension-demands.ts';
@@ -15,9 +17,12 @@ import { refuseForbiddenExtensions } from './forbidden-extensions.ts';
 import { refuseOtherSubjectAltNames, refuseOtherSubjectTypes } from './granted-names.ts';
 import { refuseForeignNames } from './identity-names.ts';
 import { keyDemands } from './key-demands.ts';
+import { createNameRule } from './name-rule.ts';
 import { subjectAltNameDemands, subjectDemands } from './name-demands.ts';
 import type { PolicyOptions } from './options.ts';
 import { refuseNamesBeyondScope } from './registration-scope.ts';
+import { createRequestSchema } from './request-schema.ts';
+import type { RequestView } from './request-view.ts';
 
 /** What an alias grants and demands; csrattrs says what it demands (RFC 7030, section 4.5). */
 export interface Policy extends PolicyOptions {
@@ -25,10 +30,15 @@ export interface Policy extends PolicyOptions {
   readonly demands: readonly Demand[];
   /** What csrattrs answers, DER; undefined: nothing is demanded. */
   readonly csrAttributes: Buffer | undefined;
+  /** What the operator's own rules ask about a request that passed all other checks. */
+  readonly examine: (view: RequestView) => readonly Check[];
 }
 
-/** Prepares a policy. Throws an Error with a sentence when it demands what it would then refuse. */
-export function createPolicy(options: PolicyOptions): Policy {
+/**
+ * Prepares a policy; `schema` is the one that the options name. Throws an Error with a sentence when it demands what it
+ * would then refuse, or a rule makes no sense.
+ */
+export function createPolicy(options: PolicyOptions, schema?: SchemaObject): Policy {
   const demands = [
     ...challengeDemands(options),
     ...keyDemands(options),
@@ -39,7 +49,25 @@ export function createPolicy(options: PolicyOptions): Policy {
   ];
   const wanted = demands.map((demand) => demand.wanted).filter((one) => one !== undefined);
   refuseContradictions(options, wanted);
-  return { ...options, demands, csrAttributes: csrAttributesFor(wanted) };
+  const nameRules = options.rules.map((text, index) => createNameRule(text, index, options));
+  const requestRules = schema === undefined ? [] : [createRequestSchema(schema)];
+  return {
+    ...options,
+    demands,
+    csrAttributes: csrAttributesFor(wanted),
+    // A renewal keeps the names that were looked at when they were new; a registration authority has a scope instead.
+    examine: (view) =>
+      [
+        ...(view.newNames && view.identity.registrationAuthority === undefined ? nameRules : []),
+        ...requestRules,
+      ].map((questionAbout) => questionAbout(view)),
+  };
+}
+
+/** What is asked about a request, in order, and the names to certify if nothing is refused. */
+interface Examination {
+  readonly checks: readonly Check[];
+  readonly names: CertifiedNames;
 }
 
 /**
@@ -51,12 +79,31 @@ export function permitEnrollment(
   identity: ClientIdentity,
   csr: CertificationRequest,
 ): CertifiedNames {
-  refuseForbiddenExtensions(csr);
-  if (csr.changeSubjectName === undefined) return permitFirstNames(policy, identity, csr);
-  refuseChangeSubjectName(policy);
-  if (identity.certificate === undefined) throw nothingToChange();
-  refuseOtherNames(identity.certificate.certificate, withoutVendorsNames(identity.certificate, csr));
-  return permitFirstNames(policy, identity, withNames(csr, csr.changeSubjectName));
+  return permitted(examineEnrollment(policy, identity, csr));
+}
+
+/** The questions of `permitEnrollment`. */
+function examineEnrollment(policy: Policy, identity: ClientIdentity, csr: CertificationRequest): Examination {
+  const { changeSubjectName } = csr;
+  if (changeSubjectName === undefined) {
+    return { checks: [forbiddenExtensions(csr), ...firstNames(policy, identity, csr)], names: namesOf(csr) };
+  }
+  const changed = withNames(csr, changeSubjectName);
+  return {
+    checks: [
+      forbiddenExtensions(csr),
+      changeOfNames(policy),
+      {
+        rule: 'fixed: names of the client certificate',
+        check: () => {
+          if (identity.certificate === undefined) throw nothingToChange();
+          refuseOtherNames(identity.certificate.certificate, withoutVendorsNames(identity.certificate, csr));
+        },
+      },
+      ...firstNames(policy, identity, changed),
+    ],
+    names: namesOf(changed),
+  };
 }
 
 /**
@@ -72,34 +119,120 @@ export function permitRenewal(
   csr: CertificationRequest,
   now: Date,
 ): CertifiedNames {
-  refuseForbiddenExtensions(csr);
-  if (csr.changeSubjectName !== undefined) refuseChangeSubjectName(policy);
-  refuseOtherNames(current, csr);
-  refuseSameKey(policy, current, csr);
-  refuseEarlyRenewal(policy, current, now);
-  if (csr.changeSubjectName !== undefined) {
-    return permitFirstNames(policy, identity, withNames(csr, csr.changeSubjectName));
-  }
-  for (const { check, onlyForFirst } of policy.demands) if (!onlyForFirst) check(csr);
-  return { subject: current.subject, subjectAltName: current.subjectAltName ?? [] };
+  return permitted(examineRenewal(policy, identity, current, csr, now));
+}
+
+/** The questions of `permitRenewal`. */
+function examineRenewal(
+  policy: Policy,
+  identity: ClientIdentity,
+  current: Certificate,
+  csr: CertificationRequest,
+  now: Date,
+): Examination {
+  const { changeSubjectName } = csr;
+  const changed = changeSubjectName && withNames(csr, changeSubjectName);
+  const demanded = policy.demands.filter(({ onlyForFirst }) => !onlyForFirst).map(demandOf(csr));
+  return {
+    checks: [
+      forbiddenExtensions(csr),
+      ...(changed === undefined ? [] : [changeOfNames(policy)]),
+      {
+        rule: 'fixed: names of the client certificate',
+        check: () => {
+          refuseOtherNames(current, csr);
+        },
+      },
+      {
+        rule: 'policy.renewWithSameKey',
+        check: () => {
+          refuseSameKey(policy, current, csr);
+        },
+      },
+      {
+        rule: 'policy.renewAfterPercent',
+        check: () => {
+          refuseEarlyRenewal(policy, current, now);
+        },
+      },
+      ...(changed === undefined ? demanded : firstNames(policy, identity, changed)),
+    ],
+    names:
+      changed === undefined
+        ? { subject: current.subject, subjectAltName: current.subjectAltName ?? [] }
+        : namesOf(changed),
+  };
+}
+
+function permitted({ checks, names }: Examination): CertifiedNames {
+  pass(checks);
+  return names;
+}
+
+function namesOf({ subject, subjectAltName = [] }: CertificationRequest): CertifiedNames {
+  return { subject, subjectAltName };
+}
+
+function forbiddenExtensions(csr: CertificationRequest): Check {
+  return {
+    rule: 'fixed: no rights of a CA, registration authority or signer',
+    check: () => {
+      refuseForbiddenExtensions(csr);
+    },
+  };
+}
+
+function changeOfNames(policy: Policy): Check {
+  return {
+    rule: 'policy.changeSubjectName',
+    check: () => {
+      refuseChangeSubjectName(policy);
+    },
+  };
+}
+
+function demandOf(csr: CertificationRequest): (demand: Demand) => Check {
+  return ({ rule, check }) => ({
+    rule,
+    check: () => {
+      check(csr);
+    },
+  });
 }
 
 /** Names that this client has not had: all that the alias grants and demands decides. */
-function permitFirstNames(
-  policy: Policy,
-  identity: ClientIdentity,
-  csr: CertificationRequest,
-): CertifiedNames {
+function firstNames(policy: Policy, identity: ClientIdentity, csr: CertificationRequest): readonly Check[] {
   const { subject, subjectAltName = [] } = csr;
-  refuseNamelessSubject(subject, subjectAltName);
-  refuseOtherSubjectTypes(policy, subject);
-  refuseOtherSubjectAltNames(policy, subjectAltName);
   const { registrationAuthority } = identity;
-  if (registrationAuthority !== undefined)
-    refuseNamesBeyondScope(registrationAuthority, subject, subjectAltName);
-  else if (policy.names === 'identity') refuseForeignNames(identity, subject, subjectAltName);
-  for (const { check } of policy.demands) check(csr);
-  return { subject, subjectAltName };
+  return [
+    {
+      rule: 'fixed: a name',
+      check: () => {
+        refuseNamelessSubject(subject, subjectAltName);
+      },
+    },
+    {
+      rule: 'policy.subject',
+      check: () => {
+        refuseOtherSubjectTypes(policy, subject);
+      },
+    },
+    {
+      rule: 'policy.subjectAltName',
+      check: () => {
+        refuseOtherSubjectAltNames(policy, subjectAltName);
+      },
+    },
+    {
+      rule: registrationAuthority === undefined ? 'policy.names' : 'registrationAuthorities',
+      check: () => {
+        if (registrationAuthority !== undefined)
+          refuseNamesBeyondScope(registrationAuthority, subject, subjectAltName);
+        else if (policy.names === 'identity') refuseForeignNames(identity, subject, subjectAltName);
+      },
+    },
+    ...policy.demands.map(demandOf(csr)),
+  ];
 }
 
 /** A vendor's subjectAltName, such as a HardwareModuleName, need not be repeated in the CSR. */

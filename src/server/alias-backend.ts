@@ -87,6 +87,9 @@ function refuseContradictions({ fullCmc, httpAuthentication, policy }: AliasConf
       'policy.names: identity binds names to a client that is known; here only the CA knows it.',
     );
   }
+  if (policy.rules.length > 0) {
+    throw new Error('policy.rules: they bind names to a client that is known; here only the CA knows it.');
+  }
   if (policy.otpChallenge === 'required') {
     throw new Error(
       'policy.otpChallenge: the CA checks the enrolment codes of this alias, and takes no others.',

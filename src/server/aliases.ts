@@ -13,13 +13,13 @@ import { openCaCertificates } from '../est/ca-certificates.ts';
 import type { Log } from '../ops/log.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import { createBlocklist } from '../pkix/weak-keys.ts';
-import { createPolicy } from '../policy/policy.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
 import { openAliasBackend } from './alias-backend.ts';
 import { openingTimeout, type Backends } from './drivers.ts';
 import { readCertificates, readTexts } from './files.ts';
 import { openFullCmc } from './full-cmc.ts';
+import { openPolicy } from './policy.ts';
 import { openRevocation, openRevocationCheck, type RevocationServices } from './revocation.ts';
 import { openServerKeyGeneration } from './server-key-generation.ts';
 
@@ -113,7 +113,7 @@ async function openAlias(
     challenge: user.challenge,
     authenticateRenewal: authentication(wanted.renewalAuthentication, policy.renewExpiredDays * day),
     verifyOtp: createOtpVerifier(name, store.users),
-    policy: createPolicy(policy),
+    policy: await openPolicy(policy),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),
     refuseRevoked: createRecordedCertificateCheck(own),
     fullCmc:

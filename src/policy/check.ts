@@ -1,0 +1,37 @@
+import { EstError } from '../errors.ts';
+
+/** One question about a request. */
+export interface Check {
+  /** What asks: the key of the configuration, or `fixed:` and a few words where nothing can be configured. */
+  readonly rule: string;
+  /** Throws EstError when the answer is no. */
+  readonly check: () => void;
+}
+
+/** Asks one after the other; throws the first refusal, with the rule in it. */
+export function pass(checks: readonly Check[]): void {
+  for (const check of checks) {
+    const refusal = refusalBy(check);
+    if (refusal !== undefined) throw refusal;
+  }
+}
+
+/** What a check refuses, with the rule in it; undefined: nothing. */
+function refusalBy({ rule, check }: Check): EstError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof EstError)) throw error;
+    return error.refusedBy === undefined ? withRule(error, rule) : error;
+  }
+}
+
+function withRule({ code, message, cause, headers, cmcFailure }: EstError, rule: string): EstError {
+  return new EstError(code, message, {
+    cause,
+    headers,
+    ...(cmcFailure !== undefined && { cmcFailure }),
+    refusedBy: { rule },
+  });
+}

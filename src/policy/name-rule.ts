@@ -1,0 +1,136 @@
+import { EstError } from '../errors.ts';
+import type { Check } from './check.ts';
+import {
+  createNamePattern,
+  foldCase,
+  placeholdersIn,
+  type IdentityValues,
+  type NamePattern,
+} from './name-pattern.ts';
+import type { PolicyOptions } from './options.ts';
+import { isAttributeType, viewedNameTypes, type RequestView, type ValuesByType } from './request-view.ts';
+
+/** A rule that ties names of one type to the identity. */
+export type NameRule = (view: RequestView) => Check;
+
+type GrantedTypes = Pick<PolicyOptions, 'subject' | 'subjectAltName'>;
+
+/** What the right side of a rule says about one name. */
+type Match = (name: string, identity: IdentityValues) => boolean;
+
+/**
+ * Prepares `policy.rules[index]`: `NAMES == PATH`, every such name is exactly a value of the identity; or `NAMES in
+ * PATTERN | PATTERN`. A name must be there, unless NAMES ends in `?`. docs/policy.md has the language. Throws an Error
+ * with a plain sentence.
+ */
+export function createNameRule(text: string, index: number, granted: GrantedTypes): NameRule {
+  const place = `policy.rules[${index}]`;
+  try {
+    const rule = `${place}: ${text}`;
+    const [, path = '', optional, operator, right = ''] =
+      /^([\w.-]+)(\?)? (==|in) (\S(?:.*\S)?)$/.exec(text) ?? [];
+    if (operator === undefined) throw new Error('expected "NAMES == PATH" or "NAMES in PATTERN"');
+    const names = readNames(path, granted);
+    const paths = operator === '==' ? [right] : placeholdersIn(right);
+    paths.forEach(requirePath);
+    const match = operator === '==' ? equalTo(right, names.type) : oneOf(right, names.type);
+    return (view) => ({
+      rule,
+      check: () => {
+        const found = names.valuesIn(view);
+        if (found.length === 0 && optional === undefined) {
+          throw refusal(`The policy of this alias requires ${names.what}.`, path);
+        }
+        const identity: IdentityValues = (wanted) => valuesAt(view, wanted);
+        if (found.every((name) => match(name, identity))) return;
+        const missing = paths.find((wanted) => identity(wanted).length === 0);
+        throw refusal(`This client may not have what the CSR asks for as ${names.what}.`, missing ?? path);
+      },
+    });
+
+    function refusal(sentence: string, where: string): EstError {
+      return new EstError('refused_by_policy', sentence, {
+        cmcFailure: 'badIdentity',
+        refusedBy: { rule, path: where },
+      });
+    }
+  } catch (error) {
+    throw new Error(`${place} "${text}": ${error instanceof Error ? error.message : String(error)}.`, {
+      cause: error,
+    });
+  }
+}
+
+/** The names that a rule is about. */
+interface RuledNames {
+  /** Of subjectAltName; undefined: of the subject. */
+  readonly type: string | undefined;
+  readonly what: string;
+  readonly valuesIn: (view: RequestView) => readonly string[];
+}
+
+/** A rule about names that are refused anyway is a mistake. */
+function readNames(path: string, granted: GrantedTypes): RuledNames {
+  const [, place, type = ''] = /^(subject|subjectAltName)\.(\w+)$/.exec(path) ?? [];
+  if (place === undefined) throw new Error('the left side is subject.TYPE or subjectAltName.TYPE');
+  const types: readonly string[] = granted[place === 'subject' ? 'subject' : 'subjectAltName'];
+  if (!types.includes(type)) throw new Error(`policy.${place} does not hold ${type}`);
+  if (place === 'subject') {
+    return {
+      type: undefined,
+      what: `a ${type} in the subject`,
+      valuesIn: (view) => view.subject[type] ?? [],
+    };
+  }
+  if (type === 'otherName') throw new Error('an otherName has no value that could be compared');
+  return {
+    type,
+    what: `a ${type} in the subjectAltName`,
+    valuesIn: (view) => view.subjectAltName[type] ?? [],
+  };
+}
+
+/** Whole values, octet by octet; host names without regard to case. An empty value or one with `*` equals nothing. */
+function equalTo(path: string, type: string | undefined): Match {
+  const folded = type === 'dNSName' ? foldCase : (value: string) => value;
+  return (name, identity) =>
+    identity(path).some((value) => value !== '' && !value.includes('*') && folded(value) === folded(name));
+}
+
+function oneOf(text: string, type: string | undefined): Match {
+  if (type === 'directoryName') throw new Error('a directoryName can only be compared by ==');
+  const patterns: readonly NamePattern[] = text.split(' | ').map((one) => createNamePattern(type, one));
+  return (name, identity) => patterns.some((matches) => matches(name, identity));
+}
+
+const plainPaths: Readonly<Record<string, (view: RequestView) => string | undefined>> = {
+  alias: ({ alias }) => alias,
+  'identity.username': ({ identity }) => identity.username,
+  'identity.certificate.serialNumber': ({ identity }) => identity.certificate?.serialNumber,
+  'identity.certificate.issuer': ({ identity }) => identity.certificate?.issuer,
+  'identity.certificate.trustAnchor': ({ identity }) => identity.certificate?.trustAnchor,
+};
+
+const typedPath = /^identity\.(subject|subjectAltName)\.([\w.]+)$/;
+
+/** Throws an Error when a path can lead nowhere. */
+function requirePath(path: string): void {
+  const [, place, type = ''] = typedPath.exec(path) ?? [];
+  const isKnown =
+    Object.hasOwn(plainPaths, path) ||
+    (place === 'subject' && isAttributeType(type)) ||
+    (place === 'subjectAltName' && viewedNameTypes.some((one) => one === type));
+  if (!isKnown) {
+    const paths = `${Object.keys(plainPaths).join(', ')}, identity.subject.TYPE or identity.subjectAltName.TYPE`;
+    throw new Error(`"${path}" is no path of an identity; expected ${paths}`);
+  }
+}
+
+function valuesAt(view: RequestView, path: string): readonly string[] {
+  const plain = plainPaths[path]?.(view);
+  if (plain !== undefined) return [plain];
+  const [, place, type = ''] = typedPath.exec(path) ?? [];
+  const { subject, subjectAltName } = view.identity;
+  const values: ValuesByType = (place === 'subject' ? subject : subjectAltName) ?? {};
+  return values[type] ?? [];
+}

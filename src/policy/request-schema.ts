@@ -1,0 +1,86 @@
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import type { SchemaObject } from 'ajv';
+import { RE2JS } from 're2js';
+import { EstError } from '../errors.ts';
+import type { Check } from './check.ts';
+import { isMemberOfView, type RequestView } from './request-view.ts';
+
+/** What an operator's JSON Schema says about a request. */
+export type RequestSchema = (view: RequestView) => Check;
+
+/**
+ * Compiles a JSON Schema (2020-12) over the view of a request. Throws an Error with a plain sentence for a keyword,
+ * a format or a name of a member that there is not: a rule with a typing mistake would allow everything.
+ */
+export function createRequestSchema(schema: SchemaObject): RequestSchema {
+  const validate = compile(schema);
+  return (view) => ({
+    rule: 'policy.schema',
+    check: () => {
+      // An asynchronous schema answers with a promise, which is no yes.
+      const verdict: unknown = validate(view);
+      if (verdict === true) return;
+      const [error] = validate.errors?.slice(-1) ?? [];
+      const path = pathOf(error);
+      throw new EstError('refused_by_policy', sentence(path), {
+        refusedBy: { rule: `policy.schema${error?.schemaPath ?? ''}`, path },
+      });
+    },
+  });
+}
+
+function compile(schema: SchemaObject) {
+  const ajv = new Ajv2020({
+    strictTypes: false,
+    strictTuples: false,
+    logger: false,
+    code: { regExp: linearTime },
+  });
+  try {
+    const validate = ajv.compile(schema);
+    refuseUnknownMembers(schema);
+    return validate;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`policy.schema: ${reason.replace(/\.?$/, '.')}`, { cause: error });
+  }
+}
+
+/**
+ * What devices send can keep no expression busy: RE2 goes over a text once, and refuses what it could not do so. Ajv tells
+ * expressions apart by `toString`, which is their pattern, and wants to know the function by a name in source code.
+ */
+const linearTime = Object.assign((pattern: string) => RE2JS.compile(RE2JS.translateRegExp(pattern)), {
+  code: 'linearTime',
+});
+
+/** For a schema that is valid: every name after `properties` and `required` must be one that a view can have. */
+function refuseUnknownMembers(schema: unknown): void {
+  if (Array.isArray(schema)) schema.forEach(refuseUnknownMembers);
+  else if (typeof schema === 'object' && schema !== null) refuseUnknownMembersOf(schema);
+}
+
+function refuseUnknownMembersOf(schema: SchemaObject): void {
+  const { properties = {}, required = [], const: _const, enum: _enum, ...keywords } = schema as Keywords;
+  const unknown = [...Object.keys(properties), ...required].find((name) => !isMemberOfView(name));
+  if (unknown !== undefined) throw new Error(`no part of a request is called "${unknown}"`);
+  Object.values(properties).forEach(refuseUnknownMembers);
+  Object.values(keywords).forEach(refuseUnknownMembers);
+}
+
+interface Keywords extends SchemaObject {
+  readonly properties?: Readonly<Record<string, unknown>>;
+  readonly required?: readonly string[];
+}
+
+/** Such as `key.bits`; empty: the request as a whole. */
+function pathOf(error: ErrorObject | undefined): string {
+  const steps = (error?.instancePath ?? '').split('/').slice(1);
+  const { missingProperty } = (error?.params ?? {}) as { readonly missingProperty?: string };
+  return [...steps, ...(missingProperty === undefined ? [] : [missingProperty])].join('.');
+}
+
+function sentence(path: string): string {
+  const where = path === '' ? 'this request' : `what this request has, or lacks, as ${path}`;
+  return `The policy of this alias does not allow ${where}.`;
+}

@@ -1,0 +1,174 @@
+import type { ClientIdentity } from '../identity.ts';
+import type { CertifiedNames } from '../pkix/change-subject-name.ts';
+import type { GeneralName, GeneralNameType } from '../pkix/general-names.ts';
+import { nameToString, type Name } from '../pkix/names.ts';
+import { nameOfOid, oidOf } from '../pkix/oids.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
+
+/** Values by the RFC names of their types; a type that is not there has no member. */
+export type ValuesByType = Readonly<Record<string, readonly string[]>>;
+
+/**
+ * A request as an operator's rules see it, and as the webhook gets it: plain JSON. docs/policy.md describes it. All
+ * names are those to certify, after every check of the gateway's own.
+ */
+export interface RequestView {
+  readonly alias: string;
+  readonly operation: string;
+  /** Left out where nobody knows. */
+  readonly clientAddress?: string;
+  readonly identity: IdentityView;
+  /** False: a renewal under the names of the certificate that the client shows. */
+  readonly newNames: boolean;
+  readonly subject: ValuesByType;
+  readonly subjectAltName: ValuesByType;
+  readonly key: {
+    readonly type: string;
+    /** Of an RSA modulus or the curve; 0 for ML-DSA. */
+    readonly bits: number;
+    /** Of the SubjectPublicKeyInfo, hex. */
+    readonly sha256: string;
+  };
+  /** What the CSR asks for; empty when it does not ask. */
+  readonly keyUsage: readonly string[];
+  readonly extendedKeyUsage: readonly string[];
+  /** All extensions that the CSR asks for, by name or dotted object identifier. */
+  readonly extensions: readonly string[];
+}
+
+/** Who is asking. */
+export interface IdentityView {
+  /** `claim`: the CA will tell whether it is who it says; then nothing else is here. */
+  readonly kind: 'user' | 'certificate' | 'user and certificate' | 'claim';
+  readonly username?: string;
+  /** The name of the registration authority in the configuration, when the client is one. */
+  readonly registrationAuthority?: string;
+  /** Of the client certificate. */
+  readonly subject?: ValuesByType;
+  readonly subjectAltName?: ValuesByType;
+  readonly certificate?: {
+    /** Lower-case hex. */
+    readonly serialNumber: string;
+    /** RFC 4514 string. */
+    readonly issuer: string;
+    readonly trustAnchor: 'explicit' | 'implicit';
+    /** Hex. */
+    readonly sha256: string;
+  };
+}
+
+/** What the view is made of. */
+export interface ViewedRequest {
+  readonly alias: string;
+  readonly operation: string;
+  readonly clientAddress: string | undefined;
+  readonly identity: ClientIdentity;
+  readonly csr: CertificationRequest;
+  readonly names: CertifiedNames;
+}
+
+/** The view of a request. */
+export function createView(request: ViewedRequest): RequestView {
+  const { alias, operation, clientAddress, identity, csr, names } = request;
+  return {
+    alias,
+    operation,
+    ...(clientAddress !== undefined && { clientAddress }),
+    identity: identityView(identity),
+    newNames: operation !== 'simplereenroll' || csr.changeSubjectName !== undefined,
+    subject: subjectView(names.subject),
+    subjectAltName: subjectAltNameView(names.subjectAltName),
+    key: { type: csr.publicKey.type, bits: csr.publicKey.bits, sha256: csr.publicKey.sha256 },
+    keyUsage: csr.keyUsage ?? [],
+    extendedKeyUsage: (csr.extendedKeyUsage ?? []).map(nameOfOid),
+    extensions: csr.extensions.map(({ oid }) => nameOfOid(oid)),
+  };
+}
+
+function identityView({ user, certificate: shown, registrationAuthority }: ClientIdentity): IdentityView {
+  const username = user && { username: user.name };
+  if (shown === undefined) return { kind: user === undefined ? 'claim' : 'user', ...username };
+  const { certificate, trustAnchor } = shown;
+  return {
+    kind: user === undefined ? 'certificate' : 'user and certificate',
+    ...username,
+    ...(registrationAuthority !== undefined && { registrationAuthority: registrationAuthority.name }),
+    subject: subjectView(certificate.subject),
+    subjectAltName: subjectAltNameView(certificate.subjectAltName ?? []),
+    certificate: {
+      serialNumber: certificate.serialNumber,
+      issuer: nameToString(certificate.issuer),
+      trustAnchor,
+      sha256: certificate.sha256,
+    },
+  };
+}
+
+/** Values that are no text, as a vendor's certificate may have them, are left out. */
+function subjectView({ rdns }: Name): ValuesByType {
+  const texts = rdns.flat().filter(({ isText }) => isText);
+  return byType(texts.map(({ type, value }) => [nameOfOid(type), value]));
+}
+
+function subjectAltNameView(names: readonly GeneralName[]): ValuesByType {
+  return byType(names.map((name) => [name.type, valueOf(name)]));
+}
+
+function valueOf(name: GeneralName): string {
+  switch (name.type) {
+    case 'directoryName':
+      return nameToString(name.name);
+    case 'otherName':
+      return name.typeId;
+    case 'x400Address':
+    case 'ediPartyName':
+      return name.der.toString('hex');
+    case 'rfc822Name':
+    case 'dNSName':
+    case 'uniformResourceIdentifier':
+    case 'iPAddress':
+    case 'registeredID':
+      return name.value;
+  }
+}
+
+function byType(values: readonly (readonly [type: string, value: string])[]): ValuesByType {
+  const types = new Map<string, string[]>();
+  for (const [type, value] of values) types.set(type, [...(types.get(type) ?? []), value]);
+  return Object.fromEntries(types);
+}
+
+/** The types of names that a rule can speak of. */
+export const viewedNameTypes = [
+  ...['dNSName', 'iPAddress', 'rfc822Name', 'uniformResourceIdentifier', 'registeredID'],
+  ...['directoryName', 'otherName'],
+] as const satisfies readonly GeneralNameType[];
+
+const members = [
+  ...['alias', 'operation', 'clientAddress', 'identity', 'newNames', 'subject', 'subjectAltName', 'key'],
+  ...[
+    'keyUsage',
+    'extendedKeyUsage',
+    'extensions',
+    'kind',
+    'username',
+    'certificate',
+    'serialNumber',
+    'issuer',
+  ],
+  ...['trustAnchor', 'registrationAuthority', 'sha256', 'type', 'bits'],
+];
+
+/** Whether some part of a view can have a member of this name. */
+export function isMemberOfView(name: string): boolean {
+  return members.includes(name) || viewedNameTypes.some((type) => type === name) || isAttributeType(name);
+}
+
+/** Whether this names a type of attribute: a name of the RFCs that is known here, or a dotted object identifier. */
+export function isAttributeType(name: string): boolean {
+  try {
+    return oidOf(name) !== '';
+  } catch {
+    return false;
+  }
+}
