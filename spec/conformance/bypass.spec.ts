@@ -13,7 +13,7 @@ import { trustAnchors } from '../../src/auth/trust-anchors.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { createEstHandler } from '../../src/est/router.ts';
 import { tlsTransport } from '../../src/est/transport.ts';
-import { certificatesFromPem } from '../../src/pkix/certificate.ts';
+import { certificatesFromPem, readCertificate } from '../../src/pkix/certificate.ts';
 import { openAliases } from '../../src/server/aliases.ts';
 import { openCertificationAuthorities } from '../../src/server/drivers.ts';
 import { openTls, readToEnd } from '../support/client.ts';
@@ -85,6 +85,7 @@ describe('bypasses of client authentication', () => {
     const authenticate = createClientCertificateAuthenticator({
       explicit: () => Promise.resolve(anchors),
       implicit: trustAnchors('implicit', []),
+      read: readCertificate,
       checkRevocation: () => Promise.resolve(undefined),
       expiredFor: 0,
     });
@@ -103,6 +104,7 @@ describe('bypasses of client authentication', () => {
     const authenticate = createClientCertificateAuthenticator({
       explicit: () => Promise.resolve(anchors),
       implicit: trustAnchors('implicit', []),
+      read: readCertificate,
       checkRevocation: () => Promise.resolve(undefined),
       expiredFor: 0,
     });

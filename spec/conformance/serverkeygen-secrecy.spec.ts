@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { Request } from 'express';
 import fc from 'fast-check';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
@@ -10,7 +9,7 @@ import { hashCode } from '../../src/auth/code.ts';
 import { encodeSecretBase64 } from '../../src/est/base64.ts';
 import type { Alias } from '../../src/est/alias.ts';
 import { encodeMultipart, multipartMediaType } from '../../src/est/multipart.ts';
-import { operationReply, send as sendReply, type Reply } from '../../src/est/wire.ts';
+import { operationReply, send as sendReply, type Reply } from '../../src/est/reply.ts';
 import { send } from '../support/client.ts';
 import { certificationRequest, id, keyPair, name, utf8String } from '../support/csr.ts';
 import { enrolment } from '../support/device.ts';
@@ -166,7 +165,7 @@ describe('the private key', () => {
     const replies: Reply[] = [];
     const server = createServer((request, response) => {
       const outcome = { status: 'ok', secretParts: [key] } as const;
-      const reply = operationReply(request as Request, { wrap: 'auto' } as Alias, 'id', outcome);
+      const reply = operationReply(request, { wrap: 'auto' } as Alias, 'id', outcome);
       replies.push(reply);
       if (goesAway) request.socket.destroy();
       sendReply(request, response, { ...reply, close: true }, 1000);

@@ -1,6 +1,5 @@
 import { EstError } from '../errors.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
-import { createCertificateMemory } from '../pkix/certificate-memory.ts';
 import { DerError, readDer } from '../pkix/der.ts';
 import { readPublicKey } from '../pkix/keys.ts';
 import { PathError, validatePath } from '../pkix/path.ts';
@@ -11,6 +10,8 @@ import { certificatesOf, type TrustAnchors } from './trust-anchors.ts';
 
 /** What decides about the client certificates of one alias. */
 export interface ClientCertificateOptions {
+  /** Decodes a certificate, or gives again what it decoded. Throws DerError. */
+  readonly read: (der: Buffer) => Certificate;
   /** The EST CA's own certificates at this moment. */
   readonly explicit: (signal: AbortSignal) => Promise<TrustAnchors>;
   /** Vendors and third parties; without roots: switched off. */
@@ -28,10 +29,9 @@ export interface ClientCertificateOptions {
 export function createClientCertificateAuthenticator(
   options: ClientCertificateOptions,
 ): CertificateAuthenticator {
-  const read = createCertificateMemory(mostClients);
   return async function clientCertificate({ clientCertificate: presented }, now, signal) {
     if (presented === undefined) return undefined;
-    const certificate = read(presented.x509.raw);
+    const certificate = options.read(presented.x509.raw);
     if (presented.chain !== undefined) refuseWeakKey(certificate);
     if (!presented.authorized) refuseUnlessOnlyExpired(presented, certificate, options.expiredFor, now);
     const explicit = await options.explicit(signal);
@@ -43,9 +43,6 @@ export function createClientCertificateAuthenticator(
     return { certificate, trustAnchor, issuer };
   };
 }
-
-/** Clients whose certificates are kept decoded at one alias. */
-const mostClients = 1000;
 
 /**
  * Tries the EST CA first. There only the CA's own certificates count as intermediates, so that a sibling CA

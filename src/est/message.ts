@@ -5,7 +5,7 @@ import type { TrustAnchorKind } from '../identity.ts';
 import type { EnrollmentJournal, PendingLimits } from '../store/store.ts';
 import type { Alias } from './alias.ts';
 
-/** What an operation sees of a request; `est/wire.ts` makes it, and no operation sees HTTP. */
+/** What an operation sees of a request; `est/router.ts` makes it, and no operation sees HTTP. */
 export interface EstRequest {
   /** For the error text, the log and the backend. */
   readonly id: string;

@@ -2,9 +2,10 @@ import { EstError } from '../errors.ts';
 import type { ClientIdentity, RegistrationAuthority } from '../identity.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { generalNamesEqual } from '../pkix/general-names.ts';
-import { namesEqual, nameToString } from '../pkix/names.ts';
+import { namesEqual, nameToString, sameAttributes } from '../pkix/names.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { refuseNamesBeyondScope } from '../policy/registration-scope.ts';
+import type { Alias } from './alias.ts';
 import type { EstRequest } from './message.ts';
 
 /** Milliseconds. */
@@ -24,6 +25,15 @@ export async function findRenewedCertificate(
   if (registrationAuthority === undefined || hasNamesOf(own, csr)) return own;
   if (own.notAfter < request.receivedAt) throw expired();
   return await findCertificateOfOther(request, registrationAuthority, csr);
+}
+
+/** Where the CA orders subjects, the client may still have the order of its first CSR. */
+export function inOrderOf(
+  { subject }: Certificate,
+  csr: CertificationRequest,
+  { ca }: Alias,
+): CertificationRequest {
+  return ca.ordersSubject === true && sameAttributes(csr.subject, subject) ? { ...csr, subject } : csr;
 }
 
 async function findCertificateOfOther(

@@ -10,16 +10,9 @@ import type { Alias } from './alias.ts';
 import { decodeBody } from './body.ts';
 import type { EstRequest, RequestFacts } from './message.ts';
 import { operations, type Operation } from './operations.ts';
+import { errorReply, operationReply, send, type Reply } from './reply.ts';
+import { checkFraming, credentialsOf, readBody } from './request.ts';
 import type { Transport } from './transport.ts';
-import {
-  checkFraming,
-  credentialsOf,
-  errorReply,
-  operationReply,
-  readBody,
-  send,
-  type Reply,
-} from './wire.ts';
 
 /** What the EST listener serves. */
 export interface EstService {

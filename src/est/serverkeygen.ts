@@ -21,12 +21,12 @@ import { identify, withoutCode } from './enrollment-code.ts';
 import { cannotWait, certificateContent, enroll, type PermittedEnrollment } from './enrollment.ts';
 import { chooseKeyProtection } from './key-protection.ts';
 import type { EstRequest, EstResponse } from './message.ts';
-import { inOrderOf } from './simplereenroll.ts';
+import { inOrderOf } from './renewed-certificate.ts';
 
 /**
- * A certificate together with a new private key (RFC 7030, section 4.4). The CSR's own key is not certified: the gateway
- * puts a new one in its place and signs, and from there on it is an enrolment or a renewal like any other. The key is stored nowhere;
- * whoever asks again gets another one.
+ * A certificate together with a new private key (RFC 7030, section 4.4). The CSR's own key is not certified: the
+ * gateway puts a new one in its place and signs, and from there on it is an enrolment or a renewal like any other.
+ * The key is stored nowhere; whoever asks again gets another one.
  */
 export async function serverkeygen(request: EstRequest): Promise<EstResponse> {
   const { alias } = request;

@@ -2,14 +2,12 @@ import { checkChannelBinding } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
-import { sameAttributes } from '../pkix/names.ts';
-import { readCertificationRequest, type CertificationRequest } from '../pkix/pkcs10.ts';
+import { readCertificationRequest } from '../pkix/pkcs10.ts';
 import { permitRenewal } from '../policy/policy.ts';
-import type { Alias } from './alias.ts';
 import { withoutCode } from './enrollment-code.ts';
 import { enroll, enrolled } from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
-import { findRenewedCertificate } from './renewed-certificate.ts';
+import { findRenewedCertificate, inOrderOf } from './renewed-certificate.ts';
 
 /**
  * Renewal or rekey of a certificate of the EST CA (RFC 7030, section 4.2.2). The TLS client certificate shows
@@ -36,15 +34,6 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
     names,
   });
   return enrolled(result);
-}
-
-/** Where the CA orders subjects, the client may still have the order of its first CSR. */
-export function inOrderOf(
-  { subject }: Certificate,
-  csr: CertificationRequest,
-  { ca }: Alias,
-): CertificationRequest {
-  return ca.ordersSubject === true && sameAttributes(csr.subject, subject) ? { ...csr, subject } : csr;
 }
 
 /** Only the EST CA's own certificates are renewed, never a vendor's (RFC 7030, section 4.2.2). */

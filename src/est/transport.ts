@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import type { PresentedCertificate } from '../auth/auth.ts';
 import type { ChannelBinding } from '../auth/channel-binding.ts';
 import { readForwardedCertificate, type CertificateHeaderForm } from '../auth/forwarded-certificate.ts';
-import { channelBinding, cipherStrength, presentedCertificate } from './wire.ts';
+import { channelBinding, cipherStrength, presentedCertificate } from './tls-session.ts';
 
 /** What a listener knows of its clients besides HTTP. */
 export interface Transport {

@@ -3,7 +3,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { pipeline } from 'node:stream/promises';
 import { EstError, toEstError } from '../errors.ts';
 import { decodeBase64 } from '../est/base64.ts';
-import { checkFraming, errorReply, readBody, send } from '../est/wire.ts';
+import { errorReply, send } from '../est/reply.ts';
+import { checkFraming, readBody } from '../est/request.ts';
 import type { Log } from '../ops/log.ts';
 import { DerError } from '../pkix/der.ts';
 import { readOcspQuestion } from '../pkix/ocsp-validity.ts';

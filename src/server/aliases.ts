@@ -11,6 +11,7 @@ import type { AliasConfiguration, Configuration } from '../config/configuration.
 import type { Alias } from '../est/alias.ts';
 import { openCaCertificates } from '../est/ca-certificates.ts';
 import type { Log } from '../ops/log.ts';
+import { createCertificateMemory } from '../pkix/certificate-memory.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import { createBlocklist } from '../pkix/weak-keys.ts';
 import type { StateStore } from '../store/store.ts';
@@ -25,6 +26,9 @@ import { openServerKeyGeneration } from './server-key-generation.ts';
 
 /** Milliseconds. */
 const day = 86_400_000;
+
+/** Clients whose certificates are kept decoded at one alias. */
+const mostClients = 1000;
 
 /** Makes every alias of the configuration ready to serve. */
 export async function openAliases(
@@ -81,10 +85,12 @@ async function openAlias(
     users: store.users,
     nonceKey: await store.secret('digest-nonce'),
   });
+  const readClientCertificate = createCertificateMemory(mostClients);
   const authentication = (mode: AuthenticationMode, expiredFor: number): Authentication =>
     createAuthentication({
       mode,
       clientCertificate: createClientCertificateAuthenticator({
+        read: readClientCertificate,
         explicit: async (signal) => (await caCertificates.current(signal)).anchors,
         implicit,
         checkRevocation,

@@ -1,15 +1,12 @@
-import type { Request, Response } from 'express';
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import { TLSSocket, type CipherNameAndProtocol } from 'node:tls';
-import type { Credentials, PresentedCertificate } from '../auth/auth.ts';
-import { channelBindingOf } from '../auth/channel-binding.ts';
-import { EstError } from '../errors.ts';
+import type { EstError } from '../errors.ts';
+import type { Alias } from './alias.ts';
 import { encodeBase64, type LineWrap } from './base64.ts';
 import { ejbcaErrorPage, statusOf } from './compatibility.ts';
 import type { Content, EstResponse } from './message.ts';
 import { encodeMultipart, multipartMediaType } from './multipart.ts';
-import type { Alias } from './alias.ts';
+import { declaredLength, parametersOf } from './request.ts';
+import { isBound } from './tls-session.ts';
 
 /** A reply as it goes out: always with Content-Length, header and body in one write. */
 export interface Reply {
@@ -22,148 +19,9 @@ export interface Reply {
   readonly close: boolean;
 }
 
-/** What the client showed: the Authorization header field, what it is for, and the client certificate. */
-export function credentialsOf(
-  request: IncomingMessage,
-  clientCertificate: PresentedCertificate | undefined,
-): Credentials {
-  return {
-    authorization: request.headers.authorization,
-    method: request.method ?? '',
-    target: request.url ?? '',
-    clientCertificate,
-  };
-}
-
-/** The client certificate of the request's TLS session. */
-export function presentedCertificate({ socket }: IncomingMessage): PresentedCertificate | undefined {
-  if (!(socket instanceof TLSSocket)) return undefined;
-  const x509 = socket.getPeerX509Certificate();
-  return x509 && { x509, authorized: socket.authorized, expired: hasExpired(socket) };
-}
-
-/** Node's types call it an Error; it is the name of OpenSSL's error. */
-function hasExpired({ authorizationError }: TLSSocket): boolean {
-  return String(authorizationError) === 'CERT_HAS_EXPIRED';
-}
-
-/** The request that asked for the channel binding of its connection. */
-const boundRequests = new WeakMap<Socket, IncomingMessage>();
-
-/**
- * The channel binding of the request's TLS session; undefined without TLS. It authenticates one request for each
- * connection, which ends with the reply (RFC 9266, section 4.1).
- */
-export function channelBinding(request: IncomingMessage): Buffer | undefined {
-  const { socket } = request;
-  if (!(socket instanceof TLSSocket)) return undefined;
-  const bound = boundRequests.get(socket) ?? request;
-  boundRequests.set(socket, bound);
-  return bound === request ? channelBindingOf(socket) : undefined;
-}
-
-/** Bits of the key with which TLS encrypts, by the names that OpenSSL gives to cipher suites; 0 for others. */
-export function cipherStrength({ socket }: IncomingMessage): number {
-  // Node gives null, against its types, when the client has gone away.
-  const suite = socket instanceof TLSSocket ? (socket.getCipher() as CipherNameAndProtocol | null) : null;
-  const cipher = suite?.name ?? '';
-  if (/AES_?256|CHACHA20/.test(cipher)) return 256;
-  return /AES_?128/.test(cipher) ? 128 : 0;
-}
-
-/**
- * Refuses what Node lets through and what two hops could read differently: more than one Host or Authorization
- * field, and a request target that is not a path (RFC 9112, section 3.2). Throws `malformed_request`.
- */
-export function checkFraming(request: IncomingMessage): void {
-  for (const name of ['host', 'authorization', 'content-type', 'expect']) {
-    if ((request.headersDistinct[name]?.length ?? 0) > 1) {
-      throw new EstError('malformed_request', `The request has more than one ${name} header field.`);
-    }
-  }
-  if (request.url?.startsWith('/') !== true) {
-    throw new EstError('malformed_request', 'The request target must be a path.');
-  }
-}
-
-/**
- * Reads the body of a request of the given media type (undefined: of any), at most `limit` octets as sent, counting while they
- * come in. Throws `unsupported_media_type`, `payload_too_large` or `malformed_request`.
- */
-export async function readBody(
-  request: IncomingMessage,
-  response: ServerResponse,
-  mediaType: string | undefined,
-  limit: number,
-): Promise<Buffer> {
-  if (mediaType !== undefined) checkMediaType(request, mediaType);
-  refuseEncoding(request);
-  if (declaredLength(request) > limit) throw tooLarge(limit);
-  if (expectsContinue(request)) response.writeContinue();
-  return await new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    request.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= limit) chunks.push(chunk);
-      else reject(tooLarge(limit));
-    });
-    request.on('end', () => {
-      resolve(Buffer.concat(chunks));
-    });
-    function refuseIncomplete(cause?: unknown): void {
-      const sentence = 'The connection ended before the request body did.';
-      if (!request.complete) reject(new EstError('malformed_request', sentence, { cause }));
-    }
-    request.on('error', refuseIncomplete);
-    request.on('close', refuseIncomplete);
-  });
-}
-
-/** A client of HTTP/1.0 would take the 100 for the answer (RFC 9110, section 10.1.1). */
-function expectsContinue(request: IncomingMessage): boolean {
-  return request.headers.expect !== undefined && request.httpVersion !== '1.0';
-}
-
-/** The type is compared exactly; parameters are ignored (`charset`, `name`) unless the operation demands one. */
-function checkMediaType(request: IncomingMessage, mediaType: string): void {
-  const [found, ...parameters] = parametersOf(request.headers['content-type'] ?? '');
-  const [type, ...demanded] = parametersOf(mediaType);
-  if (found !== type || !demanded.every((parameter) => parameters.includes(parameter))) {
-    throw new EstError('unsupported_media_type', `The Content-Type of this request must be ${mediaType}.`, {
-      headers: { Accept: mediaType },
-    });
-  }
-}
-
-function refuseEncoding({ headers }: IncomingMessage): void {
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new EstError('unsupported_media_type', 'The request body must come without Content-Encoding.', {
-      headers: { 'Accept-Encoding': 'identity' },
-    });
-  }
-}
-
-/** Type and parameters of a media type, in lower case, values without quotes. */
-function parametersOf(mediaType: string): readonly string[] {
-  return mediaType.split(';').map((part) => part.trim().toLowerCase().replace(/"/g, ''));
-}
-
-function declaredLength(request: IncomingMessage): number {
-  return Number(request.headers['content-length'] ?? 0);
-}
-
-function tooLarge(limit: number): EstError {
-  return new EstError(
-    'payload_too_large',
-    `The request body is too large; at most ${limit} octets are accepted.`,
-  );
-}
-
 /** The reply to a request that an operation answered (RFC 7030, section 4; RFC 8951, section 3). */
 export function operationReply(
-  request: Request,
+  request: IncomingMessage,
   alias: Alias,
   requestId: string,
   outcome: EstResponse,
@@ -185,7 +43,7 @@ export function operationReply(
 }
 
 function acceptedReply(
-  request: Request,
+  request: IncomingMessage,
   alias: Alias,
   { retryAfter, content }: Extract<EstResponse, { readonly status: 'accepted' }>,
 ): Reply {
@@ -199,7 +57,7 @@ function acceptedReply(
 }
 
 function withContent(
-  request: Request,
+  request: IncomingMessage,
   alias: Alias,
   { mediaType, body }: Content,
 ): Pick<Reply, 'headers' | 'body'> {
@@ -213,7 +71,7 @@ function withContent(
   };
 }
 
-function cacheControlOf({ method }: Request): { readonly 'Cache-Control': string } {
+function cacheControlOf({ method }: IncomingMessage): { readonly 'Cache-Control': string } {
   return { 'Cache-Control': method === 'POST' ? 'no-store' : 'no-cache' };
 }
 
@@ -296,16 +154,10 @@ function namesProblemJson(accept: string): boolean {
 const lingerTime = 1000;
 
 /** Sends a reply. When the body was not read, what comes of it is thrown away, and the connection may end. */
-export function send(
-  request: IncomingMessage,
-  response: Response | ServerResponse,
-  reply: Reply,
-  limit: number,
-): void {
+export function send(request: IncomingMessage, response: ServerResponse, reply: Reply, limit: number): void {
   const drains = !request.complete && request.headers.expect === undefined;
   const isSmall = request.headers['transfer-encoding'] === undefined && declaredLength(request) <= limit;
-  const isBound = boundRequests.get(request.socket) === request;
-  const close = reply.close || isBound || (!request.complete && !(drains && isSmall));
+  const close = reply.close || isBound(request) || (!request.complete && !(drains && isSmall));
   const { body } = reply;
   if (reply.isSecret === true && typeof body !== 'string') {
     response.on('close', () => {

@@ -1,0 +1,107 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Credentials, PresentedCertificate } from '../auth/auth.ts';
+import { EstError } from '../errors.ts';
+
+/** What the client showed: the Authorization header field, what it is for, and the client certificate. */
+export function credentialsOf(
+  request: IncomingMessage,
+  clientCertificate: PresentedCertificate | undefined,
+): Credentials {
+  return {
+    authorization: request.headers.authorization,
+    method: request.method ?? '',
+    target: request.url ?? '',
+    clientCertificate,
+  };
+}
+
+/**
+ * Refuses what Node lets through and what two hops could read differently: more than one Host or Authorization
+ * field, and a request target that is not a path (RFC 9112, section 3.2). Throws `malformed_request`.
+ */
+export function checkFraming(request: IncomingMessage): void {
+  for (const name of ['host', 'authorization', 'content-type', 'expect']) {
+    if ((request.headersDistinct[name]?.length ?? 0) > 1) {
+      throw new EstError('malformed_request', `The request has more than one ${name} header field.`);
+    }
+  }
+  if (request.url?.startsWith('/') !== true) {
+    throw new EstError('malformed_request', 'The request target must be a path.');
+  }
+}
+
+/**
+ * Reads the body of a request of the given media type (undefined: of any), at most `limit` octets as sent. Throws
+ * `unsupported_media_type`, `payload_too_large` or `malformed_request`.
+ */
+export async function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  mediaType: string | undefined,
+  limit: number,
+): Promise<Buffer> {
+  if (mediaType !== undefined) checkMediaType(request, mediaType);
+  refuseEncoding(request);
+  if (declaredLength(request) > limit) throw tooLarge(limit);
+  if (expectsContinue(request)) response.writeContinue();
+  return await new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= limit) chunks.push(chunk);
+      else reject(tooLarge(limit));
+    });
+    request.on('end', () => {
+      resolve(Buffer.concat(chunks));
+    });
+    function refuseIncomplete(cause?: unknown): void {
+      const sentence = 'The connection ended before the request body did.';
+      if (!request.complete) reject(new EstError('malformed_request', sentence, { cause }));
+    }
+    request.on('error', refuseIncomplete);
+    request.on('close', refuseIncomplete);
+  });
+}
+
+/** A client of HTTP/1.0 would take the 100 for the answer (RFC 9110, section 10.1.1). */
+function expectsContinue(request: IncomingMessage): boolean {
+  return request.headers.expect !== undefined && request.httpVersion !== '1.0';
+}
+
+/** The type is compared exactly; parameters are ignored (`charset`, `name`) unless the operation demands one. */
+function checkMediaType(request: IncomingMessage, mediaType: string): void {
+  const [found, ...parameters] = parametersOf(request.headers['content-type'] ?? '');
+  const [type, ...demanded] = parametersOf(mediaType);
+  if (found !== type || !demanded.every((parameter) => parameters.includes(parameter))) {
+    throw new EstError('unsupported_media_type', `The Content-Type of this request must be ${mediaType}.`, {
+      headers: { Accept: mediaType },
+    });
+  }
+}
+
+function refuseEncoding({ headers }: IncomingMessage): void {
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new EstError('unsupported_media_type', 'The request body must come without Content-Encoding.', {
+      headers: { 'Accept-Encoding': 'identity' },
+    });
+  }
+}
+
+/** Type and parameters of a media type, in lower case, values without quotes. */
+export function parametersOf(mediaType: string): readonly string[] {
+  return mediaType.split(';').map((part) => part.trim().toLowerCase().replace(/"/g, ''));
+}
+
+/** Octets, by Content-Length. */
+export function declaredLength(request: IncomingMessage): number {
+  return Number(request.headers['content-length'] ?? 0);
+}
+
+function tooLarge(limit: number): EstError {
+  return new EstError(
+    'payload_too_large',
+    `The request body is too large; at most ${limit} octets are accepted.`,
+  );
+}

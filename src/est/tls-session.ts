@@ -1,0 +1,46 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { TLSSocket, type CipherNameAndProtocol } from 'node:tls';
+import type { PresentedCertificate } from '../auth/auth.ts';
+import { channelBindingOf } from '../auth/channel-binding.ts';
+
+/** The client certificate of the request's TLS session. */
+export function presentedCertificate({ socket }: IncomingMessage): PresentedCertificate | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const x509 = socket.getPeerX509Certificate();
+  return x509 && { x509, authorized: socket.authorized, expired: hasExpired(socket) };
+}
+
+/** Node's types call it an Error; it is the name of OpenSSL's error. */
+function hasExpired({ authorizationError }: TLSSocket): boolean {
+  return String(authorizationError) === 'CERT_HAS_EXPIRED';
+}
+
+/** The request that asked for the channel binding of its connection. */
+const boundRequests = new WeakMap<Socket, IncomingMessage>();
+
+/**
+ * The channel binding of the request's TLS session; undefined without TLS. It authenticates one request for each
+ * connection, which ends with the reply (RFC 9266, section 4.1).
+ */
+export function channelBinding(request: IncomingMessage): Buffer | undefined {
+  const { socket } = request;
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const bound = boundRequests.get(socket) ?? request;
+  boundRequests.set(socket, bound);
+  return bound === request ? channelBindingOf(socket) : undefined;
+}
+
+/** Bits of the key with which TLS encrypts, by the names that OpenSSL gives to cipher suites; 0 for others. */
+export function cipherStrength({ socket }: IncomingMessage): number {
+  // Node gives null, against its types, when the client has gone away.
+  const suite = socket instanceof TLSSocket ? (socket.getCipher() as CipherNameAndProtocol | null) : null;
+  const cipher = suite?.name ?? '';
+  if (/AES_?256|CHACHA20/.test(cipher)) return 256;
+  return /AES_?128/.test(cipher) ? 128 : 0;
+}
+
+/** Whether the request asked for the channel binding of its connection, which then ends with the reply. */
+export function isBound(request: IncomingMessage): boolean {
+  return boundRequests.get(request.socket) === request;
+}
