@@ -29,8 +29,8 @@ export interface RegistrationAuthority {
 /** A user that proved knowledge of its code. */
 export interface UserIdentity {
   readonly name: string;
-  /** How many certificates the user may still get; undefined: as many as it likes. */
-  readonly remainingUses: number | undefined;
+  /** The code is good for so many certificates or until a time, which the journal watches over. */
+  readonly isLimited: boolean;
 }
 
 /** Who a client says it is, with an enrolment code that only the CA can check. Nothing of it has been believed. */

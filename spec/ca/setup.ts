@@ -161,7 +161,7 @@ export function newRequest(
     identity: {
       key: 'user:device',
       description: 'device',
-      user: { name: 'device', remainingUses: undefined },
+      user: { name: 'device', isLimited: false },
       certificate: undefined,
     },
     csr: readCertificationRequest(signedRequest(deviceKey(keyType), { subject: subject.der, extensions })),

@@ -37,6 +37,37 @@ describe('est-gateway user, beside a running gateway', () => {
     expect(await verifyCode('my own: code ', user?.codeHash ?? '')).toBe(true);
   });
 
+  it('A-13 adds a user for so many certificates until a time', async () => {
+    const add = ['user', 'add', '--alias', 'plant', ...config];
+    await output([...add, 'line-3', '--uses', '40', '--expires', '7d']);
+    await output([...add, 'line-4', '--expires', '2130-01-31T12:00+01:00']);
+    const [line3, line4] = await Promise.all(
+      ['line-3', 'line-4'].map((name) => gateway.store.users.find('plant', name)),
+    );
+    expect(line3?.remainingUses).toBe(40);
+    const days = ((line3?.expiresAt?.getTime() ?? 0) - Date.now()) / 86_400_000;
+    expect(days).toBeGreaterThan(6.9);
+    expect(days).toBeLessThan(7);
+    expect(line4).toMatchObject({ remainingUses: undefined, expiresAt: new Date('2130-01-31T11:00Z') });
+    expect(await output(['user', 'list', ...config])).toMatch(
+      /^plant +line-4 +any number +2130-01-31T11:00:00Z +no +\d/m,
+    );
+  });
+
+  it.each([
+    [['--uses', '0'], 'Expected a whole number from 1 on.'],
+    [['--uses', '1.5'], 'Expected a whole number from 1 on.'],
+    [['--expires', '2020-01-31T12:00:00Z'], 'a time to come'],
+    [['--expires', '2130-01-31'], 'with its zone'],
+    [['--expires', 'tomorrow'], '24h or 7d'],
+    [['--once', '--uses', '2'], "option '--once' cannot be used with option '--uses <n>'"],
+  ])('refuses %j', async (words, sentence) => {
+    const { code, stdout, stderr } = await run(['user', 'add', 'nobody', ...words, ...config]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(sentence);
+    expect(await gateway.store.users.find('est', 'nobody')).toBeUndefined();
+  });
+
   it('A-08 keeps what Digest needs where the alias offers it, nowhere else, and never the code', async () => {
     const code = 'my own code';
     for (const alias of ['field', 'plant'])
@@ -45,7 +76,7 @@ describe('est-gateway user, beside a running gateway', () => {
     expect((await gateway.store.users.find('field', 'meter'))?.digestSecrets).toEqual({ 'SHA-256': hash });
     expect(await gateway.store.users.find('plant', 'meter')).not.toHaveProperty('digestSecrets');
     const listed = await output(['user', 'list', ...config]);
-    expect(listed).toMatch(/^field +meter +any number +SHA-256 +\d/m);
+    expect(listed).toMatch(/^field +meter +any number +never +SHA-256 +\d/m);
     expect(listed).not.toContain(hash);
     expect((await readFile(join(gateway.directory, 'state.sqlite-wal'))).includes(code)).toBe(false);
   });
@@ -96,13 +127,14 @@ describe('est-gateway user, beside a running gateway', () => {
 
   it('lists users as a table and as JSON, never with hashes', async () => {
     const table = await output(['user', 'list', ...config]);
-    expect(table).toMatch(/^ALIAS +NAME +CERTIFICATES LEFT +DIGEST +CREATED\n/);
-    expect(table).toMatch(/^est +device +any number +no +\d{4}-\d\d-\d\dT[\d:]+Z$/m);
+    expect(table).toMatch(/^ALIAS +NAME +CERTIFICATES LEFT +EXPIRES +DIGEST +CREATED\n/);
+    expect(table).toMatch(/^est +device +any number +never +no +\d{4}-\d\d-\d\dT[\d:]+Z$/m);
     const json = await output(['user', 'list', '--json', ...config]);
     expect(JSON.parse(json)).toContainEqual({
       alias: 'plant',
       name: 'device',
       remainingUses: null,
+      expiresAt: null,
       digest: [],
       createdAt: expect.any(String),
     });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { output } from '../cli/command-line.ts';
 import { load, shortest } from '../support/configuration-file.ts';
 import { startTestGateway } from '../support/gateway.ts';
 import { openWorkplace } from '../support/programs.ts';
@@ -13,9 +14,10 @@ const examples = (page.match(/(?:^ {4}.*\n)+/gm) ?? []).map((block) => block.rep
 describe('docs/authentication.md', () => {
   const settings = examples.filter((text) => /^\w+:/.test(text));
   const commands = examples.filter((text) => text.startsWith('openssl '));
+  const userCommands = examples.filter((text) => text.startsWith('est-gateway user '));
 
   it('has examples', () => {
-    expect([settings.length, commands.length, examples.length]).toEqual([4, 1, 5]);
+    expect([settings.length, commands.length, userCommands.length, examples.length]).toEqual([4, 1, 1, 6]);
   });
 
   it.each(settings)('has settings that the gateway understands: %s', async (text) => {
@@ -41,6 +43,22 @@ describe('docs/authentication.md', () => {
       );
     } finally {
       await workplace.remove();
+      await gateway.stop();
+    }
+  });
+
+  it.each(userCommands)('adds users by: %s', async (text) => {
+    const gateway = await startTestGateway();
+    try {
+      const commands = text.trimEnd().split('\n');
+      for (const command of commands) {
+        const [, ...words] = command.split(' ');
+        const code = await output([...words, '--alias', 'est', '--config', gateway.configurationFile]);
+        expect(code).toMatch(/^\S{20,}\n$/);
+      }
+      const added = (await gateway.store.users.list()).filter(({ name }) => name !== 'device');
+      expect(added).toHaveLength(commands.length);
+    } finally {
       await gateway.stop();
     }
   });

@@ -197,6 +197,37 @@ describe('who may enrol, by alias', () => {
     expect((await post('once-1')).body).toBe(first.body);
     expect(await post('once-2')).toMatchObject({ status: 403, body: expect.stringContaining('used up') });
   });
+
+  it('A-13 gives as many certificates as a code is good for, however many ask at once', async () => {
+    await addUser(gateway.store, { alias: 'est', name: 'line', code: 'line', remainingUses: 2 });
+    const headers = { Authorization: `Basic ${base64('line:line')}` };
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, async (_, n) => await enrol('est', { headers }, `line-${n}`)),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 403, 403, 403, 403]);
+  });
+
+  it('A-13 gives nothing new for an expired code, and the same again for what was asked in time', async () => {
+    const lapsing = { alias: 'est', name: 'lapsing', code: 'lapsing', remainingUses: undefined };
+    await addUser(gateway.store, { ...lapsing, expiresAt: new Date(Date.now() + 60_000) });
+    const key = await generateKeyPair('P-256');
+    const post = async (commonName: string): Promise<Answer> =>
+      await send(`${gateway.url}/simpleenroll`, {
+        ca: gateway.trustAnchor,
+        ...enrolment(await plainCsr(commonName, key), {
+          Authorization: `Basic ${base64('lapsing:lapsing')}`,
+        }),
+      });
+    const first = await post('lapsing-1');
+    expect(first.status).toBe(200);
+    await gateway.store.users.remove('est', 'lapsing');
+    await addUser(gateway.store, { ...lapsing, expiresAt: new Date(Date.now() - 1) });
+    expect((await post('lapsing-1')).body).toBe(first.body);
+    expect(await post('lapsing-2')).toMatchObject({
+      status: 403,
+      body: expect.stringContaining('has expired'),
+    });
+  });
 });
 
 describe('client certificates (RFC 7030, section 3.3.2)', () => {

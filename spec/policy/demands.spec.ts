@@ -44,7 +44,7 @@ function policyOf(changes: Partial<PolicyOptions>): Policy {
 const identity: ClientIdentity = {
   key: 'user:device',
   description: 'device',
-  user: { name: 'device', remainingUses: undefined },
+  user: { name: 'device', isLimited: false },
   certificate: undefined,
 };
 

@@ -1,71 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type {
-  HeldRequest,
-  NewEnrollment,
-  NewHeldRequest,
-  RepeatWindow,
-  StateStore,
-  User,
-} from '../../src/store/store.ts';
-
-const start = new Date('2026-05-01T12:00:00.000Z');
-const later = (seconds: number): Date => new Date(start.getTime() + seconds * 1000);
-
-/** A repeat within 600 seconds gets the same answer; a record is abandoned after 30, and lapses after 1000. */
-const at = (seconds: number): RepeatWindow => ({
-  now: later(seconds),
-  issuedSince: later(seconds - 600),
-  openedSince: later(seconds - 30),
-  pendingSince: later(seconds - 1000),
-});
-
-const enrollment = (changes: Partial<NewEnrollment> = {}): NewEnrollment => ({
-  fingerprint: 'f1',
-  requestId: 'r1',
-  alias: 'est',
-  operation: 'simpleenroll',
-  identity: 'user:device',
-  subject: 'CN=device-1',
-  publicKey: 'k1',
-  countedUser: undefined,
-  ...changes,
-});
-
-const user = (changes: Partial<User> = {}): User => ({
-  alias: 'est',
-  name: 'once',
-  codeHash: 'hash',
-  remainingUses: 1,
-  createdAt: start,
-  ...changes,
-});
-
-const certificate = {
-  certificate: Buffer.from([0x30, 0x03, 0x02, 0x01, 0x05]),
-  serialNumber: '0a1b',
-  notAfter: later(86_400),
-};
-
-const registered = {
-  backend: 'local',
-  serialNumber: '0a1b',
-  idempotencyKey: 'i1',
-  subject: 'CN=device-1',
-  notBefore: start,
-  notAfter: later(86_400),
-  certificate: certificate.certificate,
-};
-
-/** Opens one record and gives its id. */
-async function openOne(
-  store: StateStore,
-  changes: Partial<NewEnrollment> = {},
-  seconds = 0,
-): Promise<string> {
-  const opened = await store.enrollments.open(enrollment(changes), at(seconds));
-  if (opened.state !== 'opened') throw new Error(`expected opened, found ${opened.state}`);
-  return opened.id;
-}
+import type { HeldRequest, NewEnrollment, NewHeldRequest, StateStore } from '../../src/store/store.ts';
+import { start, later, at, enrollment, user, certificate, registered, openOne } from './records.ts';
 
 /** What every store must do; `open` gives a fresh and empty one. */
 export function stateStoreContract(name: string, open: () => Promise<StateStore>): void {
@@ -195,6 +130,31 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         expect(answers.filter(({ state }) => state === 'opened')).toHaveLength(1);
         expect(answers.filter(({ state }) => state === 'exhausted')).toHaveLength(19);
         expect(await store.users.find('est', 'once')).toMatchObject({ remainingUses: 0 });
+      });
+
+      it('A-13 gives as many certificates as a user has uses, however many ask at once', async () => {
+        await store.users.add(user({ remainingUses: 3 }));
+        const answers = await Promise.all(
+          Array.from({ length: 20 }, (_, n) =>
+            store.enrollments.open(enrollment({ fingerprint: `f${n}`, countedUser: 'once' }), at(0)),
+          ),
+        );
+        expect(answers.filter(({ state }) => state === 'opened')).toHaveLength(3);
+        expect(answers.filter(({ state }) => state === 'exhausted')).toHaveLength(17);
+      });
+
+      it('A-13 opens nothing new for an expired user, who may repeat what was opened in time', async () => {
+        await store.users.add(user({ remainingUses: undefined, expiresAt: later(10) }));
+        const early = { countedUser: 'once', fingerprint: 'f1' };
+        const late = { countedUser: 'once', fingerprint: 'f2' };
+        const id = await openOne(store, early, 9);
+        expect(await store.enrollments.open(enrollment(late), at(10))).toEqual({ state: 'expired' });
+        await store.enrollments.issued(id, certificate, later(11));
+        expect(await store.enrollments.open(enrollment(early), at(12))).toMatchObject({ state: 'issued' });
+        expect(await store.users.find('est', 'once')).toMatchObject({
+          remainingUses: undefined,
+          expiresAt: later(10),
+        });
       });
 
       it('A-13 lets a used-up user repeat the request that used it up', async () => {

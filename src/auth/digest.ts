@@ -6,6 +6,7 @@ import type { Credentials } from './auth.ts';
 import { readDigestCredentials, type DigestCredentials } from './digest-credentials.ts';
 import type { DigestNonces } from './digest-nonce.ts';
 import { digest, realmOf } from './digest-secrets.ts';
+import { userIdentity } from './user-code.ts';
 
 /** What a Digest authenticator of one alias works with. */
 export interface DigestOptions {
@@ -40,7 +41,7 @@ export function createDigestAuthenticator({ alias, algorithms, users, nonces }: 
     if (!isProved(algorithm, received, credentials.method, user) || user === undefined) return 'wrong';
     const isUsable =
       nonces.isFresh(received.nonce, now) && nonces.use(received.nonce, parseInt(received.nc, 16), now);
-    return isUsable ? { name: user.name, remainingUses: user.remainingUses } : 'stale';
+    return isUsable ? userIdentity(user) : 'stale';
   };
 }
 

@@ -1,5 +1,5 @@
 import type { UserIdentity } from '../identity.ts';
-import type { UserRegistry } from '../store/store.ts';
+import type { User, UserRegistry } from '../store/store.ts';
 import { dummyHash, verifyCode } from './code.ts';
 
 /**
@@ -14,5 +14,10 @@ export async function proveUser(
 ): Promise<UserIdentity | undefined> {
   const user = await users.find(alias, name);
   const proved = await verifyCode(code, user?.codeHash ?? (await dummyHash()));
-  return user !== undefined && proved ? { name: user.name, remainingUses: user.remainingUses } : undefined;
+  return user !== undefined && proved ? userIdentity(user) : undefined;
+}
+
+/** A user of the store that has proved its code. */
+export function userIdentity({ name, remainingUses, expiresAt }: User): UserIdentity {
+  return { name, isLimited: remainingUses !== undefined || expiresAt !== undefined };
 }

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { text } from 'node:stream/consumers';
 import { generateCode, hashCode } from '../auth/code.ts';
 import { digestSecrets } from '../auth/digest-secrets.ts';
@@ -22,12 +22,21 @@ export function addUserCommands(program: Command): void {
       'Add a user. Prints a new enrolment code, which is stored as a hash only; where the alias offers Digest, also as the hash that Digest computes with. An empty name is for clients that send a code alone.',
     )
     .addOption(aliasOption())
-    .option('--once', 'good for one certificate only; else for any number until the user is removed')
+    .addOption(new Option('--once', 'good for one certificate: the same as --uses 1').conflicts('uses'))
+    .addOption(
+      new Option('--uses <n>', 'good for so many certificates; else for any number').argParser(numberOfUses),
+    )
+    .addOption(
+      new Option(
+        '--expires <when>',
+        'good until then: 90m, 24h, 7d, or a time such as 2030-01-31T12:00:00Z; else until the user is removed',
+      ).argParser(timeOfExpiry),
+    )
     .option('--code-stdin', 'read the code from standard input instead of making one')
     .addOption(configurationOption())
     .addHelpText(
       'after',
-      '\nExamples:\n  est-gateway user add sensor-17 --once\n  pass show est/fleet | est-gateway user add fleet --code-stdin',
+      '\nExamples:\n  est-gateway user add sensor-17 --once\n  est-gateway user add line-3 --uses 40 --expires 7d\n  pass show est/fleet | est-gateway user add fleet --code-stdin',
     )
     .action(add);
   users
@@ -57,23 +66,51 @@ function aliasOption(): Option {
 
 interface AddOptions extends AliasOption {
   readonly once?: true;
+  readonly uses?: number;
+  readonly expires?: Date;
   readonly codeStdin?: true;
 }
 
-async function add(name: string, { config, alias, once, codeStdin }: AddOptions): Promise<void> {
+async function add(name: string, options: AddOptions): Promise<void> {
+  const { config, alias, once, uses, expires, codeStdin } = options;
   const configuration = await loadConfiguration(config);
   refuseBadName(name);
   refuseUnknownAlias(configuration, alias);
   const code = codeStdin === true ? await readCode() : generateCode();
   await withState(configuration, async (store) => {
     const algorithms = digestAlgorithms(configuration.aliases[alias]?.httpAuthentication ?? []);
-    await addUser(store, { alias, name, code, remainingUses: once === true ? 1 : undefined }, algorithms);
+    const remainingUses = once === true ? 1 : uses;
+    const user = { alias, name, code, remainingUses, ...(expires && { expiresAt: expires }) };
+    await addUser(store, user, algorithms);
   });
   if (codeStdin !== true) process.stdout.write(`${code}\n`);
 }
 
+function numberOfUses(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a whole number from 1 on.');
+}
+
+const milliseconds = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** A time from now on, or a time of RFC 3339 with its zone, so that nobody has to guess which one is meant. */
+function timeOfExpiry(text: string): Date {
+  const [, count, unit] = /^([1-9]\d{0,5})([mhd])$/.exec(text) ?? [];
+  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)$/.test(text);
+  const time =
+    count === undefined
+      ? new Date(isTime ? text : NaN)
+      : new Date(Date.now() + Number(count) * milliseconds[unit as keyof typeof milliseconds]);
+  if (time.getTime() > Date.now()) return time;
+  throw new InvalidArgumentError(
+    'Expected minutes, hours or days such as 90m, 24h or 7d, or a time to come with its zone such as 2030-01-31T12:00:00Z.',
+  );
+}
+
 /** A user whose code is still known. */
-export type NewUser = Pick<User, 'alias' | 'name' | 'remainingUses'> & { readonly code: string };
+export type NewUser = Pick<User, 'alias' | 'name' | 'remainingUses' | 'expiresAt'> & {
+  readonly code: string;
+};
 
 /**
  * Stores the user with the hash of its code, and what Digest needs for the given algorithms; name and code in the form
@@ -84,7 +121,7 @@ export async function addUser(
   user: NewUser,
   algorithms: readonly DigestAlgorithm[] = [],
 ): Promise<void> {
-  const { alias, remainingUses } = user;
+  const { alias, remainingUses, expiresAt } = user;
   const name = user.name.normalize('NFC');
   const code = user.code.normalize('NFC');
   const added = await store.users.add({
@@ -93,6 +130,7 @@ export async function addUser(
     codeHash: await hashCode(code),
     ...(algorithms.length > 0 && { digestSecrets: digestSecrets(algorithms, { alias, name, code }) }),
     remainingUses,
+    ...(expiresAt && { expiresAt }),
     createdAt: new Date(),
   });
   if (added) return;
@@ -138,23 +176,27 @@ async function list({ config, json }: ListOptions): Promise<void> {
 }
 
 function usersAsJson(users: readonly User[]): string {
-  const shown = users.map(({ alias, name, remainingUses = null, digestSecrets = {}, createdAt }) => ({
-    alias,
-    name,
-    remainingUses,
-    digest: Object.keys(digestSecrets),
-    createdAt,
-  }));
+  const shown = users.map(
+    ({ alias, name, remainingUses = null, expiresAt = null, digestSecrets = {}, createdAt }) => ({
+      alias,
+      name,
+      remainingUses,
+      expiresAt,
+      digest: Object.keys(digestSecrets),
+      createdAt,
+    }),
+  );
   return `${JSON.stringify(shown, null, 2)}\n`;
 }
 
 function usersAsTable(users: readonly User[]): string {
   return table(
-    ['ALIAS', 'NAME', 'CERTIFICATES LEFT', 'DIGEST', 'CREATED'],
-    users.map(({ alias, name, remainingUses, digestSecrets = {}, createdAt }) => [
+    ['ALIAS', 'NAME', 'CERTIFICATES LEFT', 'EXPIRES', 'DIGEST', 'CREATED'],
+    users.map(({ alias, name, remainingUses, expiresAt, digestSecrets = {}, createdAt }) => [
       alias,
       name,
       remainingUses === undefined ? 'any number' : String(remainingUses),
+      expiresAt === undefined ? 'never' : timeText(expiresAt),
       Object.keys(digestSecrets).join(', ') || 'no',
       timeText(createdAt),
     ]),

@@ -77,6 +77,8 @@ export async function enroll(
       return { status: 'pending', retryAfter: retryWhileInProgress };
     case 'exhausted':
       throw new EstError('forbidden', 'This enrolment code has been used up; ask for a new one.');
+    case 'expired':
+      throw new EstError('forbidden', 'This enrolment code has expired; ask for a new one.');
     case 'too_many_pending':
       throw tooManyPending(opened.of);
     case 'opened':
@@ -219,7 +221,7 @@ function fingerprintOf(alias: string, { operation, identity, csr, names }: Permi
 
 function countedUser({ otpUser, identity }: PermittedEnrollment): string | undefined {
   const user = otpUser ?? identity.user;
-  return user?.remainingUses === undefined ? undefined : user.name;
+  return user?.isLimited === true ? user.name : undefined;
 }
 
 /** A record left open for longer than a request may take was abandoned by a crash. */

@@ -257,9 +257,8 @@ async function openNew(
   now: Date,
 ): Promise<OpenedEnrollment> {
   const { alias, countedUser } = enrollment;
-  if (countedUser !== undefined && !(await changeUses(transaction, alias, countedUser, -1))) {
-    return { state: 'exhausted' };
-  }
+  const refusal = countedUser && (await takeUse(transaction, alias, countedUser, now));
+  if (refusal) return { state: refusal };
   const id = newId(now);
   await queries.insert(transaction, {
     id,
@@ -274,6 +273,25 @@ async function openNew(
     opened_at: now.getTime(),
   });
   return { state: 'opened', id };
+}
+
+/** Takes one use of a user, where uses are counted; gives the reason when the user can have no certificate now. */
+async function takeUse(
+  transaction: Transaction<Tables>,
+  alias: string,
+  name: string,
+  now: Date,
+): Promise<'exhausted' | 'expired' | undefined> {
+  const user = await transaction
+    .selectFrom('users')
+    .select(['remaining_uses', 'expires_at'])
+    .where('alias', '=', alias)
+    .where('name', '=', name)
+    .executeTakeFirst();
+  if (user === undefined) return 'exhausted';
+  if (user.expires_at !== null && user.expires_at <= now.getTime()) return 'expired';
+  if (user.remaining_uses === null) return undefined;
+  return (await changeUses(transaction, alias, name, -1)) ? undefined : 'exhausted';
 }
 
 /** Takes a use of a user, or gives it back; false when there is none to take. */

@@ -67,6 +67,7 @@ const migrations: Readonly<Record<string, Migration>> = {
         .addColumn('code_hash', 'text', (column) => column.notNull())
         .addColumn('digest_secrets', 'text')
         .addColumn('remaining_uses', 'integer')
+        .addColumn('expires_at', 'bigint')
         .addColumn('created_at', 'bigint', (column) => column.notNull())
         .addPrimaryKeyConstraint('users_key', ['alias', 'name'])
         .execute();

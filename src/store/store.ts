@@ -30,7 +30,7 @@ export interface NewEnrollment {
   readonly subject: string;
   /** SHA-256 of the subjectPublicKeyInfo, hex. */
   readonly publicKey: string;
-  /** The user whose `remainingUses` this enrolment takes one of; undefined: none is counted. */
+  /** The user whose limits this enrolment must keep, and of whose `remainingUses` it takes one; undefined: none has any. */
   readonly countedUser: string | undefined;
 }
 
@@ -49,6 +49,8 @@ export type OpenedEnrollment =
   | { readonly state: 'in_progress' }
   /** The counted user has no use left, or is gone. */
   | { readonly state: 'exhausted' }
+  /** The time of the counted user's code is over. */
+  | { readonly state: 'expired' }
   /** As many requests as may wait for the CA do so, of this identity or of all at the alias. */
   | { readonly state: 'too_many_pending'; readonly of: 'identity' | 'alias' };
 
@@ -108,9 +110,9 @@ export interface KeyHolder {
 export interface EnrollmentJournal {
   /**
    * Finds an earlier enrolment with the same fingerprint, else records a new one and takes one use of the
-   * counted user, all in one transaction. A failed record (outcome unknown), a lapsed pending or an abandoned
-   * open one is opened again under its id, without a second use being taken. Of several calls at once for one
-   * fingerprint exactly one gets `opened`; of several for a user with one use left, too.
+   * counted user, if its code has not expired, all in one transaction. A failed record (outcome unknown), a lapsed
+   * pending or an abandoned open one is opened again under its id, without a second use being taken, expired or not. Of
+   * several calls at once for one fingerprint exactly one gets `opened`; of several for a user with N uses left, N.
    *
    * With `limits`, nothing is opened, new or again, while as many requests are pending; those that the CA is being
    * asked about are not counted.
@@ -167,6 +169,8 @@ export interface User {
   readonly digestSecrets?: DigestSecrets;
   /** Certificates that the user may still get; undefined: as many as it likes until it is removed. */
   readonly remainingUses: number | undefined;
+  /** When the code stops to be good for new requests; left out: when the user is removed. */
+  readonly expiresAt?: Date;
   readonly createdAt: Date;
 }
 

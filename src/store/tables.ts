@@ -39,6 +39,7 @@ interface UsersTable {
   /** JSON of DigestSecrets. */
   digest_secrets: string | null;
   remaining_uses: number | null;
+  expires_at: number | null;
   created_at: number;
 }
 

@@ -5,7 +5,7 @@ import type { Tables } from './tables.ts';
 /** The users over any database that kysely speaks to. */
 export function createUserRegistry(database: Kysely<Tables>): UserRegistry {
   return {
-    async add({ alias, name, codeHash, digestSecrets, remainingUses, createdAt }) {
+    async add({ alias, name, codeHash, digestSecrets, remainingUses, expiresAt, createdAt }) {
       const result = await database
         .insertInto('users')
         .values({
@@ -14,6 +14,7 @@ export function createUserRegistry(database: Kysely<Tables>): UserRegistry {
           code_hash: codeHash,
           digest_secrets: digestSecrets === undefined ? null : JSON.stringify(digestSecrets),
           remaining_uses: remainingUses ?? null,
+          expires_at: expiresAt?.getTime() ?? null,
           created_at: createdAt.getTime(),
         })
         .onConflict((conflict) => conflict.columns(['alias', 'name']).doNothing())
@@ -54,6 +55,7 @@ function toUser(row: Selectable<Tables['users']>): User {
     codeHash: row.code_hash,
     ...(row.digest_secrets !== null && { digestSecrets: JSON.parse(row.digest_secrets) as DigestSecrets }),
     remainingUses: row.remaining_uses ?? undefined,
+    ...(row.expires_at !== null && { expiresAt: new Date(row.expires_at) }),
     createdAt: new Date(row.created_at),
   };
 }
