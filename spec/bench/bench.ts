@@ -40,12 +40,13 @@ async function postAll(target: string, options: RequestOptions, bodies: readonly
   );
 }
 
-let made = 0;
+/** What a client may always ask for: its own name. */
+const subject = name([id.commonName, utf8String('bench')]);
+
 async function newRequests(count: number): Promise<readonly string[]> {
   const bodies: string[] = [];
   for (let n = 0; n < count; n += 1) {
     const key = await generateKeyPair('P-256');
-    const subject = name([id.commonName, utf8String(`device-${(made += 1)}`)]);
     bodies.push((await certificationRequest({ key, subject })).toString('base64'));
   }
   return bodies;
@@ -71,7 +72,7 @@ async function enrolClient(ca: string): Promise<RequestOptions> {
     join(data, 'est-gateway.yaml'),
   );
   const key = await generateKeyPair('P-256');
-  const csr = await certificationRequest({ key, subject: name([id.commonName, utf8String('bench')]) });
+  const csr = await certificationRequest({ key, subject });
   const headers = { 'Content-Type': 'application/pkcs10', Accept: '*/*' };
   const reply = await post(
     `${url}/simpleenroll`,

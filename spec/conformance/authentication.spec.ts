@@ -27,6 +27,7 @@ beforeAll(async () => {
       both: { authentication: 'both' },
       vendor: { authentication: 'clientCertificate', implicitTrustAnchors },
       bound: { policy: { names: 'identity' } },
+      free: { policy: { names: 'any' } },
       down: { backend: 'mock', profile: 'down' },
     },
   });
@@ -44,7 +45,11 @@ interface Shown {
   readonly client?: Pick<Device, 'key' | 'cert'>;
 }
 
-async function enrol(alias: string, { headers = {}, client }: Shown, commonName = 'wanted'): Promise<Answer> {
+async function enrol(
+  alias: string,
+  { headers = {}, client }: Shown,
+  commonName = 'device-auth',
+): Promise<Answer> {
   const csr = await plainCsr(commonName, await generateKeyPair('P-256'));
   const tls = client === undefined ? {} : { key: client.key, cert: client.cert };
   return await send(`${gateway.url}/${alias}/simpleenroll`, {
@@ -239,7 +244,7 @@ describe('client certificates (RFC 7030, section 3.3.2)', () => {
 
   it('T-14 says in the log which kind of anchor the certificate led to', async () => {
     await enrol('vendor', { client: foreign }, 'by-vendor');
-    await enrol('certificate', { client: device }, 'by-own');
+    await enrol('free', { client: device }, 'by-own');
     const kindOf = (subject: string) =>
       gateway.log.entries.find(({ fields }) => fields['subject'] === subject)?.fields['trustAnchor'];
     expect([kindOf('CN=by-vendor'), kindOf('CN=by-own')]).toEqual(['implicit', 'explicit']);
@@ -268,7 +273,7 @@ describe('client certificates (RFC 7030, section 3.3.2)', () => {
 
   it('takes a certificate of the CA that it did not issue itself', async () => {
     expect(
-      await enrol('certificate', { client: await forge('', 'extendedKeyUsage=clientAuth', gateway) }),
+      await enrol('free', { client: await forge('', 'extendedKeyUsage=clientAuth', gateway) }),
     ).toMatchObject({
       status: 200,
     });
@@ -282,8 +287,15 @@ describe('client certificates (RFC 7030, section 3.3.2)', () => {
     });
   });
 
-  it('E-12 lets a client ask for another name, unless names are bound to the identity', async () => {
-    expect(await enrol('est', { client: device }, 'another')).toMatchObject({ status: 200 });
+  it('E-12 lets users and foreign certificates ask for any name, a certificate of the CA for its own', async () => {
+    expect(await enrol('est', { headers: withBasic }, 'another')).toMatchObject({ status: 200 });
+    expect(await enrol('vendor', { client: foreign }, 'another')).toMatchObject({ status: 200 });
+    expect(await enrol('est', { client: device }, 'another')).toMatchObject({ status: 403 });
+    expect(await enrol('est', { client: device }, 'device-auth')).toMatchObject({ status: 200 });
+  });
+
+  it('E-12 lets every client ask for any name, or only for its own, where the alias says so', async () => {
+    expect(await enrol('free', { client: device }, 'another')).toMatchObject({ status: 200 });
     expect(await enrol('bound', { client: device }, 'another')).toMatchObject({ status: 403 });
     expect(await enrol('bound', { client: device }, 'device-auth')).toMatchObject({ status: 200 });
     expect(await enrol('bound', { headers: withBasic }, user.name)).toMatchObject({ status: 200 });

@@ -21,8 +21,11 @@ let fleet: Fleet;
 beforeAll(async () => {
   running = await startEjbcaGateway({
     aliases: Object.fromEntries(
-      Object.entries(modes).flatMap(([mode, settings]) =>
-        ways.map((compatibility) => [`${mode}-${compatibility}`, { ...settings, alias: { compatibility } }]),
+      Object.entries(modes).flatMap(([mode, { alias, ...settings }]) =>
+        ways.map((compatibility) => [
+          `${mode}-${compatibility}`,
+          { ...settings, alias: { ...alias, compatibility } },
+        ]),
       ),
     ),
     prepare: async (ejbca) => {

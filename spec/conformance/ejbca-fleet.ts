@@ -1,6 +1,6 @@
 import { oids } from '../../src/pkix/oids.ts';
 import { certificateToPem } from '../../src/pkix/certificate.ts';
-import type { EjbcaGateway } from '../ejbca/setup.ts';
+import type { AliasChanges, EjbcaGateway } from '../ejbca/setup.ts';
 import { send, type Answer } from '../support/client.ts';
 import {
   attribute,
@@ -25,11 +25,14 @@ export type Way = (typeof ways)[number];
 const byUser = { requireClientCertificate: false, requireUsernameAndPassword: true };
 const client = { operationMode: 'client', extractUsernameComponent: 'CN' };
 
+/** At EJBCA the holder of the certificate has a role that lets it enrol others. */
+export const forOthers = { policy: { names: 'any' } };
+
 /** The aliases: their settings by the first part of their names. */
-export const modes: Readonly<Record<string, object>> = {
+export const modes: Readonly<Record<string, AliasChanges>> = {
   ra: { ...byUser, serverKeyGeneration: true },
-  'ra-certificate': { requireClientCertificate: true },
-  'ra-both': { requireClientCertificate: true, requireUsernameAndPassword: true },
+  'ra-certificate': { requireClientCertificate: true, alias: forOthers },
+  'ra-both': { requireClientCertificate: true, requireUsernameAndPassword: true, alias: forOthers },
   'ra-newkeys': { ...byUser, allowUpdateWithSameKey: false },
   'ra-lost': { ...byUser, certificateAuthority: 'Lost CA' },
   'ra-strict': { ...byUser, endEntityProfile: 'No SAN' },

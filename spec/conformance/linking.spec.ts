@@ -38,7 +38,7 @@ beforeAll(async () => {
       linked: { policy: { linking: 'required' } },
       mock: { backend: 'mock', profile: 'issue' },
       pending: { backend: 'mock', profile: 'pending' },
-      otp: { authentication: 'clientCertificate', policy: { otpChallenge: 'required' } },
+      otp: { authentication: 'clientCertificate', policy: { otpChallenge: 'required', names: 'any' } },
       both: { policy: { otpChallenge: 'required', linking: 'required' } },
     },
   });

@@ -44,7 +44,7 @@ const options: TestGatewayOptions = {
   backends: { approving },
   aliases: {
     renewable: { backend: 'approving', profile: 'renewable' },
-    guarded: { backend: 'approving', profile: 'guarded' },
+    guarded: { backend: 'approving', profile: 'guarded', policy: { names: 'any' } },
     keys: { backend: 'approving', profile: 'guarded', serverKeyGeneration: {} },
     strict: { backend: 'approving', profile: 'guarded', policy: { names: 'identity' } },
   },

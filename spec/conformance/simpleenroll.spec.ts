@@ -176,11 +176,11 @@ describe('how it is answered', () => {
       gateway.log.entries.find(
         ({ message, fields }) => message === 'request' && fields['requestId'] === requestId,
       );
-    expect(await post('e-23-granted')).toMatchObject({ status: 200 });
+    expect(await post('e-23')).toMatchObject({ status: 200 });
     const [granted] = await gateway.store.enrollments.list(1);
     expect(granted?.identity).toMatch(/^user:device\+certificate:[0-9a-f]{64}$/);
     expect(line(granted?.requestId)?.fields).toMatchObject({
-      ...{ identity: 'device with CN=e-23', subject: 'CN=e-23-granted', alias: 'both', outcome: 'ok' },
+      ...{ identity: 'device with CN=e-23', subject: 'CN=e-23', alias: 'both', outcome: 'ok' },
       serialNumber: granted?.serialNumber,
     });
     const refused = await post('*'.repeat(65));

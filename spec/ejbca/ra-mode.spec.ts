@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { certificatesFromPem } from '../../src/pkix/certificate.ts';
 import { nameToString } from '../../src/pkix/names.ts';
+import { forOthers } from '../conformance/ejbca-fleet.ts';
 import { send } from '../support/client.ts';
 import {
   certificationRequest,
@@ -33,8 +34,8 @@ describe('RA mode', () => {
     running = await startEjbcaGateway({
       aliases: {
         basic: byUser,
-        both: { requireUsernameAndPassword: true },
-        certificate: {},
+        both: { requireUsernameAndPassword: true, alias: forOthers },
+        certificate: { alias: forOthers },
         newkeys: {
           ...byUser,
           allowUpdateWithSameKey: false,

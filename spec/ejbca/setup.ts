@@ -23,7 +23,8 @@ export interface EjbcaGatewayOptions extends Pick<TestGatewayOptions, 'limits'> 
   readonly prepare?: (ejbca: StandIn) => Promise<void>;
 }
 
-interface AliasChanges {
+/** An alias of EJBCA's settings, and what the gateway's alias has besides. */
+export interface AliasChanges {
   readonly alias?: object;
   readonly [setting: string]: unknown;
 }

@@ -78,11 +78,11 @@ const policySchema: SchemaObject = {
         "Name types that are copied from the CSR's subjectAltName; a CSR with another one is refused.",
     },
     names: {
-      enum: ['any', 'identity'],
-      default: 'any',
+      enum: ['certificate', 'identity', 'any'],
+      default: 'certificate',
       title: 'Names',
       description:
-        'identity: every name must be that of the user, or one of the client certificate. any: no such bond.',
+        'certificate: who shows a certificate of this CA may ask for the names in it alone. identity: every name must be that of the user, or one of the client certificate, whatever its CA. any: no such bond.',
     },
     keys: {
       type: 'array',

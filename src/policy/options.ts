@@ -10,8 +10,11 @@ export interface PolicyOptions {
   readonly subject: readonly string[];
   /** Name types that are copied from the CSR's subjectAltName; another one is refused. */
   readonly subjectAltName: readonly GeneralNameType[];
-  /** `identity`: every name asked for must be the user's name or a name of the client certificate. */
-  readonly names: 'any' | 'identity';
+  /**
+   * `identity`: every name asked for must be the user's name or a name of the client certificate; `certificate`: so where
+   * that is one of the alias's own CA.
+   */
+  readonly names: 'certificate' | 'identity' | 'any';
   /** The preferred kind first. */
   readonly keys: readonly KeyKind[];
   /** The preferred one first; undefined: all that fit the key. */

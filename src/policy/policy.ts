@@ -228,11 +228,26 @@ function firstNames(policy: Policy, identity: ClientIdentity, csr: Certification
       check: () => {
         if (registrationAuthority !== undefined)
           refuseNamesBeyondScope(registrationAuthority, subject, subjectAltName);
-        else if (policy.names === 'identity') refuseForeignNames(identity, subject, subjectAltName);
+        else if (areNamesBound(policy, identity, csr)) refuseForeignNames(identity, subject, subjectAltName);
       },
     },
     ...policy.demands.map(demandOf(csr)),
   ];
+}
+
+/**
+ * A certificate of this CA says who its holder is; that of a vendor has the names of the factory. Where ChangeSubjectName
+ * is allowed, it asks for other names than those of the certificate.
+ */
+function areNamesBound(
+  { names }: Policy,
+  { certificate }: ClientIdentity,
+  { changeSubjectName }: CertificationRequest,
+): boolean {
+  if (names === 'certificate') {
+    return certificate?.trustAnchor === 'explicit' && changeSubjectName === undefined;
+  }
+  return names === 'identity';
 }
 
 /** A vendor's subjectAltName, such as a HardwareModuleName, need not be repeated in the CSR. */
