@@ -187,7 +187,7 @@ describe('the configuration file as a manual', () => {
       retryAfter: 1,
       delay: 5,
     });
-    expect(Object.keys(backends)).toEqual(['local', 'ejbca']);
+    expect(Object.keys(backends)).toEqual(['local', 'ejbca', 'headquarters']);
     const loaded = await loadText(everything);
     const expected = await loadText(text);
     expect(loaded).toMatchObject({

@@ -36,11 +36,11 @@ describe('What the reader of a wrong configuration sees', () => {
     ],
     [
       ['{ driver: mock }', '{ driver: lokal }'],
-      'est-gateway.yaml:6: backends.test.driver: expected one of "local", "ejbca", "mock", found "lokal"',
+      'est-gateway.yaml:6: backends.test.driver: expected one of "local", "ejbca", "est", "mock", found "lokal"',
     ],
     [
       ['{ driver: mock }', '{}'],
-      'est-gateway.yaml:6: backends.test.driver: expected one of "local", "ejbca", "mock", found nothing',
+      'est-gateway.yaml:6: backends.test.driver: expected one of "local", "ejbca", "est", "mock", found nothing',
     ],
     [
       ['{ test: { driver: mock } }', '{}\n#'],

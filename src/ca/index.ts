@@ -1,9 +1,10 @@
 import type { CertificationAuthoritiesDriver, CertificationAuthorityDriver } from './ca.ts';
 import { ejbcaDriver } from './ejbca/ejbca.ts';
+import { estDriver } from './est/est.ts';
 import { localDriver } from './local/local.ts';
 import { mockDriver } from './mock.ts';
 
 /** Every kind of CA backend; a new one is one file and one entry here. */
 export const certificationAuthorityDrivers: readonly (
   CertificationAuthorityDriver | CertificationAuthoritiesDriver
-)[] = [localDriver, ejbcaDriver, mockDriver];
+)[] = [localDriver, ejbcaDriver, estDriver, mockDriver];

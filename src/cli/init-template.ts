@@ -1,4 +1,5 @@
 import { ejbcaAliasText, ejbcaBackendText } from './init-template-ejbca.ts';
+import { estBackendText } from './init-template-est.ts';
 
 /** What differs between one new gateway and another. */
 export interface TemplateValues {
@@ -103,7 +104,7 @@ backends:
         #crlUrls: ['http://${httpAuthority}/crl/local.crl']
         #caIssuersUrls: ['http://${httpAuthority}/ca/local.cer']
 
-${ejbcaBackendText}  # For rehearsals without a CA: issues from a key that is thrown away at the end. The profile of the alias says how
+${ejbcaBackendText}${estBackendText}  # For rehearsals without a CA: issues from a key that is thrown away at the end. The profile of the alias says how
   # it answers: issue, pending, denied, rejected, slow, down, wrong-key, garbage.
   #rehearsal:
     #driver: mock

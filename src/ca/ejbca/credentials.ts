@@ -3,7 +3,7 @@ import type { SecureContextOptions } from 'node:tls';
 import { Ajv } from 'ajv';
 import { EstError } from '../../errors.ts';
 import { readSecret } from '../../ops/secret.ts';
-import { createConnection, type Connection } from './connection.ts';
+import { createConnection, type Connection } from '../connection.ts';
 import type {
   ClientCertificateOptions,
   ClientCredentialsOptions,
@@ -91,6 +91,7 @@ async function openClientCredentials(
 ): Promise<Credentials> {
   const ca = await readFile(trustAnchor, 'utf8');
   const connection = createConnection({
+    peer: 'The identity provider',
     tls: { ca },
     timeouts,
     limits: { maxResponse: 65_536, concurrency: 1 },

@@ -3,7 +3,7 @@ import { EstError } from '../../errors.ts';
 import { createCircuitBreaker } from '../../ops/circuit-breaker.ts';
 import { createGate } from '../../ops/gate.ts';
 import type { Log } from '../../ops/log.ts';
-import { createConnection, isServerFailure, type Connection, type HttpAnswer } from './connection.ts';
+import { createConnection, isServerFailure, type Connection, type HttpAnswer } from '../connection.ts';
 import { parseJson, type Credentials } from './credentials.ts';
 import type { EjbcaOptions } from './options.ts';
 import { refusalOf } from './refusal.ts';
@@ -65,6 +65,7 @@ export function createRestClient({
   log,
 }: RestClientParts): RestClient {
   const connection: Connection = createConnection({
+    peer: 'EJBCA',
     tls: { ca: trustAnchor, ...credentials.tls },
     timeouts: options.timeouts,
     limits: options.limits,

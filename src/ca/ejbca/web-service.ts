@@ -2,7 +2,7 @@ import { Ajv } from 'ajv';
 import { createClientAsync, type Client, type IHttpClient } from 'soap';
 import { EstError } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
-import { createConnection, type HttpAnswer } from './connection.ts';
+import { createConnection, type HttpAnswer } from '../connection.ts';
 import type { Credentials } from './credentials.ts';
 import type { EjbcaOptions } from './options.ts';
 import { refusalOf, type Meaning, type Refusal } from './refusal.ts';
@@ -52,6 +52,7 @@ const byUsername = { matchwith: 0, matchtype: 0 };
 export async function createWebService(parts: WebServiceParts): Promise<WebService> {
   const { options, credentials, name: backend, log } = parts;
   const connection = createConnection({
+    peer: 'EJBCA',
     tls: { ca: parts.trustAnchor, ...credentials.tls },
     timeouts: options.timeouts,
     limits: options.limits,

@@ -2,7 +2,7 @@ import axios, { isAxiosError, type AxiosInstance, type AxiosResponse } from 'axi
 import { Agent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import { EstError } from '../../errors.ts';
+import { EstError } from '../errors.ts';
 
 /** A request as it goes out. */
 interface HttpRequest {
@@ -34,6 +34,8 @@ export interface Connection {
 
 /** What a connection is made with; times in seconds. */
 export interface ConnectionOptions {
+  /** How sentences call the server, such as `EJBCA`. */
+  readonly peer: string;
   /** PEM or PKCS#12 of the own key, and the PEM of the CAs that the server's certificate may come from. */
   readonly tls: SecureContextOptions;
   readonly timeouts: { readonly connect: number; readonly answer: number };
@@ -52,7 +54,7 @@ const idleTimeout = 15_000;
 const retryAfter = 10;
 
 /** Nothing is connected until the first request. */
-export function createConnection({ tls, timeouts, limits }: ConnectionOptions): Connection {
+export function createConnection({ peer, tls, timeouts, limits }: ConnectionOptions): Connection {
   const agent = createAgent(tls, timeouts.connect * 1000, limits.concurrency);
   const client: AxiosInstance = axios.create({
     httpsAgent: agent,
@@ -74,7 +76,7 @@ export function createConnection({ tls, timeouts, limits }: ConnectionOptions): 
           await client.request<Buffer>({ method, url, headers, signal: deadline.signal, ...data }),
         );
       } catch (error) {
-        throw toEstError(error, deadline.signal);
+        throw toEstError(peer, error, deadline.signal);
       } finally {
         deadline.clear();
       }
@@ -155,19 +157,23 @@ function toAnswer({ status, headers, data }: AxiosResponse<Buffer>): HttpAnswer 
 }
 
 /** The request stays out of the cause: it may hold an enrolment code or a token. */
-function toEstError(thrown: unknown, signal: AbortSignal): EstError {
+function toEstError(peer: string, thrown: unknown, signal: AbortSignal): EstError {
   if (signal.aborted) {
-    return new EstError('ca_timeout', 'EJBCA did not answer in time.', { cause: signal.reason });
+    return new EstError('ca_timeout', `${peer} did not answer in time.`, { cause: signal.reason });
   }
   const { message, code = '' } = isAxiosError(thrown) ? thrown : { message: String(thrown) };
   const cause = Object.assign(new Error(message), { code });
   if (message.startsWith('maxContentLength')) {
-    return new EstError('ca_bad_answer', 'The answer of EJBCA is larger than limits.maxResponse.', { cause });
+    return new EstError('ca_bad_answer', `The answer of ${peer} is larger than limits.maxResponse.`, {
+      cause,
+    });
   }
   if (isTlsFailure(code)) {
-    return new EstError('ca_bad_answer', 'EJBCA and the gateway do not accept each other in TLS.', { cause });
+    return new EstError('ca_bad_answer', `${peer} and the gateway do not accept each other in TLS.`, {
+      cause,
+    });
   }
-  return new EstError('ca_unavailable', 'EJBCA cannot be reached.', { cause, retryAfter });
+  return new EstError('ca_unavailable', `${peer} cannot be reached.`, { cause, retryAfter });
 }
 
 /** OpenSSL's words about certificates, and alerts. */

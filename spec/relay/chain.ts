@@ -1,0 +1,78 @@
+import { named } from '../support/certificate.ts';
+import { extension, id, objectIdentifier, sequence } from '../support/csr.ts';
+import { issueByHand } from '../support/device.ts';
+import { startTestGateway, type TestGateway, type TestGatewayOptions } from '../support/gateway.ts';
+
+/** Two gateways: devices speak to the relay, whose CA is the EST of the upstream. */
+export interface Chain {
+  readonly relay: TestGateway;
+  readonly upstream: TestGateway;
+  stop(): Promise<void>;
+}
+
+/** What a spec changes. */
+export interface ChainOptions {
+  /** Of the backend `upstream` of the relay. */
+  readonly backend?: object;
+  readonly relay?: TestGatewayOptions;
+  readonly upstream?: TestGatewayOptions;
+  /** The alias of the upstream that the relay speaks to. */
+  readonly alias?: string;
+}
+
+const purposes = extension(
+  id.extendedKeyUsage,
+  sequence(objectIdentifier('1.3.6.1.5.5.7.3.2'), objectIdentifier('1.3.6.1.5.5.7.3.28')),
+);
+
+/** The files by which a gateway is a registration authority of another one, and a backend that uses them. */
+async function registrationAuthority(
+  upstream: TestGateway,
+): Promise<{ readonly files: Readonly<Record<string, string>>; readonly backend: object }> {
+  const { cert, key } = await issueByHand(upstream, { subject: named('relay'), extensions: [purposes] });
+  return {
+    files: { 'upstream.pem': upstream.trustAnchor, 'ra.pem': cert, 'ra.key': key },
+    backend: {
+      driver: 'est',
+      url: upstream.url,
+      trustAnchor: 'upstream.pem',
+      clientCertificate: { certificate: 'ra.pem', privateKey: 'file:ra.key' },
+    },
+  };
+}
+
+/** At the upstream: what the relay may ask for, which has done every check itself. */
+const registrationAuthorities = {
+  relay: {
+    commonName: 'relay',
+    names: Object.fromEntries(
+      ['commonName', 'serialNumber', 'organizationName', 'dNSName', 'iPAddress'].map((type) => [type, ['*']]),
+    ),
+    foreignLinking: true,
+  },
+};
+
+/** Starts both; the caller stops them. The relay's default alias has the upstream for its CA. */
+export async function startChain(options: ChainOptions = {}): Promise<Chain> {
+  const upstream = await startTestGateway({
+    ...options.upstream,
+    aliases: { est: { registrationAuthorities }, ...options.upstream?.aliases },
+  });
+  const { files, backend } = await registrationAuthority(upstream);
+  const url = options.alias === undefined ? upstream.url : `${upstream.url}/${options.alias}`;
+  const { aliases, backends, ...relayOptions } = options.relay ?? {};
+  const relay = await startTestGateway({
+    ...relayOptions,
+    backends: { upstream: { ...backend, url, ...options.backend }, ...backends },
+    aliases: { est: { backend: 'upstream' }, ...aliases },
+    files: { ...files, ...options.relay?.files },
+  });
+  return {
+    relay,
+    upstream,
+    stop: async () => {
+      await relay.stop();
+      await upstream.stop();
+    },
+  };
+}

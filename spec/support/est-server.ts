@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { certsOnly } from '../../src/pkix/cms.ts';
+import { readCertificationRequest } from '../../src/pkix/pkcs10.ts';
+import { newRequest, openLocal, newCaTexts, signal } from '../ca/setup.ts';
+import { createServerCertificate } from '../../src/ca/local/create.ts';
+import { generateKeyPair } from './csr.ts';
+import { certificateDer, named } from './certificate.ts';
+import { certificateToPem } from '../../src/pkix/certificate.ts';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { privatePem } from './device.ts';
+
+/** A request as the server got it. */
+interface ReceivedEstRequest {
+  readonly operation: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+type Answer = (request: ReceivedEstRequest, response: ServerResponse) => void | Promise<void>;
+
+/** An EST server of somebody else, as small as it can be: it issues what it is asked for, unless a spec says otherwise. */
+export interface TestEstServer {
+  readonly url: string;
+  /** PEM of the root, of its TLS certificate and of what it issues. */
+  readonly trustAnchor: string;
+  /** A client certificate that it accepts, PEM. */
+  readonly client: { readonly cert: string; readonly key: string };
+  readonly requests: ReceivedEstRequest[];
+  readonly connections: ReadonlySet<Socket>;
+  /** Answers POST so from now on; undefined: issues again. */
+  answer(how: Answer | undefined): void;
+  /** The certificate for a CSR, as base64 of certs-only. */
+  issue(body: string): Promise<Buffer>;
+  stop(): Promise<void>;
+}
+
+/** Starts one on a free port. It knows repeats by the octets of the CSR. */
+export async function startEstServer(): Promise<TestEstServer> {
+  const texts = await newCaTexts();
+  const passphrase = texts.passphrase ?? '';
+  const local = await openLocal(texts);
+  const tls = await createServerCertificate({
+    issuingCertificate: texts.certificate,
+    issuingKey: texts.privateKey,
+    passphrase,
+    hostnames: ['localhost'],
+    now: new Date(),
+  });
+  const [root = ''] = texts.chain;
+  const requests: ReceivedEstRequest[] = [];
+  const connections = new Set<Socket>();
+  let answerPost: Answer | undefined;
+
+  async function issue(body: string): Promise<Buffer> {
+    const csr = readCertificationRequest(Buffer.from(body, 'base64'));
+    const idempotencyKey = createHash('sha256').update(csr.der).digest('hex');
+    const names = { subject: csr.subject, subjectAltName: csr.subjectAltName ?? [] };
+    const result = await local.ca.enroll({ ...newRequest(), ...names, csr, idempotencyKey }, signal);
+    if (result.status !== 'issued') throw new Error('The CA put the request off.');
+    return certsOnly([result.certificate]);
+  }
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const operation = request.url?.split('/').at(-1) ?? '';
+    const received = { operation, headers: request.headers, body: Buffer.concat(chunks).toString('latin1') };
+    requests.push(received);
+    if (operation === 'cacerts') {
+      sendPkcs7(response, certsOnly(await local.ca.caCertificates(signal)));
+      return;
+    }
+    if (answerPost !== undefined) await answerPost(received, response);
+    else sendPkcs7(response, await issue(received.body));
+  }
+
+  const server = createServer(
+    {
+      key: tls.key,
+      cert: tls.certificate + texts.certificate,
+      ca: [root, texts.certificate],
+      requestCert: true,
+      rejectUnauthorized: true,
+    },
+    (request, response) => {
+      serve(request, response).catch(() => response.destroy());
+    },
+  );
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.on('close', () => connections.delete(socket));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  const issuerKey = createPrivateKey({ key: texts.privateKey, passphrase });
+  const clientKey = await generateKeyPair('P-256');
+  const der = await certificateDer({
+    subject: named('gateway'),
+    issuer: named('Spec Issuing CA'),
+    issuerKey: { privateKey: issuerKey, publicKey: createPublicKey(issuerKey) },
+    key: clientKey,
+  });
+  return {
+    url: `https://localhost:${(server.address() as AddressInfo).port}/.well-known/est`,
+    trustAnchor: root,
+    client: { cert: certificateToPem(der), key: privatePem(clientKey.privateKey) },
+    requests,
+    connections,
+    answer: (how) => {
+      answerPost = how;
+    },
+    issue,
+    stop: async () => {
+      server.closeAllConnections();
+      server.close();
+      await local.close();
+    },
+  };
+}
+
+/** Answers with a certs-only message as the RFC's examples have it. */
+export function sendPkcs7(response: ServerResponse, message: Buffer): void {
+  const body = message.toString('base64').replace(/.{76}/g, '$&\n');
+  response.writeHead(200, {
+    'Content-Type': 'application/pkcs7-mime; smime-type=certs-only',
+    'Content-Transfer-Encoding': 'base64',
+    'Content-Length': body.length,
+  });
+  response.end(body);
+}

@@ -1,0 +1,55 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { SecureContextOptions } from 'node:tls';
+import type { ClientIdentity } from '../../identity.ts';
+import { readSecret } from '../../ops/secret.ts';
+import { certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
+import type { EstOptions } from './options.ts';
+
+/** By what the upstream knows the gateway, and its clients. */
+export interface EstCredentials {
+  /** Own key and certificate, and whom the gateway trusts. */
+  readonly tls: SecureContextOptions;
+  readonly certificate: Certificate;
+  /** Header fields of a request on behalf of a client. */
+  headersFor(identity: ClientIdentity | undefined): Readonly<Record<string, string>>;
+}
+
+/** Reads the files. Throws an Error with a plain sentence when they do not belong together. */
+export async function openEstCredentials({
+  trustAnchor,
+  clientCertificate,
+  basic,
+  identity: form,
+}: EstOptions): Promise<EstCredentials> {
+  const cert = await readFile(clientCertificate.certificate, 'utf8');
+  const pem = await readSecret(clientCertificate.privateKey);
+  const { passphrase: reference } = clientCertificate;
+  const passphrase = reference === undefined ? {} : { passphrase: await readSecret(reference) };
+  const [certificate] = certificatesFromPem(cert);
+  const key = createPrivateKey({ key: pem, ...passphrase });
+  if (certificate === undefined || !new X509Certificate(certificate.der).checkPrivateKey(key)) {
+    throw new Error(
+      'clientCertificate: the private key does not belong to the first certificate of the file.',
+    );
+  }
+  const authorization = basic && basicAuthorization(basic.username, await readSecret(basic.password));
+  return {
+    tls: { ca: await readFile(trustAnchor, 'utf8'), cert, key: pem, ...passphrase },
+    certificate,
+    headersFor: (client) => ({
+      ...(authorization !== undefined && { Authorization: authorization }),
+      ...(form === 'clientCert' && clientCertField(client)),
+    }),
+  };
+}
+
+function basicAuthorization(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+/** RFC 9440, section 2.1; nothing for a client that showed no certificate. */
+function clientCertField(client: ClientIdentity | undefined): Readonly<Record<string, string>> {
+  const certificate = client?.certificate?.certificate;
+  return certificate === undefined ? {} : { 'Client-Cert': `:${certificate.der.toString('base64')}:` };
+}

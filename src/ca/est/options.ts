@@ -1,0 +1,178 @@
+import type { SchemaObject } from 'ajv';
+
+/** The options of the driver, as the schema below completes them; times in seconds. */
+export interface EstOptions {
+  /** Of the upstream's EST, with its alias if it has one, without a slash at the end. */
+  readonly url: string;
+  /** Path of a PEM file. */
+  readonly trustAnchor: string;
+  readonly clientCertificate: {
+    /** Path of a PEM file: the certificate, then its intermediates. */
+    readonly certificate: string;
+    /** Secret reference to the PEM private key. */
+    readonly privateKey: string;
+    /** Secret reference. */
+    readonly passphrase?: string;
+  };
+  /** An HTTP user besides. */
+  readonly basic?: {
+    readonly username: string;
+    /** Secret reference. */
+    readonly password: string;
+  };
+  readonly identity: 'registrationAuthority' | 'clientCert';
+  readonly renewals: 'simpleenroll' | 'simplereenroll';
+  readonly linked: 'refuse' | 'send';
+  readonly retryAfter: number;
+  readonly timeouts: { readonly connect: number; readonly answer: number };
+  readonly limits: {
+    /** Octets of an answer. */
+    readonly maxResponse: number;
+    readonly concurrency: number;
+    readonly queue: number;
+  };
+  readonly circuitBreaker: { readonly failures: number; readonly pause: number };
+}
+
+const number = (title: string, description: string, most: number, byDefault: number): SchemaObject => ({
+  type: 'integer',
+  minimum: 1,
+  maximum: most,
+  default: byDefault,
+  title,
+  description,
+});
+
+/** JSON Schema of the options. */
+export const estOptionsSchema: SchemaObject = {
+  type: 'object',
+  title: 'EST',
+  description:
+    'A CA that speaks EST elsewhere, in another network, under another name or with another trust.',
+  properties: {
+    url: {
+      type: 'string',
+      pattern: '^https://[^/?#@\\s]+/\\.well-known/est(/[^/?#\\s]+)?$',
+      title: 'URL',
+      description: 'Where its EST is, such as https://ca.example/.well-known/est or .../est/ALIAS.',
+    },
+    trustAnchor: {
+      type: 'string',
+      format: 'file',
+      title: 'Trust anchor',
+      description: "PEM file: the CAs that the upstream's TLS certificate may come from.",
+    },
+    clientCertificate: {
+      type: 'object',
+      title: 'Client certificate',
+      description: 'The key and certificate by which the upstream knows the gateway.',
+      properties: {
+        certificate: {
+          type: 'string',
+          format: 'file',
+          title: 'Certificate file',
+          description: 'PEM: the certificate, then its intermediates.',
+        },
+        privateKey: {
+          type: 'string',
+          format: 'secret',
+          title: 'Private key',
+          description: 'PEM of its key. file:PATH or env:NAME.',
+        },
+        passphrase: {
+          type: 'string',
+          format: 'secret',
+          title: 'Passphrase',
+          description: 'Opens the private key. Left out: it is not encrypted. file:PATH or env:NAME.',
+        },
+      },
+      required: ['certificate', 'privateKey'],
+      additionalProperties: false,
+    },
+    basic: {
+      type: 'object',
+      title: 'HTTP user',
+      description: 'A user of HTTP Basic that the gateway is besides, where the upstream wants one.',
+      properties: {
+        username: {
+          type: 'string',
+          minLength: 1,
+          pattern: '^[^:]+$',
+          title: 'User name',
+          description: 'Without a colon.',
+        },
+        password: {
+          type: 'string',
+          format: 'secret',
+          title: 'Password',
+          description: 'file:PATH or env:NAME.',
+        },
+      },
+      required: ['username', 'password'],
+      additionalProperties: false,
+    },
+    identity: {
+      enum: ['registrationAuthority', 'clientCert'],
+      default: 'registrationAuthority',
+      title: 'Identity',
+      description:
+        "registrationAuthority: the upstream knows the gateway alone, and believes it (id-kp-cmcRA). clientCert: the device's certificate goes along in the header field Client-Cert (RFC 9440), for an upstream that takes the gateway for its proxy.",
+    },
+    renewals: {
+      enum: ['simpleenroll', 'simplereenroll'],
+      default: 'simpleenroll',
+      title: 'Renewals',
+      description:
+        'The operation that the upstream is asked for a renewal. Most let simplereenroll renew only the certificate that they see themselves, which is that of the gateway unless identity is clientCert.',
+    },
+    linked: {
+      enum: ['refuse', 'send'],
+      default: 'refuse',
+      title: 'Linked requests',
+      description:
+        'What becomes of a CSR with the channel binding of the session between device and gateway, which the gateway has verified and the upstream cannot: refused with 403, or sent to an upstream that lets it be.',
+    },
+    retryAfter: number(
+      'Retry-After in seconds',
+      'When a client shall ask again whose request waits at an upstream that does not say it.',
+      86_400,
+      300,
+    ),
+    timeouts: {
+      type: 'object',
+      title: 'Timeouts',
+      description: 'How long the upstream may take.',
+      default: {},
+      properties: {
+        connect: number('Connect', 'Seconds until a TLS connection must be there.', 300, 5),
+        answer: number('Answer', 'Seconds until an answer must be complete.', 3600, 15),
+      },
+      additionalProperties: false,
+    },
+    limits: {
+      type: 'object',
+      title: 'Limits',
+      description: 'How much is asked of the upstream and taken from it.',
+      default: {},
+      properties: {
+        maxResponse: number('Largest answer', 'Octets of an answer.', 104_857_600, 1_048_576),
+        concurrency: number('Requests at once', 'More than these wait.', 10_000, 200),
+        queue: number('Queue', 'Requests that may wait; for more: 503.', 100_000, 2000),
+      },
+      additionalProperties: false,
+    },
+    circuitBreaker: {
+      type: 'object',
+      title: 'Circuit breaker',
+      description: 'After failures in a row the upstream is left alone for a pause; clients get 503 at once.',
+      default: {},
+      properties: {
+        failures: number('Failures', 'Connections that failed and answers that did not come.', 1000, 10),
+        pause: number('Pause', 'Seconds until one request tries whether the upstream is back.', 3600, 10),
+      },
+      additionalProperties: false,
+    },
+  },
+  required: ['url', 'trustAnchor', 'clientCertificate'],
+  additionalProperties: false,
+};
