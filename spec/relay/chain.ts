@@ -16,8 +16,8 @@ export interface ChainOptions {
   readonly backend?: object;
   readonly relay?: TestGatewayOptions;
   readonly upstream?: TestGatewayOptions;
-  /** The alias of the upstream that the relay speaks to. */
-  readonly alias?: string;
+  /** The aliases of the upstream that aliases of the same names at the relay stand for, besides the default one. */
+  readonly further?: readonly string[];
 }
 
 const purposes = extension(
@@ -59,12 +59,21 @@ export async function startChain(options: ChainOptions = {}): Promise<Chain> {
     aliases: { est: { registrationAuthorities }, ...options.upstream?.aliases },
   });
   const { files, backend } = await registrationAuthority(upstream);
-  const url = options.alias === undefined ? upstream.url : `${upstream.url}/${options.alias}`;
   const { aliases, backends, ...relayOptions } = options.relay ?? {};
+  const further = options.further ?? [];
+  const backendFor = (url: string): object => ({ ...backend, url, ...options.backend });
   const relay = await startTestGateway({
     ...relayOptions,
-    backends: { upstream: { ...backend, url, ...options.backend }, ...backends },
-    aliases: { est: { backend: 'upstream' }, ...aliases },
+    backends: {
+      upstream: backendFor(upstream.url),
+      ...Object.fromEntries(further.map((name) => [name, backendFor(`${upstream.url}/${name}`)])),
+      ...backends,
+    },
+    aliases: {
+      est: { backend: 'upstream' },
+      ...Object.fromEntries(further.map((name) => [name, { backend: name }])),
+      ...aliases,
+    },
     files: { ...files, ...options.relay?.files },
   });
   return {

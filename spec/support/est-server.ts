@@ -31,15 +31,15 @@ export interface TestEstServer {
   readonly client: { readonly cert: string; readonly key: string };
   readonly requests: ReceivedEstRequest[];
   readonly connections: ReadonlySet<Socket>;
-  /** Answers POST so from now on; undefined: issues again. */
+  /** Answers POST and csrattrs so from now on; undefined: issues again, and has no attributes to ask for. */
   answer(how: Answer | undefined): void;
   /** The certificate for a CSR, as base64 of certs-only. */
   issue(body: string): Promise<Buffer>;
   stop(): Promise<void>;
 }
 
-/** Starts one on a free port. It knows repeats by the octets of the CSR. */
-export async function startEstServer(): Promise<TestEstServer> {
+/** Starts one, on a free port unless one is named. It knows repeats by the octets of the CSR. */
+export async function startEstServer(port = 0): Promise<TestEstServer> {
   const texts = await newCaTexts();
   const passphrase = texts.passphrase ?? '';
   const local = await openLocal(texts);
@@ -75,6 +75,7 @@ export async function startEstServer(): Promise<TestEstServer> {
       return;
     }
     if (answerPost !== undefined) await answerPost(received, response);
+    else if (operation === 'csrattrs') response.writeHead(204).end();
     else sendPkcs7(response, await issue(received.body));
   }
 
@@ -94,7 +95,7 @@ export async function startEstServer(): Promise<TestEstServer> {
     connections.add(socket);
     socket.on('close', () => connections.delete(socket));
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
 
   const issuerKey = createPrivateKey({ key: texts.privateKey, passphrase });

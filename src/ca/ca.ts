@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import type { Readable } from 'node:stream';
 import type { ClientIdentity, EnrollmentCodes } from '../identity.ts';
 import type { Log } from '../ops/log.ts';
 import type { Certificate } from '../pkix/certificate.ts';
@@ -63,6 +64,42 @@ export type EnrollmentResult =
       readonly retryAfter: number;
     };
 
+/** Operations whose answers a CA that speaks EST itself can give in its own octets. */
+export const relayedOperations = ['cacerts', 'csrattrs', 'simpleenroll', 'simplereenroll'] as const;
+export type RelayedOperation = (typeof relayedOperations)[number];
+
+/** An answer of a CA that speaks EST, as it comes in. */
+export interface RelayedAnswer {
+  /** Content-Type, and what else describes the body. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Fails when the CA breaks off. Destroying it ends the request. */
+  readonly body: Readable;
+}
+
+/** What such a CA answers to an enrolment. */
+export type RelayedEnrollment =
+  | Extract<EnrollmentResult, { readonly status: 'pending' }>
+  | {
+      readonly status: 'relayed';
+      readonly answer: RelayedAnswer;
+      /** The certificate, DER, in the whole body. Throws `ca_bad_answer`. */
+      readonly certificateIn: (body: Buffer) => Buffer;
+    };
+
+/** A CA whose answers go to clients as they are. When `signal` aborts, the request to the CA ends at once. */
+export interface Relay {
+  /** Those that are answered so; the others are the methods of the CA. */
+  readonly operations: ReadonlySet<string>;
+  /** Undefined: the CA has nothing to say. */
+  get(operation: 'cacerts' | 'csrattrs', signal: AbortSignal): Promise<RelayedAnswer | undefined>;
+  /** As `enroll`; with the reference that `pending` gave, as `resume`. */
+  enroll(
+    request: EnrollmentRequest,
+    reference: string | undefined,
+    signal: AbortSignal,
+  ): Promise<RelayedEnrollment>;
+}
+
 /** What somebody may be for the CA, beside a device. */
 export const operatorRoles = ['registration-authority', 'cmc-signer'] as const;
 export type OperatorRole = (typeof operatorRoles)[number];
@@ -113,6 +150,9 @@ export interface CertificationAuthority {
     fullPkiRequest: Buffer,
     signal: AbortSignal,
   ): Promise<EnrollmentResult>;
+
+  /** For a CA that speaks EST itself. */
+  readonly relay?: Relay;
 
   /** Asks again for a pending request by its reference; `request` is the device's repeat. */
   resume?(reference: string, request: EnrollmentRequest, signal: AbortSignal): Promise<EnrollmentResult>;

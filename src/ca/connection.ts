@@ -1,4 +1,4 @@
-import axios, { isAxiosError, type AxiosInstance, type AxiosResponse } from 'axios';
+import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
 import { Agent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
@@ -87,7 +87,12 @@ export function createConnection({ peer, tls, timeouts, limits }: ConnectionOpti
   };
 }
 
-function createAgent(tls: SecureContextOptions, connectTimeout: number, maxFreeSockets: number): Agent {
+/** Connections that stay open for the next request; one that is not there after `connectTimeout` milliseconds fails. */
+export function createAgent(
+  tls: SecureContextOptions,
+  connectTimeout: number,
+  maxFreeSockets: number,
+): Agent {
   const agent = new Agent({ ...tls, keepAlive: true, timeout: idleTimeout, maxFreeSockets });
   const connect = agent.createConnection.bind(agent);
   agent.createConnection = (options, callback) => {
@@ -134,7 +139,7 @@ function startDeadline(
 }
 
 /** The server did not answer in the time that it has. */
-class AnswerTimeout extends Error {}
+export class AnswerTimeout extends Error {}
 
 /** Whether an error says that the server itself is down or hangs, not that a caller was out of time. */
 export function isServerFailure(error: unknown): boolean {
@@ -147,21 +152,26 @@ export function isServerFailure(error: unknown): boolean {
 function toAnswer({ status, headers, data }: AxiosResponse<Buffer>): HttpAnswer {
   const header = (name: string): string => String(headers[name] ?? '');
   const [mediaType = ''] = header('content-type').split(';');
-  const seconds = /^\d{1,6}$/.exec(header('retry-after'))?.[0];
   return {
     status,
     mediaType: mediaType.trim().toLowerCase(),
     body: data,
-    retryAfter: seconds === undefined ? undefined : Number(seconds),
+    retryAfter: wholeSeconds(header('retry-after')),
   };
 }
 
-/** The request stays out of the cause: it may hold an enrolment code or a token. */
-function toEstError(peer: string, thrown: unknown, signal: AbortSignal): EstError {
-  if (signal.aborted) {
-    return new EstError('ca_timeout', `${peer} did not answer in time.`, { cause: signal.reason });
+/** The value of Retry-After; undefined for a date and for what is none. */
+export function wholeSeconds(value = ''): number | undefined {
+  return /^\d{1,6}$/.test(value) ? Number(value) : undefined;
+}
+
+/** What a failure to send or to receive means. The request stays out of the cause: it may hold an enrolment code or a token. */
+export function toEstError(peer: string, thrown: unknown, signal: AbortSignal): EstError {
+  const late = signal.aborted ? (signal.reason as unknown) : thrown;
+  if (signal.aborted || thrown instanceof AnswerTimeout) {
+    return new EstError('ca_timeout', `${peer} did not answer in time.`, { cause: late });
   }
-  const { message, code = '' } = isAxiosError(thrown) ? thrown : { message: String(thrown) };
+  const { message, code = '' } = thrown as NodeJS.ErrnoException;
   const cause = Object.assign(new Error(message), { code });
   if (message.startsWith('maxContentLength')) {
     return new EstError('ca_bad_answer', `The answer of ${peer} is larger than limits.maxResponse.`, {

@@ -23,6 +23,9 @@ export const estBackendText = `  # A CA that speaks EST elsewhere: in another ne
     #renewals: simpleenroll
     # A CSR with the channel binding between device and gateway, which the upstream cannot verify: refuse or send.
     #linked: refuse
+    # Operations whose answers go to the client octet for octet, while they come in: cacerts, csrattrs, simpleenroll,
+    # simplereenroll. Answers of the others are read and written anew; csrattrs then says what the alias's policy demands.
+    #relay: [csrattrs]
     # Seconds after which a client whose request waits shall ask again, where the upstream does not say.
     #retryAfter: 300
     #timeouts:

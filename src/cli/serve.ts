@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import type { Configuration } from '../config/configuration.ts';
 import { loadConfiguration } from '../config/load.ts';
-import { createLog } from '../ops/log.ts';
+import { createLog, type Log } from '../ops/log.ts';
 import { startGateway } from '../server.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
 
@@ -23,6 +23,7 @@ export function addServeCommand(program: Command): void {
 export async function serve(configuration: Configuration): Promise<void> {
   keepYoungGenerationSmall();
   const log = createLog(configuration.logging);
+  logWarnings(log);
   const gateway = await startGateway(configuration, log);
   const stopped = untilSignal();
   const { estUrl, proxyPlace: proxy, httpUrl: http } = gateway;
@@ -40,6 +41,14 @@ export async function serve(configuration: Configuration): Promise<void> {
  */
 function keepYoungGenerationSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
+}
+
+/** What Node warns of becomes lines of the log, but for the old function that http-proxy uses (DEP0060). */
+function logWarnings(log: Log): void {
+  process.removeAllListeners('warning');
+  process.on('warning', (warning: Error & { readonly code?: string }) => {
+    if (warning.code !== 'DEP0060') log.warn('A warning of Node', { error: warning });
+  });
 }
 
 /** Ctrl-C arrives twice, from the terminal and from a parent that passes it on: within these milliseconds it is one. */

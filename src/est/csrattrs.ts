@@ -1,12 +1,13 @@
 import type { EstRequest, EstResponse } from './message.ts';
+import { relayedAnswer } from './relayed-answer.ts';
 
 /**
  * What a CSR should hold (RFC 7030, section 4.5): anyone may ask. Nothing demanded is 204, since small clients
  * stumble over an empty list.
  */
-export function csrattrs({ alias }: EstRequest): Promise<EstResponse> {
-  const body = alias.policy.csrAttributes;
-  return Promise.resolve(
-    body === undefined ? { status: 'empty' } : { status: 'ok', mediaType: 'application/csrattrs', body },
-  );
+export async function csrattrs(request: EstRequest): Promise<EstResponse> {
+  const relayed = await relayedAnswer(request, 'csrattrs');
+  if (relayed !== undefined) return relayed;
+  const body = request.alias.policy.csrAttributes;
+  return body === undefined ? { status: 'empty' } : { status: 'ok', mediaType: 'application/csrattrs', body };
 }

@@ -50,6 +50,18 @@ export async function enroll(
   request: EstRequest,
   permitted: PermittedEnrollment,
 ): Promise<EnrollmentOutcome> {
+  const begun = await begin(request, permitted);
+  return begun.status === 'begun' ? await askCa(request, begun.record, permitted) : begun;
+}
+
+/** A record that waits for the CA's word. */
+export type UnfinishedEnrollment = Extract<OpenedEnrollment, { readonly state: 'opened' | 'pending' }>;
+
+/** Records the request, unless an earlier one that was the same says what becomes of it. */
+export async function begin(
+  request: EstRequest,
+  permitted: PermittedEnrollment,
+): Promise<EnrollmentOutcome | { readonly status: 'begun'; readonly record: UnfinishedEnrollment }> {
   const subject = nameToString(permitted.names.subject);
   request.annotate({ subject, registrationAuthority: permitted.identity.registrationAuthority?.name });
   pass(request.alias.policy.examine(viewOf(request, permitted)));
@@ -83,7 +95,7 @@ export async function enroll(
       throw tooManyPending(opened.of);
     case 'opened':
     case 'pending':
-      return await askCa(request, opened, permitted);
+      return { status: 'begun', record: opened };
   }
 }
 
@@ -92,37 +104,52 @@ function viewOf({ alias, address }: EstRequest, permitted: PermittedEnrollment):
   return createView({ alias: alias.name, clientAddress: address, ...permitted });
 }
 
-/** A record that waits for the CA's word. */
-type UnfinishedEnrollment = Extract<OpenedEnrollment, { readonly state: 'opened' | 'pending' }>;
-
 async function askCa(
   request: EstRequest,
   opened: UnfinishedEnrollment,
   permitted: PermittedEnrollment,
 ): Promise<EnrollmentOutcome> {
-  const { journal } = request;
   try {
     const result = await answerOfCa(request, opened, permitted);
     if (result.status === 'pending') {
       if (permitted.operation === 'serverkeygen') throw cannotWait();
-      await journal.pending(opened.id, result.reference, new Date());
+      await request.journal.pending(opened.id, result.reference, new Date());
       return result;
     }
-    const { certificates } = await request.alias.caCertificates.current(request.signal);
-    const issued = readIssuedCertificate(result.certificate, permitted.csr, certificates, request.receivedAt);
-    const { fullPkiResponse } = result;
-    if (fullPkiResponse !== undefined) checkFullPkiResponse(fullPkiResponse, issued);
-    const { der, serialNumber, notAfter } = issued;
-    await journal.issued(opened.id, { certificate: der, serialNumber, notAfter }, new Date());
-    request.annotate({ serialNumber });
-    return { status: 'issued', certificate: der, fullPkiResponse };
+    const certificate = await recordIssued(request, opened, permitted, result);
+    return { status: 'issued', certificate, fullPkiResponse: result.fullPkiResponse };
   } catch (thrown) {
-    const error = toEstError(thrown);
-    await (isFinal(error)
-      ? journal.refused(opened.id, error.code, new Date())
-      : journal.failed(opened.id, error.code, new Date()));
-    throw error;
+    throw await recordFailure(request, opened, thrown);
   }
+}
+
+/** Believes what the CA says it has issued if it can be, records it, and gives it, DER. Throws `ca_bad_answer`. */
+export async function recordIssued(
+  request: EstRequest,
+  opened: UnfinishedEnrollment,
+  { csr }: PermittedEnrollment,
+  answer: Omit<Extract<EnrollmentResult, { readonly status: 'issued' }>, 'status'>,
+): Promise<Buffer> {
+  const { certificates } = await request.alias.caCertificates.current(request.signal);
+  const issued = readIssuedCertificate(answer.certificate, csr, certificates, request.receivedAt);
+  if (answer.fullPkiResponse !== undefined) checkFullPkiResponse(answer.fullPkiResponse, issued);
+  const { der, serialNumber, notAfter } = issued;
+  await request.journal.issued(opened.id, { certificate: der, serialNumber, notAfter }, new Date());
+  request.annotate({ serialNumber });
+  return der;
+}
+
+/** Records that nothing came of it, and gives what to throw. */
+export async function recordFailure(
+  { journal }: EstRequest,
+  { id }: UnfinishedEnrollment,
+  thrown: unknown,
+): Promise<EstError> {
+  const error = toEstError(thrown);
+  await (isFinal(error)
+    ? journal.refused(id, error.code, new Date())
+    : journal.failed(id, error.code, new Date()));
+  return error;
 }
 
 /** A CA that has lost `resume`, since it was configured anew, is asked as at first; the idempotency key is the same. */
@@ -235,7 +262,8 @@ function repeatWindow({ receivedAt, repeatWindow: seconds, deadline, pending }: 
   };
 }
 
-function toCaRequest(
+/** What the CA is asked. */
+export function toCaRequest(
   request: EstRequest,
   { operation, identity, renewed, csr, names }: PermittedEnrollment,
   opened: UnfinishedEnrollment,

@@ -1,5 +1,6 @@
 import type { Credentials } from '../auth/auth.ts';
 import type { ChannelBinding } from '../auth/channel-binding.ts';
+import type { RelayedAnswer } from '../ca/ca.ts';
 import type { EstError } from '../errors.ts';
 import type { TrustAnchorKind } from '../identity.ts';
 import type { EnrollmentJournal, PendingLimits } from '../store/store.ts';
@@ -27,6 +28,8 @@ export interface EstRequest {
   readonly cipherStrength: () => number;
   /** Aborts when the time for this request is over. */
   readonly signal: AbortSignal;
+  /** Aborts when the client goes away before it has the answer. */
+  readonly clientGone: () => AbortSignal;
   /**
    * Reads the body once, in the media type that the operation demands (with its parameters, if it names any), and
    * gives its DER octets. Throws `unsupported_media_type`, `payload_too_large` or `malformed_request`.
@@ -77,6 +80,11 @@ export type EstResponse =
       readonly retryAfter: number;
       /** Left out: a sentence for people. */
       readonly content?: Content;
+    }
+  | {
+      /** The CA's own answer, on its way. */
+      readonly status: 'relayed';
+      readonly answer: RelayedAnswer;
     }
   | {
       /** Refused, in the operation's own format (RFC 7030, section 4.3.2). */

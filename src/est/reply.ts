@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import { addAbortSignal } from 'node:stream';
+import type { RelayedAnswer } from '../ca/ca.ts';
 import type { EstError } from '../errors.ts';
 import type { Alias } from './alias.ts';
 import { encodeBase64, type LineWrap } from './base64.ts';
@@ -24,7 +27,7 @@ export function operationReply(
   request: IncomingMessage,
   alias: Alias,
   requestId: string,
-  outcome: EstResponse,
+  outcome: Exclude<EstResponse, { readonly status: 'relayed' }>,
 ): Reply {
   switch (outcome.status) {
     case 'ok':
@@ -148,6 +151,28 @@ function namesProblemJson(accept: string): boolean {
       type === 'application/problem+json' && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter))
     );
   });
+}
+
+/**
+ * Sends the CA's own answer while it comes in. Throws what its body fails with; `response.headersSent` tells whether the
+ * client has a part of it, and must not take that for all.
+ */
+export async function sendRelayed(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { headers, body }: RelayedAnswer,
+  gone: AbortSignal,
+): Promise<void> {
+  addAbortSignal(gone, body);
+  for await (const chunk of body) {
+    if (!response.headersSent) {
+      const cacheControl = request.method === 'POST' ? 'no-store' : 'no-cache';
+      const close = isBound(request) ? { Connection: 'close' } : {};
+      response.writeHead(200, { ...headers, 'Cache-Control': cacheControl, ...close });
+    }
+    if (!response.write(chunk)) await once(response, 'drain', { signal: gone });
+  }
+  response.end();
 }
 
 /** How long a client may go on sending a body that nobody reads, so that it can read the reply: milliseconds. */

@@ -2,6 +2,7 @@ import express, { type NextFunction, type Request, type Response } from 'express
 import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { Credentials } from '../auth/auth.ts';
+import type { RelayedAnswer } from '../ca/ca.ts';
 import { EstError, toEstError } from '../errors.ts';
 import type { Log } from '../ops/log.ts';
 import { reservedNames } from '../reserved-names.ts';
@@ -10,7 +11,7 @@ import type { Alias } from './alias.ts';
 import { decodeBody } from './body.ts';
 import type { EstRequest, RequestFacts } from './message.ts';
 import { operations, type Operation } from './operations.ts';
-import { errorReply, operationReply, send, type Reply } from './reply.ts';
+import { errorReply, operationReply, send, sendRelayed, type Reply } from './reply.ts';
 import { checkFraming, credentialsOf, readBody } from './request.ts';
 import type { Transport } from './transport.ts';
 
@@ -72,6 +73,10 @@ export function createEstHandler(service: EstService): RequestListener {
       const deadline = startDeadline(service.limits.requestTimeout);
       const estRequest = toEstRequest(service, alias, request, response, credentials, deadline.signal);
       const outcome = await operation.handle(estRequest).finally(deadline.clear);
+      if (outcome.status === 'relayed') {
+        await relay(request, response, outcome.answer, estRequest.clientGone());
+        return;
+      }
       const reply = operationReply(request, alias, estRequest.id, outcome);
       if (outcome.status === 'refused') finish(request, response, reply, outcome.error.code, outcome.error);
       else finish(request, response, reply, outcome.status);
@@ -94,6 +99,28 @@ export function createEstHandler(service: EstService): RequestListener {
     finish(request, response, errorReply(request, alias, error, id), error.code, error);
   });
 
+  /** Throws while the client can still have another answer. */
+  async function relay(
+    request: Request,
+    response: EstExpressResponse,
+    answer: RelayedAnswer,
+    gone: AbortSignal,
+  ): Promise<void> {
+    try {
+      await sendRelayed(request, response, answer, gone);
+      record(request, response, 200, 'ok');
+    } catch (thrown) {
+      if (gone.aborted) {
+        record(request, response, 200, 'client_gone');
+        return;
+      }
+      if (!response.headersSent) throw thrown;
+      response.destroy();
+      const error = toEstError(thrown);
+      record(request, response, error.status, error.code, error);
+    }
+  }
+
   function finish(
     request: Request,
     response: EstExpressResponse,
@@ -101,19 +128,30 @@ export function createEstHandler(service: EstService): RequestListener {
     outcome: string,
     error?: EstError,
   ): void {
-    const { id, startedAt, address, facts } = response.locals.exchange;
     send(request, response, reply, service.limits.bodyBytes);
+    record(request, response, reply.status, outcome, error);
+  }
+
+  /** The one log line of a request. */
+  function record(
+    request: Request,
+    response: EstExpressResponse,
+    status: number,
+    outcome: string,
+    error?: EstError,
+  ): void {
+    const { id, startedAt, address, facts } = response.locals.exchange;
     const fields = {
       requestId: id,
       method: request.method,
       ...facts,
       outcome,
-      status: reply.status,
+      status,
       milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
       address,
       ...(error === undefined ? {} : { reason: error.message, ...error.refusedBy }),
     };
-    if (reply.status < 500) service.log.info('request', fields);
+    if (status < 500) service.log.info('request', fields);
     else service.log.error('request', { ...fields, error: error?.cause });
   }
 
@@ -178,6 +216,7 @@ function toEstRequest(
     address: exchange.address,
     channelBinding: () => transport.channelBinding(request),
     cipherStrength: () => transport.cipherStrength(request),
+    clientGone: () => clientGone(response),
     signal,
     readBody: async (mediaType) =>
       decodeBody(
@@ -188,6 +227,16 @@ function toEstRequest(
       exchange.facts = { ...exchange.facts, ...facts };
     },
   };
+}
+
+function clientGone(response: Response): AbortSignal {
+  const controller = new AbortController();
+  const end = (): void => {
+    if (!response.writableFinished) controller.abort(new Error('The client has gone away.'));
+  };
+  if (response.closed) end();
+  response.once('close', end);
+  return controller.signal;
 }
 
 /** As AbortSignal.timeout, but the timer does not outlive the request, which would keep all of it in memory. */

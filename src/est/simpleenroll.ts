@@ -2,8 +2,8 @@ import { checkChannelBinding } from '../auth/channel-binding.ts';
 import { readCertificationRequest } from '../pkix/pkcs10.ts';
 import { permitEnrollment } from '../policy/policy.ts';
 import { identify } from './enrollment-code.ts';
-import { enroll, enrolled } from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
+import { enrollAndAnswer } from './relayed-enrollment.ts';
 
 /** A first certificate, or another one, for an authenticated client (RFC 7030, section 4.2.1). */
 export async function simpleenroll(request: EstRequest): Promise<EstResponse> {
@@ -16,6 +16,5 @@ export async function simpleenroll(request: EstRequest): Promise<EstResponse> {
   checkChannelBinding(csr, request.channelBinding, identity);
   const names = permitEnrollment(alias.policy, identity, csr);
   const otpUser = await alias.verifyOtp(csr, identity);
-  const result = await enroll(request, { operation: 'simpleenroll', identity, otpUser, csr, names });
-  return enrolled(result);
+  return await enrollAndAnswer(request, { operation: 'simpleenroll', identity, otpUser, csr, names });
 }

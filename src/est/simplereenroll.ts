@@ -5,8 +5,8 @@ import type { Certificate } from '../pkix/certificate.ts';
 import { readCertificationRequest } from '../pkix/pkcs10.ts';
 import { permitRenewal } from '../policy/policy.ts';
 import { withoutCode } from './enrollment-code.ts';
-import { enroll, enrolled } from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
+import { enrollAndAnswer } from './relayed-enrollment.ts';
 import { findRenewedCertificate, inOrderOf } from './renewed-certificate.ts';
 
 /**
@@ -25,7 +25,7 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
   if (current.notAfter < request.receivedAt) request.annotate({ expiredAt: current.notAfter.toISOString() });
   const names = permitRenewal(alias.policy, identity, current, csr, request.receivedAt);
   const otpUser = await alias.verifyOtp(csr, identity);
-  const result = await enroll(request, {
+  return await enrollAndAnswer(request, {
     operation: 'simplereenroll',
     renewed: current,
     identity,
@@ -33,7 +33,6 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
     csr,
     names,
   });
-  return enrolled(result);
 }
 
 /** Only the EST CA's own certificates are renewed, never a vendor's (RFC 7030, section 4.2.2). */

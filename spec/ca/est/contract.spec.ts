@@ -28,6 +28,7 @@ async function openEst(server: TestEstServer, changes: Partial<EstOptions> = {})
       identity: 'registrationAuthority',
       renewals: 'simpleenroll',
       linked: 'refuse',
+      relay: [],
       retryAfter: 300,
       timeouts: { connect: 5, answer: 15 },
       limits: { maxResponse: 1_048_576, concurrency: 200, queue: 2000 },

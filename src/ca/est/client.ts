@@ -1,14 +1,17 @@
+import type { Readable } from 'node:stream';
 import { EstError } from '../../errors.ts';
 import { createCircuitBreaker } from '../../ops/circuit-breaker.ts';
 import { createGate } from '../../ops/gate.ts';
 import type { Log } from '../../ops/log.ts';
-import { createConnection, isServerFailure, type HttpAnswer } from '../connection.ts';
+import type { RelayedAnswer } from '../ca.ts';
+import { createConnection, isServerFailure, wholeSeconds, type HttpAnswer } from '../connection.ts';
 import type { EstCredentials } from './credentials.ts';
 import type { EstOptions } from './options.ts';
+import { createRelayConnection, type IncomingAnswer } from './relay.ts';
 
 /** A request to the upstream. */
 export interface EstCall {
-  readonly operation: 'cacerts' | 'simpleenroll' | 'simplereenroll' | 'fullcmc';
+  readonly operation: 'cacerts' | 'csrattrs' | 'simpleenroll' | 'simplereenroll' | 'fullcmc';
   /** What is posted, DER; undefined: GET. */
   readonly body?: Buffer;
   readonly headers: Readonly<Record<string, string>>;
@@ -21,15 +24,24 @@ export type EstAnswer =
   | { readonly status: 'ok'; /** DER, or BER. */ readonly body: Buffer }
   | { readonly status: 'accepted'; /** Whole seconds. */ readonly retryAfter: number };
 
+/** The same, while it comes in. */
+type RelayedEstAnswer =
+  | { readonly status: 'ok'; readonly answer: RelayedAnswer }
+  | { readonly status: 'empty' }
+  | Extract<EstAnswer, { readonly status: 'accepted' }>;
+
 /** The EST of the upstream. */
 export interface EstClient {
   /** Asks once. Throws an EstError for everything that is not an answer, after a line in the log. */
   call(call: EstCall, signal: AbortSignal): Promise<EstAnswer>;
+  /** As `call`, and reads nothing of a good answer but its header. */
+  relay(call: EstCall, signal: AbortSignal): Promise<RelayedEstAnswer>;
   close(): void;
 }
 
 const mediaTypes = {
   cacerts: undefined,
+  csrattrs: undefined,
   simpleenroll: 'application/pkcs10',
   simplereenroll: 'application/pkcs10',
   fullcmc: 'application/pkcs7-mime; smime-type=CMC-request',
@@ -42,7 +54,9 @@ export function createEstClient(
   { name, log }: { readonly name: string; readonly log: Log },
 ): EstClient {
   const { timeouts, limits } = options;
-  const connection = createConnection({ peer: 'The EST server', tls, timeouts, limits });
+  const connectionOptions = { peer: 'The EST server', tls, timeouts, limits };
+  const connection = createConnection(connectionOptions);
+  const relayConnection = createRelayConnection(connectionOptions);
   const gate = createGate(limits);
   const breaker = createCircuitBreaker({
     ...options.circuitBreaker,
@@ -55,49 +69,107 @@ export function createEstClient(
     },
   });
 
-  async function send({ operation, body, headers }: EstCall, signal: AbortSignal): Promise<HttpAnswer> {
-    const url = `${options.url}/${operation}`;
-    const accept = { Accept: 'application/pkcs7-mime', 'User-Agent': 'est-gateway', ...headers };
-    if (body === undefined) return await connection.send({ method: 'GET', url, headers: accept }, signal);
-    return await connection.send(
-      {
-        method: 'POST',
-        url,
-        headers: {
-          ...accept,
-          'Content-Type': mediaTypes[operation] ?? '',
-          'Content-Transfer-Encoding': 'base64',
-        },
-        body: body.toString('base64'),
-      },
-      signal,
-    );
+  async function guarded<Answer>(
+    { operation, requestId }: EstCall,
+    signal: AbortSignal,
+    send: () => Promise<Answer>,
+  ): Promise<Answer> {
+    return await gate
+      .run(signal, async () => await breaker.run(send))
+      .catch((error: unknown) => {
+        const fields = { backend: name, requestId, operation };
+        log.error('The EST server could not be asked.', { ...fields, error, advice: adviceFor(error) });
+        throw error;
+      });
+  }
+
+  /** What the upstream said in words stays in the log. */
+  function refuse({ operation, requestId }: EstCall, answer: RefusingAnswer): EstError {
+    const { error, isOurs } = refusalOf(answer);
+    const fields = { backend: name, requestId, operation, status: answer.status };
+    const said = { ...fields, answer: answer.body.toString('utf8', 0, mostSaid) };
+    if (isOurs) log.error('The EST server refuses the gateway itself; its operator has to look.', said);
+    else log.warn('The EST server refuses a request.', said);
+    return error;
   }
 
   return {
     async call(call, signal) {
-      const { operation, requestId } = call;
-      const fields = { backend: name, requestId, operation };
-      const answer = await gate
-        .run(signal, async () => await breaker.run(async () => await send(call, signal)))
-        .catch((error: unknown) => {
-          log.error('The EST server could not be asked.', { ...fields, error, advice: adviceFor(error) });
-          throw error;
-        });
+      const { method, url, headers, body } = toHttp(options.url, call);
+      const posted = body === undefined ? {} : { body };
+      const answer = await guarded(
+        call,
+        signal,
+        async () => await connection.send({ method, url, headers, ...posted }, signal),
+      );
       if (answer.status === 202) {
         return { status: 'accepted', retryAfter: answer.retryAfter ?? options.retryAfter };
       }
-      if (answer.status === 200) return { status: 'ok', body: decode(answer) };
-      const { error, isOurs } = refusalOf(answer);
-      const said = { ...fields, status: answer.status, answer: answer.body.toString('utf8', 0, 300) };
-      if (isOurs) log.error('The EST server refuses the gateway itself; its operator has to look.', said);
-      else log.warn('The EST server refuses a request.', said);
-      throw error;
+      if (answer.status === 200) return { status: 'ok', body: decode(answer.body) };
+      throw refuse(call, answer);
     },
+
+    async relay(call, signal) {
+      const { url, headers, body } = toHttp(options.url, call);
+      const answer = await guarded(
+        call,
+        signal,
+        async () => await relayConnection.send({ url, headers, body }, signal),
+      );
+      const { status } = answer;
+      if (status === 200) return { status: 'ok', answer: toRelayed(answer) };
+      const retryAfter = wholeSeconds(answer.headers['retry-after']);
+      const said = await firstOctets(answer.body);
+      if (status === 202) return { status: 'accepted', retryAfter: retryAfter ?? options.retryAfter };
+      // RFC 7030, section 4.5.1: an EST server need not have attributes to ask for, nor the operation.
+      if (call.operation === 'csrattrs' && (status === 204 || status === 404)) return { status: 'empty' };
+      throw refuse(call, { status, body: said, retryAfter });
+    },
+
     close() {
       connection.close();
+      relayConnection.close();
     },
   };
+}
+
+interface HttpCall {
+  readonly method: 'GET' | 'POST';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+}
+
+function toHttp(base: string, { operation, body, headers }: EstCall): HttpCall {
+  const url = `${base}/${operation}`;
+  const accept = operation === 'csrattrs' ? 'application/csrattrs' : 'application/pkcs7-mime';
+  const common = { Accept: accept, 'User-Agent': 'est-gateway', ...headers };
+  if (body === undefined) return { method: 'GET', url, headers: common, body };
+  const type = { 'Content-Type': mediaTypes[operation] ?? '', 'Content-Transfer-Encoding': 'base64' };
+  return { method: 'POST', url, headers: { ...common, ...type }, body: body.toString('base64') };
+}
+
+/** Octets of a refusal that stand in the log. */
+const mostSaid = 300;
+
+/** The beginning of what no client is given; the rest is not read. */
+async function firstOctets(body: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    if (Buffer.concat(chunks).length >= mostSaid) break;
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Of its header goes on what tells how to read the body. */
+function toRelayed({ headers: received, body }: IncomingAnswer): RelayedAnswer {
+  const fields = ['Content-Type', 'Content-Transfer-Encoding', 'Content-Length'];
+  const headers = fields.flatMap((field) => {
+    const value = received[field.toLowerCase()];
+    return typeof value === 'string' ? [[field, value] as const] : [];
+  });
+  return { headers: Object.fromEntries(headers), body };
 }
 
 function adviceFor(error: unknown): string | undefined {
@@ -106,7 +178,7 @@ function adviceFor(error: unknown): string | undefined {
 }
 
 /** Base64 with white space anywhere, as RFC 8951 has it, or what some servers send: DER itself. */
-function decode({ body }: HttpAnswer): Buffer {
+export function decode(body: Buffer): Buffer {
   return body[0] === 0x30 ? body : Buffer.from(body.toString('latin1'), 'base64');
 }
 
@@ -116,8 +188,9 @@ interface Refusal {
   readonly isOurs: boolean;
 }
 
-/** What the upstream said in words stays in the log. */
-function refusalOf({ status, retryAfter }: HttpAnswer): Refusal {
+type RefusingAnswer = Pick<HttpAnswer, 'status' | 'body' | 'retryAfter'>;
+
+function refusalOf({ status, retryAfter }: RefusingAnswer): Refusal {
   const cause = new Error(`The EST server answered ${status}.`);
   const later = { cause, ...(retryAfter !== undefined && { retryAfter }) };
   switch (status) {

@@ -11,8 +11,9 @@ import type {
   CertificationAuthorityServices,
   EnrollmentRequest,
   EnrollmentResult,
+  Relay,
 } from '../ca.ts';
-import { createEstClient, type EstAnswer, type EstCall, type EstClient } from './client.ts';
+import { createEstClient, decode, type EstAnswer, type EstCall, type EstClient } from './client.ts';
 import { openEstCredentials, type EstCredentials } from './credentials.ts';
 import { estOptionsSchema, type EstOptions } from './options.ts';
 
@@ -61,17 +62,18 @@ function createEstAuthority(
     );
   }
 
+  function operationFor({ operation }: EnrollmentRequest): 'simpleenroll' | 'simplereenroll' {
+    return operation === 'simplereenroll' ? options.renewals : 'simpleenroll';
+  }
+
   /** `csr` is what the upstream gets: of one request always the same octets. */
   async function enroll(
     csr: Buffer,
     request: EnrollmentRequest,
     signal: AbortSignal,
   ): Promise<EnrollmentResult> {
-    const operation = request.operation === 'simplereenroll' ? options.renewals : 'simpleenroll';
-    const answer = await post({ operation, body: csr }, request, signal);
-    if (answer.status === 'accepted') {
-      return { status: 'pending', reference: csr.toString('base64'), retryAfter: answer.retryAfter };
-    }
+    const answer = await post({ operation: operationFor(request), body: csr }, request, signal);
+    if (answer.status === 'accepted') return pending(csr, answer);
     return { status: 'issued', certificate: leafOf(certificatesIn(answer.body), request).der };
   }
 
@@ -80,18 +82,51 @@ function createEstAuthority(
       { operation: 'cacerts', headers: credentials.headersFor(undefined) },
       signal,
     );
-    if (answer.status === 'accepted') {
-      throw new EstError('ca_bad_answer', 'The EST server puts off its CA certificates.');
-    }
+    if (answer.status === 'accepted') throw putOff();
     return certificatesIn(answer.body).map(({ der }) => der);
   }
+
+  function refuseUnfit(request: EnrollmentRequest): void {
+    refuseOtherNames(request);
+    if (options.linked === 'refuse') refuseLinked(request);
+  }
+
+  const relay: Relay = {
+    operations: new Set(options.relay),
+
+    async get(operation, signal) {
+      const headers = credentials.headersFor(undefined);
+      const result = await client.relay({ operation, headers }, signal);
+      if (result.status === 'accepted') throw putOff();
+      return result.status === 'ok' ? result.answer : undefined;
+    },
+
+    async enroll(request, reference, signal) {
+      refuseUnfit(request);
+      const { requestId, identity, csr } = request;
+      const body = reference === undefined ? csr.der : Buffer.from(reference, 'base64');
+      const headers = credentials.headersFor(identity);
+      const result = await client.relay(
+        { operation: operationFor(request), body, headers, requestId },
+        signal,
+      );
+      if (result.status === 'accepted') return pending(body, result);
+      if (result.status === 'empty') throw withoutCertificate();
+      return {
+        status: 'relayed',
+        answer: result.answer,
+        certificateIn: (octets) => leafOf(certificatesIn(decode(octets)), request).der,
+      };
+    },
+  };
 
   return {
     caCertificates: cacerts,
 
+    relay,
+
     async enroll(request, signal) {
-      refuseOtherNames(request);
-      if (options.linked === 'refuse') refuseLinked(request);
+      refuseUnfit(request);
       const { idempotencyKey, csr } = request;
       const result = underWay.get(idempotencyKey) ?? enroll(csr.der, request, signal);
       underWay.set(idempotencyKey, result);
@@ -125,6 +160,14 @@ function createEstAuthority(
   };
 }
 
+/** The repeat of the device goes to the upstream as the first request did, octet for octet. */
+function pending(
+  csr: Buffer,
+  { retryAfter }: Extract<EstAnswer, { readonly status: 'accepted' }>,
+): Extract<EnrollmentResult, { readonly status: 'pending' }> {
+  return { status: 'pending', reference: csr.toString('base64'), retryAfter };
+}
+
 function certificatesIn(message: Buffer): readonly Certificate[] {
   return read(() => readCertsOnly(message).map((der) => readCertificate(der)));
 }
@@ -145,10 +188,16 @@ function read<Value>(reader: () => Value): Value {
 function leafOf(certificates: readonly Certificate[], { csr }: EnrollmentRequest): Certificate {
   const leaf = certificates.find(({ spki }) => spki.equals(csr.publicKey.spki));
   if (leaf !== undefined) return leaf;
-  throw new EstError(
-    'ca_bad_answer',
-    'The answer of the EST server holds no certificate for the key of the CSR.',
-  );
+  throw withoutCertificate();
+}
+
+function withoutCertificate(): EstError {
+  const sentence = 'The answer of the EST server holds no certificate for the key of the CSR.';
+  return new EstError('ca_bad_answer', sentence);
+}
+
+function putOff(): EstError {
+  return new EstError('ca_bad_answer', 'The EST server puts off what it should always have.');
 }
 
 /** The upstream reads the names from the CSR. */

@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import { relayedOperations, type RelayedOperation } from '../ca.ts';
 
 /** The options of the driver, as the schema below completes them; times in seconds. */
 export interface EstOptions {
@@ -23,6 +24,8 @@ export interface EstOptions {
   readonly identity: 'registrationAuthority' | 'clientCert';
   readonly renewals: 'simpleenroll' | 'simplereenroll';
   readonly linked: 'refuse' | 'send';
+  /** Whose answers go to the client as they come in; those of the others are read. */
+  readonly relay: readonly RelayedOperation[];
   readonly retryAfter: number;
   readonly timeouts: { readonly connect: number; readonly answer: number };
   readonly limits: {
@@ -131,6 +134,15 @@ export const estOptionsSchema: SchemaObject = {
       title: 'Linked requests',
       description:
         'What becomes of a CSR with the channel binding of the session between device and gateway, which the gateway has verified and the upstream cannot: refused with 403, or sent to an upstream that lets it be.',
+    },
+    relay: {
+      type: 'array',
+      items: { enum: relayedOperations },
+      uniqueItems: true,
+      default: [],
+      title: 'Relayed operations',
+      description:
+        "Operations whose answers go to the client octet for octet while they come in: cacerts and csrattrs (else the alias's policy speaks) unread; simpleenroll and simplereenroll with the end held back until the certificate is checked and recorded. Answers of the others are read and written anew.",
     },
     retryAfter: number(
       'Retry-After in seconds',
