@@ -32,6 +32,7 @@ export default tseslint.config(
       'jest/expect-expect': 'error',
       'jest/no-disabled-tests': 'error',
       'jest/no-conditional-expect': 'error',
+      'jest/no-standalone-expect': ['error', { additionalTestBlockFunctions: ['itWithOwnCa'] }],
     },
   },
 );

@@ -26,6 +26,7 @@ import {
   sessionAfter401,
   type LinkedEnrolment,
 } from '../support/linking-client.ts';
+import { itWithOwnCa } from '../support/own-ca.ts';
 
 const otpChallenge = '1.2.840.113549.1.9.16.2.56';
 const revocationChallenge = '1.2.840.113549.1.9.16.2.57';
@@ -276,7 +277,7 @@ describe('otpChallenge (RFC 7894, section 3.1)', () => {
     return await send(`${gateway.url}/otp/simpleenroll`, { ...credentials, ...enrolment(csr) });
   }
 
-  it('L-15 takes the code of the user that the commonName names, once', async () => {
+  itWithOwnCa('L-15 takes the code of the user that the commonName names, once', async () => {
     await addOneTimeUser('otp-1');
     const key = generateKeyPair('P-256');
     const answer = await enrolAs('otp-1', [otp(code)], key);
@@ -287,7 +288,7 @@ describe('otpChallenge (RFC 7894, section 3.1)', () => {
     expect(again.body).toContain('used up');
   });
 
-  it('refuses a CSR without a code, with a wrong one, or with that of another user', async () => {
+  itWithOwnCa('refuses a CSR without a code, with a wrong one, or with that of another user', async () => {
     await addOneTimeUser('otp-2');
     expect((await enrolAs('otp-2', [])).body).toContain('otpChallenge');
     for (const [commonName, value] of [
@@ -309,7 +310,7 @@ describe('otpChallenge (RFC 7894, section 3.1)', () => {
     expect(renewed).toMatchObject({ status: 200 });
   });
 
-  it('L-17 must be right beside a right binding, which must be right beside it', async () => {
+  itWithOwnCa('L-17 must be right beside a right binding, which must be right beside it', async () => {
     const right = otp('correct-horse-battery');
     const cases: readonly (readonly [RegExp, (socket: TLSSocket) => readonly Buffer[]])[] = [
       [ok, (socket) => [...linkedBy(socket), right]],

@@ -28,6 +28,7 @@ import {
   type Device,
 } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { itWithOwnCa } from '../support/own-ca.ts';
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -109,29 +110,32 @@ describe('simplereenroll (RFC 7030, section 4.2.2)', () => {
     expect(await renew(device, csr)).toMatchObject({ status: 403 });
   });
 
-  it('R-02 R-03 takes names in other order, case and string type, and keeps their old encoding', async () => {
-    const subject = name(
-      [id.organizationName, utf8String('Example Org')],
-      [id.commonName, utf8String('r-03')],
-    );
-    const device = await enrol({ subject, extensions: [dns('a.example', 'b.example')] });
-    const csr = await certificationRequest({
-      key: device.keyPair,
-      subject: name(
-        [id.organizationName, printableString('example  org')],
-        [id.commonName, printableString('R-03')],
-      ),
-      extensions: [dns('B.example', 'a.example')],
-    });
-    const answer = await renew(device, csr);
-    expect(answer.status).toBe(200);
-    const [before, after] = [
-      new X509Certificate(device.cert),
-      new X509Certificate(await certificateOf(answer)),
-    ];
-    expect(after.subject).toBe(before.subject);
-    expect(after.subjectAltName).toBe(before.subjectAltName);
-  });
+  itWithOwnCa(
+    'R-02 R-03 takes names in other order, case and string type, and keeps their old encoding',
+    async () => {
+      const subject = name(
+        [id.organizationName, utf8String('Example Org')],
+        [id.commonName, utf8String('r-03')],
+      );
+      const device = await enrol({ subject, extensions: [dns('a.example', 'b.example')] });
+      const csr = await certificationRequest({
+        key: device.keyPair,
+        subject: name(
+          [id.organizationName, printableString('example  org')],
+          [id.commonName, printableString('R-03')],
+        ),
+        extensions: [dns('B.example', 'a.example')],
+      });
+      const answer = await renew(device, csr);
+      expect(answer.status).toBe(200);
+      const [before, after] = [
+        new X509Certificate(device.cert),
+        new X509Certificate(await certificateOf(answer)),
+      ];
+      expect(after.subject).toBe(before.subject);
+      expect(after.subjectAltName).toBe(before.subjectAltName);
+    },
+  );
 
   it('R-03 refuses names in another order of their parts', async () => {
     const parts = [
@@ -163,28 +167,31 @@ describe('simplereenroll (RFC 7030, section 4.2.2)', () => {
     expect((await renew(undefined, csr, 'est', { ...rest, headers })).status).toBe(403);
   });
 
-  it('R-14 V-54 S-07 refuses a revoked certificate on a live connection and on a new one', async () => {
-    const device = await enrolDevice(gateway, 'r-14');
-    const csr = await plainCsr('r-14', await generateKeyPair('P-256'));
-    const agent = new Agent({
-      keepAlive: true,
-      maxSockets: 1,
-      ca: gateway.trustAnchor,
-      key: device.key,
-      cert: device.cert,
-    });
-    expect(await renew(device, csr, 'est', { agent })).toMatchObject({ status: 200 });
-    await gateway.store.certificates.revoke(
-      'local',
-      serialNumberOf(device.cert),
-      'keyCompromise',
-      new Date(),
-    );
-    expect(await renew(device, csr, 'est', { agent })).toMatchObject({ status: 403 });
-    agent.destroy();
-    expect(await renew(device, csr, 'est', { agent })).toMatchObject({ status: 403 });
-    agent.destroy();
-  });
+  itWithOwnCa(
+    'R-14 V-54 S-07 refuses a revoked certificate on a live connection and on a new one',
+    async () => {
+      const device = await enrolDevice(gateway, 'r-14');
+      const csr = await plainCsr('r-14', await generateKeyPair('P-256'));
+      const agent = new Agent({
+        keepAlive: true,
+        maxSockets: 1,
+        ca: gateway.trustAnchor,
+        key: device.key,
+        cert: device.cert,
+      });
+      expect(await renew(device, csr, 'est', { agent })).toMatchObject({ status: 200 });
+      await gateway.store.certificates.revoke(
+        'local',
+        serialNumberOf(device.cert),
+        'keyCompromise',
+        new Date(),
+      );
+      expect(await renew(device, csr, 'est', { agent })).toMatchObject({ status: 403 });
+      agent.destroy();
+      expect(await renew(device, csr, 'est', { agent })).toMatchObject({ status: 403 });
+      agent.destroy();
+    },
+  );
 
   it('R-17 Z-05 renews for nobody else by a certificate with id-kp-cmcRA that the alias does not name', async () => {
     const purposes = sequence(objectIdentifier('1.3.6.1.5.5.7.3.2'), objectIdentifier('1.3.6.1.5.5.7.3.28'));

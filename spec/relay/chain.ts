@@ -26,7 +26,7 @@ const purposes = extension(
 );
 
 /** The files by which a gateway is a registration authority of another one, and a backend that uses them. */
-async function registrationAuthority(
+export async function registrationAuthority(
   upstream: TestGateway,
 ): Promise<{ readonly files: Readonly<Record<string, string>>; readonly backend: object }> {
   const { cert, key } = await issueByHand(upstream, { subject: named('relay'), extensions: [purposes] });
@@ -41,14 +41,28 @@ async function registrationAuthority(
   };
 }
 
-/** At the upstream: what the relay may ask for, which has done every check itself. */
-const registrationAuthorities = {
-  relay: {
-    commonName: 'relay',
-    names: Object.fromEntries(
-      ['commonName', 'serialNumber', 'organizationName', 'dNSName', 'iPAddress'].map((type) => [type, ['*']]),
-    ),
-    foreignLinking: true,
+const subject = [
+  ...[
+    'commonName',
+    'serialNumber',
+    'organizationName',
+    'organizationalUnitName',
+    'countryName',
+    'localityName',
+  ],
+  ...['stateOrProvinceName', 'emailAddress'],
+];
+const subjectAltName = ['dNSName', 'iPAddress', 'rfc822Name', 'uniformResourceIdentifier', 'otherName'];
+
+/** An alias at the upstream: the relay has done every check itself, and may ask for everything. */
+export const aliasForRelay = {
+  policy: { subject, subjectAltName },
+  registrationAuthorities: {
+    relay: {
+      commonName: 'relay',
+      names: Object.fromEntries([...subject, ...subjectAltName].map((type) => [type, ['*']])),
+      foreignLinking: true,
+    },
   },
 };
 
@@ -56,7 +70,7 @@ const registrationAuthorities = {
 export async function startChain(options: ChainOptions = {}): Promise<Chain> {
   const upstream = await startTestGateway({
     ...options.upstream,
-    aliases: { est: { registrationAuthorities }, ...options.upstream?.aliases },
+    aliases: { est: aliasForRelay, ...options.upstream?.aliases },
   });
   const { files, backend } = await registrationAuthority(upstream);
   const { aliases, backends, ...relayOptions } = options.relay ?? {};

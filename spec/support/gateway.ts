@@ -30,7 +30,7 @@ export interface TestGateway {
   /** Stops the gateway and starts another one on the same files, at another port; nothing is served meanwhile. */
   restart(meanwhile?: () => Promise<void>): Promise<void>;
   /** Stops, and removes the folder. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** What a spec changes: whole sections are replaced, aliases are added to `est`. */
@@ -97,16 +97,30 @@ function configuration(options: TestGatewayOptions): object {
   };
 }
 
-/** Starts a gateway; the caller stops it. */
+const passphrase = 'test-passphrase';
+
+/** A new CA as the local backend has one. */
+export type TestAuthority = Awaited<ReturnType<typeof newAuthority>>;
+
+export async function newAuthority() {
+  return await createLocalCertificationAuthority({ name: 'Test', passphrase, now: new Date() });
+}
+
+/**
+ * Starts a gateway; the caller stops it. With EST_GATEWAY_THROUGH (`request` or `relay`) its backend `local` is another
+ * gateway, of which it is a relay.
+ */
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const through = process.env['EST_GATEWAY_THROUGH'];
+  if (through === undefined) return await startOneGateway(options, await newAuthority());
+  const { startThroughRelay } = await import('../relay/through-relay.ts');
+  return await startThroughRelay(options, through);
+}
+
+/** Starts a gateway whose server certificate is from the CA. */
+export async function startOneGateway(options: TestGatewayOptions, ca: TestAuthority): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'est-gateway-'));
-  const passphrase = 'test-passphrase';
   const now = new Date();
-  const ca = await createLocalCertificationAuthority({
-    name: 'Test',
-    passphrase,
-    now,
-  });
   const { issuingCertificate, issuingKey } = ca;
   const tls = await createServerCertificate({
     issuingCertificate,
