@@ -1,6 +1,7 @@
 import {
   newAuthority,
   startOneGateway,
+  type TestAuthority,
   type TestGateway,
   type TestGatewayOptions,
 } from '../support/gateway.ts';
@@ -16,16 +17,10 @@ export async function startThroughRelay(options: TestGatewayOptions, through: st
     { aliases: { est: aliasForRelay }, limits: { repeatWindow: 0 } },
     ca,
   );
-  const { files, backend } = await registrationAuthority(upstream);
-  const relay = through === 'relay' ? ['cacerts', 'simpleenroll', 'simplereenroll'] : [];
-  const gateway = await startOneGateway(
-    {
-      ...options,
-      backends: { local: { ...backend, relay, linked: 'send' }, ...options.backends },
-      files: { ...files, ...options.files },
-    },
-    ca,
-  );
+  const gateway = await startRelay(options, through, upstream, ca).catch(async (error: unknown) => {
+    await upstream.stop();
+    throw error;
+  });
   const { stop } = gateway;
   return Object.assign(gateway, {
     stop: async (): Promise<void> => {
@@ -33,4 +28,19 @@ export async function startThroughRelay(options: TestGatewayOptions, through: st
       await upstream.stop();
     },
   });
+}
+
+async function startRelay(
+  options: TestGatewayOptions,
+  through: string,
+  upstream: TestGateway,
+  ca: TestAuthority,
+): Promise<TestGateway> {
+  const { files, backend } = await registrationAuthority(upstream);
+  const relay = through === 'relay' ? ['cacerts', 'simpleenroll', 'simplereenroll'] : [];
+  const changes = {
+    backends: { local: { ...backend, relay, linked: 'send' }, ...options.backends },
+    files: { ...files, ...options.files },
+  };
+  return await startOneGateway({ ...options, ...changes }, ca);
 }
