@@ -37,7 +37,7 @@ lint: install ## Check types, style, formatting, imports and dead code
 format: install ## Format and fix what can be fixed
 	@npm run --silent format
 
-bench: build ## Measure, and print figures beside those of a bare https server and of EJBCA
+bench: build ## Measure, and print figures beside those of a bare https server, EJBCA and an EST server
 	@npm run --silent bench
 
 conformance: build ## Run every test and write docs/conformance.md from the results

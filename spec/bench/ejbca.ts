@@ -9,7 +9,6 @@ import { once } from 'node:events';
 import { connect, type TLSSocket } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { ejbcaDriver } from '../../src/ca/ejbca/ejbca.ts';
 import type { EjbcaAliasSettings } from '../../src/ca/ejbca/alias-settings.ts';
 import type { EnrollmentRequest } from '../../src/ca/ca.ts';
@@ -17,10 +16,9 @@ import { defaultOptions, settingsFor } from '../ca/ejbca/setup.ts';
 import { newRequest, openRegistry, signal } from '../ca/setup.ts';
 import { certificationRequest, generateKeyPair, id, name, utf8String } from '../support/csr.ts';
 import { recordLog } from '../support/log.ts';
+import { median, paced, percentile, perSecond } from './pace.ts';
 import { estGateway, main, post, residentMegabytes, row, start, stop, type Server } from './processes.ts';
 
-const perSecond = 100;
-const seconds = 3;
 const rounds = 7;
 const atOnce = 2000;
 const slowness = 2000;
@@ -41,28 +39,6 @@ async function startStandIn(milliseconds: number): Promise<Server & Installation
 const settings: EjbcaAliasSettings = settingsFor({
   nameGeneration: { scheme: 'FIXED', parameters: 'bench', prefix: '', postfix: '' },
 });
-
-/** Starts calls at a steady pace, whatever they take; gives the milliseconds of each. */
-async function paced(call: () => Promise<unknown>): Promise<readonly number[]> {
-  const times: Promise<number>[] = [];
-  const startedAt = performance.now();
-  for (let n = 0; n < perSecond * seconds; n += 1) {
-    await wait(Math.max(0, startedAt + (n * 1000) / perSecond - performance.now()));
-    const begin = performance.now();
-    times.push(call().then(() => performance.now() - begin));
-  }
-  return await Promise.all(times);
-}
-
-function percentile(times: readonly number[], percent: number): number {
-  const sorted = times.toSorted((a, b) => a - b);
-  return sorted[Math.ceil((sorted.length * percent) / 100) - 1] ?? 0;
-}
-
-/** Of several rounds, so that what else the machine did in one of them does not count. */
-function median(values: readonly number[]): number {
-  return percentile(values, 50);
-}
 
 /** The cheapest client that EJBCA can have: Node's own, over connections that stay open. */
 function bareClient({ url, ...files }: Installation): (request: EnrollmentRequest) => Promise<unknown> {
