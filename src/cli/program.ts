@@ -5,6 +5,7 @@ import { addCaCommands } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import { addImportEjbcaCommand } from './import-ejbca.ts';
 import { addInitCommand } from './init.ts';
+import { addPolicyCommands } from './policy.ts';
 import { addQuickstartCommand } from './quickstart.ts';
 import { addSchemaCommand } from './schema.ts';
 import { sentenceOf } from './sentence.ts';
@@ -19,6 +20,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addCheckCommand,
   addUserCommands,
   addCaCommands,
+  addPolicyCommands,
   addImportEjbcaCommand,
   addSchemaCommand,
 ];

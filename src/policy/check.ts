@@ -17,7 +17,7 @@ export function pass(checks: readonly Check[]): void {
 }
 
 /** What a check refuses, with the rule in it; undefined: nothing. */
-function refusalBy({ rule, check }: Check): EstError | undefined {
+export function refusalBy({ rule, check }: Check): EstError | undefined {
   try {
     check();
     return undefined;
@@ -27,10 +27,12 @@ function refusalBy({ rule, check }: Check): EstError | undefined {
   }
 }
 
-function withRule({ code, message, cause, headers, cmcFailure }: EstError, rule: string): EstError {
+function withRule(error: EstError, rule: string): EstError {
+  const { code, message, cause, headers, retryAfter, cmcFailure } = error;
   return new EstError(code, message, {
     cause,
     headers,
+    ...(retryAfter !== undefined && { retryAfter }),
     ...(cmcFailure !== undefined && { cmcFailure }),
     refusedBy: { rule },
   });

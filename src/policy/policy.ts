@@ -65,7 +65,7 @@ export function createPolicy(options: PolicyOptions, schema?: SchemaObject): Pol
 }
 
 /** What is asked about a request, in order, and the names to certify if nothing is refused. */
-interface Examination {
+export interface Examination {
   readonly checks: readonly Check[];
   readonly names: CertifiedNames;
 }
@@ -83,7 +83,11 @@ export function permitEnrollment(
 }
 
 /** The questions of `permitEnrollment`. */
-function examineEnrollment(policy: Policy, identity: ClientIdentity, csr: CertificationRequest): Examination {
+export function examineEnrollment(
+  policy: Policy,
+  identity: ClientIdentity,
+  csr: CertificationRequest,
+): Examination {
   const { changeSubjectName } = csr;
   if (changeSubjectName === undefined) {
     return { checks: [forbiddenExtensions(csr), ...firstNames(policy, identity, csr)], names: namesOf(csr) };
@@ -123,7 +127,7 @@ export function permitRenewal(
 }
 
 /** The questions of `permitRenewal`. */
-function examineRenewal(
+export function examineRenewal(
   policy: Policy,
   identity: ClientIdentity,
   current: Certificate,

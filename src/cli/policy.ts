@@ -1,0 +1,161 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { createRegistrationAuthorities } from '../auth/registration-authority.ts';
+import type { AliasConfiguration } from '../config/configuration.ts';
+import { loadConfiguration } from '../config/load.ts';
+import { EstError } from '../errors.ts';
+import { decodeBody } from '../est/body.ts';
+import type { CertificateIdentity, ClientIdentity, TrustAnchorKind } from '../identity.ts';
+import { certificatesFromPem } from '../pkix/certificate.ts';
+import { readCertificationRequest, type CertificationRequest } from '../pkix/pkcs10.ts';
+import { refusalBy, type Check } from '../policy/check.ts';
+import { examineEnrollment, examineRenewal, type Examination, type Policy } from '../policy/policy.ts';
+import { createView } from '../policy/request-view.ts';
+import { openPolicy } from '../server/policy.ts';
+import { configurationOption, type ConfigurationOption } from './options.ts';
+
+/** `est-gateway policy ...` */
+export function addPolicyCommands(program: Command): void {
+  const policy = program.command('policy').description("Try an alias's policy.");
+  policy
+    .command('test')
+    .description(
+      "Say of each of an alias's rules whether it would grant a request. No backend is asked, nothing is recorded. " +
+        'Exit code 0: granted, 1: refused.',
+    )
+    .requiredOption('--csr <file>', 'PKCS#10, PEM or DER')
+    .addOption(
+      new Option(
+        '--identity <who...>',
+        'who asks: user:NAME, certificate:FILE (PEM, of the CA of the alias), vendor:FILE (PEM, of another one); ' +
+          'a user and a certificate for both',
+      )
+        .argParser(parseIdentity)
+        .makeOptionMandatory(),
+    )
+    .option('-a, --alias <name>', 'the alias', 'est')
+    .addOption(
+      new Option('--operation <name>', 'what is asked for')
+        .choices(['simpleenroll', 'simplereenroll', 'serverkeygen', 'fullcmc'])
+        .default('simpleenroll'),
+    )
+    .option('--address <address>', "the client's address", parseAddress)
+    .addOption(configurationOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  est-gateway policy test --csr device.csr --identity user:pump-7' +
+        '\n  est-gateway policy test --csr renewal.csr --operation simplereenroll --identity certificate:device.pem',
+    )
+    .action(test);
+}
+
+/** Who asks, as the command line says it. */
+interface Asking {
+  readonly kind: 'user' | 'certificate' | 'vendor';
+  /** The user's name, or the certificate's file. */
+  readonly value: string;
+}
+
+interface TestOptions extends ConfigurationOption {
+  readonly csr: string;
+  readonly identity: readonly Asking[];
+  readonly alias: string;
+  readonly operation: 'simpleenroll' | 'simplereenroll' | 'serverkeygen' | 'fullcmc';
+  readonly address?: string;
+}
+
+function parseIdentity(text: string, before: readonly Asking[] | undefined): readonly Asking[] {
+  const [, kind, value] = /^(user|certificate|vendor):(.+)$/.exec(text) ?? [];
+  if (kind === undefined || value === undefined) {
+    throw new InvalidArgumentError('Expected user:NAME, certificate:FILE or vendor:FILE.');
+  }
+  return [...(before ?? []), { kind: kind as Asking['kind'], value }];
+}
+
+function parseAddress(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError('Expected an IPv4 or IPv6 address.');
+  return text;
+}
+
+async function test({ config, alias: name, ...options }: TestOptions): Promise<void> {
+  const configuration = await loadConfiguration(config);
+  const alias = configuration.aliases[name];
+  if (alias === undefined) throw new Error(`There is no alias ${name} in ${config}.`);
+  const policy = await openPolicy(alias.policy);
+  const csr = readCsr(await readFile(options.csr), alias.strict);
+  const identity = await identityOf(options.identity, alias);
+  const { checks, names } = examine(policy, options.operation, identity, csr);
+  const view = { alias: name, clientAddress: options.address, ...options, identity, csr, names };
+  const refusals = [...checks, ...policy.examine(createView(view))].filter((check) => !isPassed(check));
+  if (refusals.length > 0) {
+    throw new Error(`Refused by ${refusals.length} ${refusals.length === 1 ? 'rule' : 'rules'}.`);
+  }
+  process.stdout.write('Granted, as far as the policy goes.\n');
+}
+
+/** What is wrong with the CSR itself is refused before any rule is asked. */
+function readCsr(octets: Buffer, strict: boolean): CertificationRequest {
+  try {
+    return readCertificationRequest(decodeBody(octets, strict));
+  } catch (error) {
+    if (error instanceof EstError) throw new Error(`The CSR is refused (${error.status}): ${error.message}`);
+    throw error;
+  }
+}
+
+async function identityOf(
+  asking: readonly Asking[],
+  { registrationAuthorities }: AliasConfiguration,
+): Promise<ClientIdentity> {
+  const user = asking.find(({ kind }) => kind === 'user');
+  const shown = asking.find(({ kind }) => kind !== 'user');
+  if (asking.length !== [user, shown].filter((one) => one !== undefined).length) {
+    throw new Error('A client is one user, one certificate, or one of each.');
+  }
+  const certificate = shown && (await readShown(shown));
+  const authorityOf = createRegistrationAuthorities(registrationAuthorities);
+  return {
+    key: '',
+    description: '',
+    user: user && { name: user.value, isLimited: false },
+    certificate,
+    registrationAuthority:
+      certificate?.trustAnchor === 'explicit' ? authorityOf(certificate.certificate) : undefined,
+  };
+}
+
+async function readShown({ kind, value: file }: Asking): Promise<CertificateIdentity> {
+  const [certificate, issuer = certificate] = certificatesFromPem(await readFile(file, 'utf8'));
+  if (certificate === undefined || issuer === undefined) throw new Error(`${file} holds no certificate.`);
+  const trustAnchor: TrustAnchorKind = kind === 'vendor' ? 'implicit' : 'explicit';
+  return { certificate, trustAnchor, issuer };
+}
+
+function examine(
+  policy: Policy,
+  operation: TestOptions['operation'],
+  identity: ClientIdentity,
+  csr: CertificationRequest,
+): Examination {
+  if (operation !== 'simplereenroll') return examineEnrollment(policy, identity, csr);
+  if (identity.certificate?.trustAnchor !== 'explicit') {
+    throw new Error(
+      'simplereenroll renews a certificate of the CA of the alias: add --identity certificate:FILE.',
+    );
+  }
+  return examineRenewal(policy, identity, identity.certificate.certificate, csr, new Date());
+}
+
+/** Prints what a check says. */
+function isPassed(check: Check): boolean {
+  const refusal = refusalBy(check);
+  if (refusal === undefined) {
+    process.stdout.write(`passed   ${check.rule}\n`);
+    return true;
+  }
+  const { rule, path } = refusal.refusedBy ?? { rule: check.rule };
+  const where = path === undefined ? '' : ` (${path})`;
+  process.stdout.write(`refused  ${rule}${where}\n         ${refusal.status}: ${refusal.sentence}\n`);
+  return false;
+}
