@@ -257,6 +257,11 @@ aliases:
       # Days in which an expired certificate of the CA may still renew itself, and do nothing else; the log line of each
       # such request has expiredAt.
       #renewExpiredDays: 0
+      # How many certificates a client may get in how many seconds: a user, or where only a certificate is shown, one
+      # subject. Left out: as many as it likes.
+      #quota:
+        #certificates: 10
+        #period: 86400
 ${ejbcaAliasText}
 # Public documents of CAs elsewhere, on both listeners, for devices that reach nothing but the gateway. Left out: none.
 #passThrough:

@@ -162,6 +162,31 @@ const policySchema: SchemaObject = {
       description:
         'Days in which an expired certificate of the CA may still renew itself, and do nothing else; the log line of each such request has expiredAt.',
     },
+    quota: {
+      type: 'object',
+      title: 'Quota',
+      description:
+        'How many certificates a client may get: a user, or where only a certificate is shown, one subject. More: 429 with Retry-After. Repeats of a lost answer do not count. Left out: as many as it likes.',
+      properties: {
+        certificates: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 1_000_000,
+          title: 'Certificates',
+          description: 'So many',
+        },
+        period: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 31_536_000,
+          default: 86_400,
+          title: 'Period',
+          description: 'in so many seconds.',
+        },
+      },
+      required: ['certificates'],
+      additionalProperties: false,
+    },
   },
   additionalProperties: false,
 };

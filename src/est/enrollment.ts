@@ -10,7 +10,7 @@ import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { certsOnly } from '../pkix/cms.ts';
 import { pass } from '../policy/check.ts';
 import { createView, type RequestView } from '../policy/request-view.ts';
-import type { OpenedEnrollment, RepeatWindow } from '../store/store.ts';
+import type { OpenedEnrollment, Quota, RepeatWindow } from '../store/store.ts';
 import { checkFullPkiResponse, readIssuedCertificate } from './issued-certificate.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
 
@@ -76,6 +76,7 @@ export async function begin(
       subject,
       publicKey: permitted.csr.publicKey.sha256,
       countedUser: countedUser(permitted),
+      ...quotaOf(request, permitted, subject),
     },
     repeatWindow(request),
     // Only a CA that can be asked again lets requests wait.
@@ -91,6 +92,8 @@ export async function begin(
       throw new EstError('forbidden', 'This enrolment code has been used up; ask for a new one.');
     case 'expired':
       throw new EstError('forbidden', 'This enrolment code has expired; ask for a new one.');
+    case 'quota_reached':
+      throw quotaReached(request, opened.oldest);
     case 'too_many_pending':
       throw tooManyPending(opened.of);
     case 'opened':
@@ -249,6 +252,34 @@ function fingerprintOf(alias: string, { operation, identity, csr, names }: Permi
 function countedUser({ otpUser, identity }: PermittedEnrollment): string | undefined {
   const user = otpUser ?? identity.user;
   return user?.isLimited === true ? user.name : undefined;
+}
+
+/**
+ * A certificate is another one after each renewal, so who shows nothing else is known by the subject; a registration
+ * authority asks for many, each of which has a quota of its own.
+ */
+function quotaOf(
+  { alias, receivedAt }: EstRequest,
+  { identity }: PermittedEnrollment,
+  subject: string,
+): { readonly quota?: Quota } {
+  const { quota } = alias.policy;
+  if (quota === undefined) return {};
+  const since = new Date(receivedAt.getTime() - quota.period * 1000);
+  const key = identity.user === undefined ? `subject:${subject}` : `user:${identity.user.name}`;
+  return { quota: { key, most: quota.certificates, since } };
+}
+
+function quotaReached({ alias, receivedAt }: EstRequest, oldest: Date): EstError {
+  const over = oldest.getTime() + (alias.policy.quota?.period ?? 0) * 1000;
+  return new EstError(
+    'too_many_requests',
+    'This client has had as many certificates as it may have for now.',
+    {
+      retryAfter: Math.max(1, Math.ceil((over - receivedAt.getTime()) / 1000)),
+      refusedBy: { rule: 'policy.quota' },
+    },
+  );
 }
 
 /** A record left open for longer than a request may take was abandoned by a crash. */

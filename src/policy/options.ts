@@ -36,6 +36,15 @@ export interface PolicyOptions {
   readonly renewAfterPercent: number;
   /** Days in which an expired certificate may still renew itself. */
   readonly renewExpiredDays: number;
+  /** Left out: as many as it likes. */
+  readonly quota?: CertificateQuota;
+}
+
+/** How many certificates a client may get within a period. */
+interface CertificateQuota {
+  readonly certificates: number;
+  /** Seconds. */
+  readonly period: number;
 }
 
 /** The only value, all values, or null: any value, which the client fills in. */

@@ -15,6 +15,7 @@ import type {
   NewEnrollment,
   OpenedEnrollment,
   PendingLimits,
+  Quota,
   RepeatWindow,
 } from './store.ts';
 import type { Tables } from './tables.ts';
@@ -147,6 +148,7 @@ function prepareQueries(database: Kysely<Tables>) {
         subject: place('subject'),
         public_key: place('public_key'),
         counted_user: place('counted_user'),
+        quota_key: place('quota_key'),
         state: 'open',
         opened_at: place('opened_at'),
       }),
@@ -256,7 +258,9 @@ async function openNew(
   enrollment: NewEnrollment,
   now: Date,
 ): Promise<OpenedEnrollment> {
-  const { alias, countedUser } = enrollment;
+  const { alias, countedUser, quota } = enrollment;
+  const oldest = quota && (await oldestOfFull(transaction, alias, quota));
+  if (oldest !== undefined) return { state: 'quota_reached', oldest };
   const refusal = countedUser && (await takeUse(transaction, alias, countedUser, now));
   if (refusal) return { state: refusal };
   const id = newId(now);
@@ -270,9 +274,30 @@ async function openNew(
     subject: enrollment.subject,
     public_key: enrollment.publicKey,
     counted_user: countedUser ?? null,
+    quota_key: quota?.key ?? null,
     opened_at: now.getTime(),
   });
   return { state: 'opened', id };
+}
+
+/** The time of the oldest record that fills a quota; undefined: there is room for one more. */
+async function oldestOfFull(
+  transaction: Transaction<Tables>,
+  alias: string,
+  { key, most, since }: Quota,
+): Promise<Date | undefined> {
+  const filling = await transaction
+    .selectFrom('enrollments')
+    .select('opened_at')
+    .where('alias', '=', alias)
+    .where('quota_key', '=', key)
+    .where('opened_at', '>', since.getTime())
+    .where('state', '!=', 'refused')
+    .orderBy('opened_at', 'desc')
+    .offset(most - 1)
+    .limit(1)
+    .executeTakeFirst();
+  return filling && new Date(filling.opened_at);
 }
 
 /** Takes one use of a user, where uses are counted; gives the reason when the user can have no certificate now. */

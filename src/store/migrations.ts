@@ -16,6 +16,7 @@ const migrations: Readonly<Record<string, Migration>> = {
         .addColumn('subject', 'text', (column) => column.notNull())
         .addColumn('public_key', 'text', (column) => column.notNull())
         .addColumn('counted_user', 'text')
+        .addColumn('quota_key', 'text')
         .addColumn('state', 'text', (column) => column.notNull())
         .addColumn('code', 'text')
         .addColumn('reference', 'text')
@@ -54,6 +55,12 @@ const migrations: Readonly<Record<string, Migration>> = {
         .on('enrollments')
         .columns(['alias', 'closed_at', 'identity'])
         .where(sql.ref('state'), '=', 'pending')
+        .execute();
+      await database.schema
+        .createIndex('enrollments_quota')
+        .on('enrollments')
+        .columns(['alias', 'quota_key', 'opened_at'])
+        .where(sql.ref('quota_key'), 'is not', null)
         .execute();
       await database.schema
         .createTable('secrets')

@@ -32,6 +32,17 @@ export interface NewEnrollment {
   readonly publicKey: string;
   /** The user whose limits this enrolment must keep, and of whose `remainingUses` it takes one; undefined: none has any. */
   readonly countedUser: string | undefined;
+  /** Left out: there is none. */
+  readonly quota?: Quota;
+}
+
+/** How many new records one client may have at an alias within a period. */
+export interface Quota {
+  /** Whose records are counted together. */
+  readonly key: string;
+  readonly most: number;
+  /** The period begins here. */
+  readonly since: Date;
 }
 
 /** What `EnrollmentJournal.open` finds or does. */
@@ -51,6 +62,8 @@ export type OpenedEnrollment =
   | { readonly state: 'exhausted' }
   /** The time of the counted user's code is over. */
   | { readonly state: 'expired' }
+  /** The quota is used up until the oldest record that counts, of this time, is past the period. */
+  | { readonly state: 'quota_reached'; readonly oldest: Date }
   /** As many requests as may wait for the CA do so, of this identity or of all at the alias. */
   | { readonly state: 'too_many_pending'; readonly of: 'identity' | 'alias' };
 
@@ -113,6 +126,9 @@ export interface EnrollmentJournal {
    * counted user, if its code has not expired, all in one transaction. A failed record (outcome unknown), a lapsed
    * pending or an abandoned open one is opened again under its id, without a second use being taken, expired or not. Of
    * several calls at once for one fingerprint exactly one gets `opened`; of several for a user with N uses left, N.
+   *
+   * With a quota, no more new records are made within its period than it allows, also by several calls at once; refused
+   * ones do not count.
    *
    * With `limits`, nothing is opened, new or again, while as many requests are pending; those that the CA is being
    * asked about are not counted.

@@ -20,6 +20,7 @@ interface EnrollmentsTable {
   subject: string;
   public_key: string;
   counted_user: string | null;
+  quota_key: string | null;
   state: JournalEntry['state'];
   /** EstErrorCode of a refusal or a failure. */
   code: string | null;
