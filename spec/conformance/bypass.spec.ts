@@ -60,6 +60,9 @@ async function reenrol(options: ConnectionOptions): Promise<{ reused: boolean; a
   return { reused, answer: await readToEnd(socket) };
 }
 
+/** Credentials without anything in them. */
+const nothing = { authorization: undefined, method: 'POST', target: '/', address: undefined } as const;
+
 describe('bypasses of client authentication', () => {
   it('T-23 V-52 S-06: a session resumed without a certificate is nobody', async () => {
     const options = { port: gateway.port, ca: gateway.trustAnchor, minVersion: 'TLSv1.3' } as const;
@@ -90,7 +93,7 @@ describe('bypasses of client authentication', () => {
       expiredFor: 0,
     });
     const shown = { x509: new X509Certificate(outsider.cert), authorized: true, expired: false };
-    const credentials = { authorization: undefined, method: 'POST', target: '/', clientCertificate: shown };
+    const credentials = { ...nothing, clientCertificate: shown };
     const { signal } = new AbortController();
     await expect(authenticate(credentials, new Date(), signal)).rejects.toMatchObject({ code: 'forbidden' });
   });
@@ -112,9 +115,7 @@ describe('bypasses of client authentication', () => {
     const show = (authorized: boolean) =>
       authenticate(
         {
-          authorization: undefined,
-          method: 'POST',
-          target: '/',
+          ...nothing,
           clientCertificate: { x509: new X509Certificate(device.cert), authorized, expired: false },
         },
         new Date(),

@@ -14,6 +14,8 @@ export interface Credentials {
   readonly target: string;
   /** What the TLS layer has, or a proxy says; undefined when the client sent no certificate. */
   readonly clientCertificate: PresentedCertificate | undefined;
+  /** The client's; undefined where nobody knows. */
+  readonly address: string | undefined;
 }
 
 /** The client certificate of the TLS session, which may have ended at a proxy. */

@@ -1,34 +1,16 @@
-import type { UserIdentity } from '../identity.ts';
-import type { UserRegistry } from '../store/store.ts';
+import type { ShownCode } from './credentials/source.ts';
 import { realmOf } from './digest-secrets.ts';
-import { proveUser } from './user-code.ts';
-
-/**
- * HTTP Basic (RFC 7617) against the users of one alias: gives the user, undefined when name or code is wrong or the
- * header field malformed. An unknown user costs the same time as a known one.
- */
-export function createBasicAuthenticator(alias: string, users: UserRegistry) {
-  return async function basic(authorization: string): Promise<UserIdentity | undefined> {
-    const credentials = readBasicCredentials(authorization);
-    return credentials && (await proveUser(users, alias, credentials.name, credentials.code));
-  };
-}
 
 /** The header field of a 401 (RFC 7617, sections 2 and 2.1; RFC 9110, section 15.5.2). */
 export function basicChallenge(alias: string): { readonly 'WWW-Authenticate': string } {
   return { 'WWW-Authenticate': `Basic realm="${realmOf(alias)}", charset="UTF-8"` };
 }
 
-interface BasicCredentials {
-  readonly name: string;
-  readonly code: string;
-}
-
 const basicScheme = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i;
 const controlCharacters = /\p{Cc}/u;
 
 /** RFC 7617, section 2: the name ends at the first colon; the code may hold more of them. Undefined for what is not Basic. */
-export function readBasicCredentials(authorization: string): BasicCredentials | undefined {
+export function readBasicCredentials(authorization: string): ShownCode | undefined {
   const token = basicScheme.exec(authorization)?.[1];
   const text = token === undefined ? undefined : decodeUtf8(token);
   const colon = text?.indexOf(':') ?? -1;

@@ -2,6 +2,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { EstError } from '../errors.ts';
 import type { UserIdentity } from '../identity.ts';
 import type { DigestAlgorithm, User, UserRegistry } from '../store/store.ts';
+import type { Attempts } from './attempts/attempts.ts';
 import type { Credentials } from './auth.ts';
 import { readDigestCredentials, type DigestCredentials } from './digest-credentials.ts';
 import type { DigestNonces } from './digest-nonce.ts';
@@ -15,33 +16,43 @@ export interface DigestOptions {
   readonly algorithms: readonly DigestAlgorithm[];
   readonly users: UserRegistry;
   readonly nonces: DigestNonces;
+  readonly attempts: Attempts;
 }
 
 /** `stale`: name and code were right, and only the nonce was too old or used before. */
-export type DigestVerdict = UserIdentity | 'wrong' | 'stale';
+export type DigestVerdict =
+  | { readonly state: 'proved'; readonly user: UserIdentity }
+  | { readonly state: 'wrong' | 'unknown' | 'stale' | 'malformed' };
 
 /**
  * HTTP Digest (RFC 7616) with qop=auth against the users of one alias. An unknown user, and one that has no Digest secret,
  * costs the same time as any other and gets the same answer. Throws `malformed_request` when the credentials are for
- * another resource than the one that is asked for.
+ * another resource than the one that is asked for, and `too_many_requests` after too many wrong ones.
  */
-export function createDigestAuthenticator({ alias, algorithms, users, nonces }: DigestOptions) {
-  return async function authenticate(credentials: Credentials, now: Date): Promise<DigestVerdict> {
-    const received = readDigestCredentials(credentials.authorization ?? '');
+export function createDigestAuthenticator({ alias, algorithms, users, nonces, attempts }: DigestOptions) {
+  return async function authenticate(
+    { authorization = '', address, method, target }: Credentials,
+    now: Date,
+  ): Promise<DigestVerdict> {
+    const received = readDigestCredentials(authorization);
     const algorithm = algorithms.find((offered) => offered === received?.algorithm);
     if (received === undefined || algorithm === undefined || received.realm !== realmOf(alias))
-      return 'wrong';
-    if (!isForTarget(algorithm, received, credentials.target)) {
+      return { state: 'malformed' };
+    if (!isForTarget(algorithm, received, target)) {
       throw new EstError(
         'malformed_request',
         'The uri of the Digest credentials is not the path of the request; compute them for this path.',
       );
     }
-    const user = await users.find(alias, received.username);
-    if (!isProved(algorithm, received, credentials.method, user) || user === undefined) return 'wrong';
-    const isUsable =
-      nonces.isFresh(received.nonce, now) && nonces.use(received.nonce, parseInt(received.nc, 16), now);
-    return isUsable ? userIdentity(user) : 'stale';
+    return await attempts.run({ alias, address, name: received.username }, async () => {
+      const user = await users.find(alias, received.username);
+      const isRight = isProved(algorithm, received, method, user);
+      if (user === undefined) return { state: 'unknown' };
+      if (!isRight) return { state: 'wrong' };
+      const isUsable =
+        nonces.isFresh(received.nonce, now) && nonces.use(received.nonce, parseInt(received.nc, 16), now);
+      return isUsable ? { state: 'proved', user: userIdentity(user) } : { state: 'stale' };
+    });
   };
 }
 

@@ -3,25 +3,26 @@ import type { ClientIdentity, UserIdentity } from '../identity.ts';
 import { attributeValues } from '../pkix/names.ts';
 import { oids } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
-import type { UserRegistry } from '../store/store.ts';
-import { proveUser } from './user-code.ts';
+import type { Credentials } from './auth.ts';
+import type { CodeCheck } from './credentials/check.ts';
 
 /** Gives the user whose code the CSR holds, undefined when it holds none. Throws `forbidden` when it is wrong. */
 export type OtpVerifier = (
   csr: CertificationRequest,
   identity: ClientIdentity,
+  request: { readonly credentials: Credentials; readonly signal: AbortSignal },
 ) => Promise<UserIdentity | undefined>;
 
 /**
  * otpChallenge (RFC 7894, section 3.1): the enrolment code of the user that HTTP has authenticated, else of the user that
  * is named as the commonName. It adds to the client's identity, which TLS and HTTP alone establish.
  */
-export function createOtpVerifier(alias: string, users: UserRegistry): OtpVerifier {
-  return async function verifyOtp({ otpChallenge, subject }, { user }) {
+export function createOtpVerifier(checkCode: CodeCheck): OtpVerifier {
+  return async function verifyOtp({ otpChallenge, subject }, { user }, { credentials: { address }, signal }) {
     if (otpChallenge === undefined) return undefined;
     const [commonName = ''] = attributeValues(subject, oids.commonName);
     const name = user?.name ?? commonName.normalize('NFC');
-    const proved = await proveUser(users, alias, name, otpChallenge.normalize('NFC'));
+    const proved = await checkCode({ name, code: otpChallenge.normalize('NFC') }, { address, signal });
     if (proved !== undefined) return proved;
     throw new EstError(
       'forbidden',

@@ -1,20 +1,18 @@
 import type { UserIdentity } from '../identity.ts';
 import type { User, UserRegistry } from '../store/store.ts';
 import { dummyHash, verifyCode } from './code.ts';
+import type { CredentialVerdict, ShownCode } from './credentials/source.ts';
 
-/**
- * The user of an alias whose enrolment code this is; undefined when it is not. An unknown user costs the same time as a
- * known one.
- */
+/** What the store knows of a user of an alias. An unknown user costs the same time as a known one. */
 export async function proveUser(
   users: UserRegistry,
   alias: string,
-  name: string,
-  code: string,
-): Promise<UserIdentity | undefined> {
+  { name, code }: ShownCode,
+): Promise<CredentialVerdict> {
   const user = await users.find(alias, name);
   const proved = await verifyCode(code, user?.codeHash ?? (await dummyHash()));
-  return user !== undefined && proved ? userIdentity(user) : undefined;
+  if (user === undefined) return { state: 'unknown' };
+  return proved ? { state: 'proved', user: userIdentity(user) } : { state: 'wrong' };
 }
 
 /** A user of the store that has proved its code. */

@@ -1,7 +1,9 @@
 import { EstError } from '../errors.ts';
 import type { UserRegistry } from '../store/store.ts';
 import type { UserAuthenticator } from './auth.ts';
-import { basicChallenge, createBasicAuthenticator } from './basic.ts';
+import type { Attempts } from './attempts/attempts.ts';
+import { basicChallenge, readBasicCredentials } from './basic.ts';
+import type { CodeCheck } from './credentials/check.ts';
 import { createDigestAuthenticator } from './digest.ts';
 import { createDigestNonces } from './digest-nonce.ts';
 import { realmOf } from './digest-secrets.ts';
@@ -18,7 +20,11 @@ export interface UserAuthentication {
 export interface UserAuthenticationOptions {
   readonly alias: string;
   readonly schemes: readonly HttpScheme[];
+  /** For Basic. */
+  readonly checkCode: CodeCheck;
+  /** For Digest. */
   readonly users: UserRegistry;
+  readonly attempts: Attempts;
   /** For nonces: 32 secret octets, the same wherever the same store is used. */
   readonly nonceKey: Buffer;
 }
@@ -27,14 +33,15 @@ export interface UserAuthenticationOptions {
 export function createUserAuthentication({
   alias,
   schemes,
+  checkCode,
   users,
+  attempts,
   nonceKey,
 }: UserAuthenticationOptions): UserAuthentication {
   const realm = realmOf(alias);
   const algorithms = digestAlgorithms(schemes);
   const nonces = createDigestNonces(nonceKey, realm);
-  const basic = createBasicAuthenticator(alias, users);
-  const digest = createDigestAuthenticator({ alias, algorithms, users, nonces });
+  const digest = createDigestAuthenticator({ alias, algorithms, users, nonces, attempts });
 
   function challenge(now: Date, stale = false) {
     const lines = algorithms.map(
@@ -48,16 +55,17 @@ export function createUserAuthentication({
 
   return {
     challenge,
-    async identify(credentials, now) {
-      const { authorization } = credentials;
+    async identify(credentials, now, signal) {
+      const { authorization, address } = credentials;
       if (authorization === undefined) return undefined;
       const scheme = /^[^ ]*/.exec(authorization)?.[0].toLowerCase();
       if (scheme === 'digest' && algorithms.length > 0) {
         const verdict = await digest(credentials, now);
-        if (typeof verdict === 'object') return verdict;
-        throw wrongCredentials(challenge(now, verdict === 'stale'));
+        if (verdict.state === 'proved') return verdict.user;
+        throw wrongCredentials(challenge(now, verdict.state === 'stale'));
       }
-      const user = scheme === 'basic' && schemes.includes('basic') ? await basic(authorization) : undefined;
+      const shown = schemes.includes('basic') ? readBasicCredentials(authorization) : undefined;
+      const user = shown && (await checkCode(shown, { address, signal }));
       if (user === undefined) throw wrongCredentials(challenge(now));
       return user;
     },

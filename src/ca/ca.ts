@@ -19,7 +19,7 @@ export interface EnrollmentRequest {
   readonly operation: 'simpleenroll' | 'simplereenroll' | 'serverkeygen' | 'fullcmc';
   /** The certificate that the new one takes the place of, of this CA; undefined: it is a first one. */
   readonly renewed: Certificate | undefined;
-  /** With a claim in it: who the client says it is, for the CA to believe or refuse (`wrong_enrollment_code`). */
+  /** With a claim in it: who the client says it is, for the CA to believe or refuse (`wrong_enrollment_code`, or with `_in_csr`). */
   readonly identity: ClientIdentity;
   /**
    * The PKCS#10 as received (`csr.der`) and decoded; its proof of possession was verified. For serverkeygen it is as

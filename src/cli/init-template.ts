@@ -130,6 +130,13 @@ aliases:
     # How users may prove their codes: basic (RFC 7617), digest-SHA-256, digest-MD5 (RFC 7616). Digest is for users that
     # were added while it stood here; MD5 is broken, for clients that know nothing better.
     #httpAuthentication: [basic]
+    # Who knows the users of Basic and their codes; the first that knows the name decides, and nobody takes the place of
+    # one that is out of order (docs/authentication.md). Digest is for users of the store.
+    #credentials:
+      # "est-gateway user add".
+      #- driver: store
+      # As Apache's "htpasswd -B" writes it; read again when it has changed.
+      #- { driver: htpasswd, file: users.htpasswd }
     # PEM files: CAs whose client certificates are accepted, besides the backend's own.
     #explicitTrustAnchors: []
     # PEM files of what cacerts gives besides the chain of the CA: around a change of the root the old root and the
@@ -310,6 +317,11 @@ limits:
   #pendingPerAlias: 10000
   # Seconds after which a waiting request that its client does not repeat has lapsed, approved or not.
   #pendingExpiry: 604800
+  # Different wrong codes for one user from one address that cost nothing; after each further one 429, for one second and
+  # ever longer. Other users behind that address, and the user elsewhere, wait for nothing.
+  #wrongCodes: 5
+  # Seconds of the longest wait.
+  #wrongCodeWait: 900
 
 # Bounds of what is fetched to find out what is revoked. Redirects are never followed.
 #revocation:

@@ -1,9 +1,11 @@
 import type { SchemaObject } from 'ajv';
+import { credentialDrivers } from '../auth/credentials/index.ts';
 import type { HttpScheme } from '../auth/http-schemes.ts';
 import type { GeneralNameType } from '../pkix/general-names.ts';
 import { keyKinds, type KeyType } from '../pkix/keys.ts';
 import { signatureAlgorithms } from '../pkix/signature.ts';
 import { registrationAuthoritiesSchema } from './registration-authority-schema.ts';
+import { driverChoice } from './driver-choice.ts';
 import { requiredSchema } from './required-schema.ts';
 import { revocationSchema } from './revocation-schema.ts';
 import { serverKeyGenerationSchema } from './server-key-generation-schema.ts';
@@ -259,6 +261,19 @@ export const aliasSchema: SchemaObject = {
       title: 'HTTP authentication',
       description:
         'How users may prove their codes: basic (RFC 7617), digest-SHA-256, digest-MD5 (RFC 7616). Digest is for users that were added while it stood here. MD5 is broken; it is for clients that know nothing better.',
+    },
+    credentials: {
+      type: 'array',
+      items: {
+        ...driverChoice(credentialDrivers),
+        title: 'Source of credentials',
+        description: 'Somebody who knows users and their codes.',
+      },
+      minItems: 1,
+      default: [{ driver: 'store' }],
+      title: 'Credentials',
+      description:
+        'Who knows the users of HTTP Basic and their codes, in this order: the first that knows the name decides, and one that is out of order is replaced by nobody (503). Digest is for users of the store.',
     },
     explicitTrustAnchors: {
       type: 'array',

@@ -1,3 +1,4 @@
+import type { AttemptLimits } from '../auth/attempts/attempts.ts';
 import type { HttpScheme } from '../auth/http-schemes.ts';
 import type { AuthenticationMode } from '../auth/index.ts';
 import type { RegistrationAuthorityOptions } from '../auth/registration-authority.ts';
@@ -79,6 +80,8 @@ export interface AliasConfiguration {
   readonly authentication?: AuthenticationMode;
   /** How users may prove their codes. */
   readonly httpAuthentication: readonly HttpScheme[];
+  /** Who knows users and codes, in this order. */
+  readonly credentials: readonly DriverOptions[];
   /** Paths of PEM files: trusted besides the backend's own CA certificates. */
   readonly explicitTrustAnchors: readonly string[];
   /** Paths of PEM files: given by cacerts besides the backend's own CA certificates. */
@@ -161,7 +164,7 @@ interface PassThroughPath {
 }
 
 /** Bounds of the EST listeners; times in seconds. */
-export interface Limits {
+export interface Limits extends AttemptLimits {
   /** Octets of a request body as sent. */
   readonly bodyBytes: number;
   readonly headersTimeout: number;

@@ -5,14 +5,9 @@ import { reservedNames } from '../reserved-names.ts';
 import { stateStoreDrivers } from '../store/index.ts';
 import { proxyListenerSchema } from './proxy-listener-schema.ts';
 import { aliasSchema } from './alias-schema.ts';
+import { driverChoice } from './driver-choice.ts';
 import { fetchSchema } from './revocation-schema.ts';
 import { passThroughSchema } from './pass-through-schema.ts';
-
-/** What the configuration has to know of a driver. */
-interface Driver {
-  readonly name: string;
-  readonly optionsSchema: SchemaObject;
-}
 
 /**
  * The JSON Schema (draft-07) of the configuration file, with the options of every driver. Every default is
@@ -69,31 +64,6 @@ export function fullAliasSchema(): SchemaObject {
 const namePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
 const nameDescription =
   'a name of at most 64 letters, digits, ".", "_" and "-" that begins with a letter or digit';
-
-/** Exactly one driver; its own schema says what stands beside `driver`. */
-function driverChoice(drivers: readonly Driver[]): SchemaObject {
-  return {
-    type: 'object',
-    discriminator: { propertyName: 'driver' },
-    required: ['driver'],
-    oneOf: drivers.map(({ name, optionsSchema }) => withDriver(name, optionsSchema)),
-  };
-}
-
-function withDriver(name: string, optionsSchema: SchemaObject): SchemaObject {
-  const { properties, required = [] } = optionsSchema as {
-    properties?: object;
-    required?: readonly string[];
-  };
-  return {
-    ...optionsSchema,
-    properties: {
-      driver: { const: name, title: 'Driver', description: String(optionsSchema['description']) },
-      ...properties,
-    },
-    required: ['driver', ...required],
-  };
-}
 
 const address: SchemaObject = {
   type: 'string',
@@ -240,6 +210,16 @@ const limitsSchema: SchemaObject = {
       'Seconds after which a waiting request that its client does not repeat has lapsed, approved or not.',
       { min: 1, max: 31_536_000, default: 604_800 },
     ),
+    wrongCodes: wholeNumber(
+      'Wrong codes',
+      'Different wrong codes for one user from one address that cost nothing; after each further one that user waits there, 1 second and ever longer: 429.',
+      { min: 1, max: 1000, default: 5 },
+    ),
+    wrongCodeWait: wholeNumber('Longest wait', 'Seconds that one client waits at most after wrong codes.', {
+      min: 1,
+      max: 3600,
+      default: 900,
+    }),
   },
   additionalProperties: false,
 };

@@ -1,3 +1,4 @@
+import type { ClaimGuard } from '../auth/claim.ts';
 import type { Authentication } from '../auth/index.ts';
 import type { OtpVerifier } from '../auth/otp-challenge.ts';
 import type { OwnCertificateCheck } from '../auth/own-certificate.ts';
@@ -30,6 +31,8 @@ export interface Alias {
   readonly authenticateRenewal: Authentication;
   /** That the CA checks itself; undefined: clients are authenticated here. */
   readonly enrollmentCodes: EnrollmentCodes | undefined;
+  /** For who claims to have such a code. */
+  readonly guardClaim: ClaimGuard;
   /** The header field of a 401. */
   readonly challenge: UserAuthentication['challenge'];
   readonly verifyOtp: OtpVerifier;

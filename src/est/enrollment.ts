@@ -50,6 +50,13 @@ export async function enroll(
   request: EstRequest,
   permitted: PermittedEnrollment,
 ): Promise<EnrollmentOutcome> {
+  const { claim } = permitted.identity;
+  const { alias, credentials } = request;
+  if (claim === undefined) return await enrollOnce(request, permitted);
+  return await alias.guardClaim(claim, credentials.address, async () => await enrollOnce(request, permitted));
+}
+
+async function enrollOnce(request: EstRequest, permitted: PermittedEnrollment): Promise<EnrollmentOutcome> {
   const begun = await begin(request, permitted);
   return begun.status === 'begun' ? await askCa(request, begun.record, permitted) : begun;
 }
@@ -103,8 +110,8 @@ export async function begin(
 }
 
 /** The request as the operator's rules see it. */
-function viewOf({ alias, address }: EstRequest, permitted: PermittedEnrollment): RequestView {
-  return createView({ alias: alias.name, clientAddress: address, ...permitted });
+function viewOf({ alias, credentials }: EstRequest, permitted: PermittedEnrollment): RequestView {
+  return createView({ alias: alias.name, clientAddress: credentials.address, ...permitted });
 }
 
 async function askCa(

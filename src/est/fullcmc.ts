@@ -36,7 +36,7 @@ export async function fullcmc(request: EstRequest): Promise<EstResponse> {
     checkChannelBinding(csr, request.channelBinding, identity);
     const names = permitEnrollment(alias.policy, identity, csr);
     const fullPkiRequest = fullCmc.passThrough ? message : undefined;
-    const otpUser = await alias.verifyOtp(csr, identity);
+    const otpUser = await alias.verifyOtp(csr, identity, request);
     const enrollment = { identity, otpUser, csr, names, fullPkiRequest };
     const outcome = await enroll(request, { operation: 'fullcmc', ...enrollment });
     return await answered(request, fullCmc, answerTo, outcome);

@@ -20,8 +20,6 @@ export interface EstRequest {
   /** How long, in seconds, a request may take in all. */
   readonly deadline: number;
   readonly credentials: Credentials;
-  /** The client's address; undefined where nobody knows. */
-  readonly address: string | undefined;
   /** The channel binding of the TLS session. */
   readonly channelBinding: () => ChannelBinding;
   /** Bits of the key with which TLS encrypts the answer; 0 where nobody knows. */

@@ -6,12 +6,14 @@ import { EstError } from '../errors.ts';
 export function credentialsOf(
   request: IncomingMessage,
   clientCertificate: PresentedCertificate | undefined,
+  address: string | undefined,
 ): Credentials {
   return {
     authorization: request.headers.authorization,
     method: request.method ?? '',
     target: request.url ?? '',
     clientCertificate,
+    address,
   };
 }
 

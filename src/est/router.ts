@@ -69,7 +69,11 @@ export function createEstHandler(service: EstService): RequestListener {
     ['/.well-known/est/:operation', '/.well-known/est/:alias/:operation'],
     async function serve(request: Request, response: EstExpressResponse) {
       const { alias, operation } = route(service.aliases, request, response.locals.exchange);
-      const credentials = credentialsOf(request, service.transport.clientCertificate(request));
+      const credentials = credentialsOf(
+        request,
+        service.transport.clientCertificate(request),
+        response.locals.exchange.address,
+      );
       const deadline = startDeadline(service.limits.requestTimeout);
       const estRequest = toEstRequest(service, alias, request, response, credentials, deadline.signal);
       const outcome = await operation.handle(estRequest).finally(deadline.clear);
@@ -213,7 +217,6 @@ function toEstRequest(
     },
     deadline: requestTimeout,
     credentials,
-    address: exchange.address,
     channelBinding: () => transport.channelBinding(request),
     cipherStrength: () => transport.cipherStrength(request),
     clientGone: () => clientGone(response),

@@ -45,7 +45,7 @@ export async function serverkeygen(request: EstRequest): Promise<EstResponse> {
       ? permitFirst(alias, shown, received)
       : permitAgain(request, shown, renewed, received);
   request.annotate({ identity: identity.description });
-  const otpUser = await alias.verifyOtp(csr, identity);
+  const otpUser = await alias.verifyOtp(csr, identity, request);
   const keyPart = await protect(privateKeyInfo(privateKey));
   try {
     const outcome = await enroll(request, {

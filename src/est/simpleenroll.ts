@@ -15,6 +15,6 @@ export async function simpleenroll(request: EstRequest): Promise<EstResponse> {
   request.annotate({ identity: identity.description });
   checkChannelBinding(csr, request.channelBinding, identity);
   const names = permitEnrollment(alias.policy, identity, csr);
-  const otpUser = await alias.verifyOtp(csr, identity);
+  const otpUser = await alias.verifyOtp(csr, identity, request);
   return await enrollAndAnswer(request, { operation: 'simpleenroll', identity, otpUser, csr, names });
 }

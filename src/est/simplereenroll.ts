@@ -24,7 +24,7 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
   const current = await findRenewedCertificate(request, identity, own, csr);
   if (current.notAfter < request.receivedAt) request.annotate({ expiredAt: current.notAfter.toISOString() });
   const names = permitRenewal(alias.policy, identity, current, csr, request.receivedAt);
-  const otpUser = await alias.verifyOtp(csr, identity);
+  const otpUser = await alias.verifyOtp(csr, identity, request);
   return await enrollAndAnswer(request, {
     operation: 'simplereenroll',
     renewed: current,

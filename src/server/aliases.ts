@@ -1,4 +1,5 @@
-import { createClaimAuthentication } from '../auth/claim.ts';
+import { createAttempts, type Attempts } from '../auth/attempts/attempts.ts';
+import { createClaimAuthentication, createClaimGuard } from '../auth/claim.ts';
 import { createClientCertificateAuthenticator } from '../auth/client-certificate.ts';
 import { createAuthentication, type Authentication, type AuthenticationMode } from '../auth/index.ts';
 import { createOtpVerifier } from '../auth/otp-challenge.ts';
@@ -16,6 +17,7 @@ import type { Certificate } from '../pkix/certificate.ts';
 import { createBlocklist } from '../pkix/weak-keys.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
+import { openCodeChecks } from './credentials.ts';
 import { openAliasBackend } from './alias-backend.ts';
 import { openingTimeout, type Backends } from './drivers.ts';
 import { readCertificates, readTexts } from './files.ts';
@@ -39,22 +41,27 @@ export async function openAliases(
 ): Promise<ReadonlyMap<string, Alias>> {
   const aliases = new Map<string, Alias>();
   const revocation = openRevocation(configuration.revocation, log);
+  const attempts = createAttempts(configuration.limits, log);
+  const services = { backends, store, revocation, attempts, log };
   for (const [name, options] of Object.entries(configuration.aliases)) {
-    aliases.set(
-      name,
-      await withContext(`aliases.${name}`, openAlias(name, options, backends, store, revocation, log)),
-    );
+    aliases.set(name, await withContext(`aliases.${name}`, openAlias(name, options, services)));
   }
   return aliases;
+}
+
+/** What all aliases share. */
+interface AliasServices {
+  readonly backends: Backends;
+  readonly store: StateStore;
+  readonly revocation: RevocationServices;
+  readonly attempts: Attempts;
+  readonly log: Log;
 }
 
 async function openAlias(
   name: string,
   options: AliasConfiguration,
-  backends: Backends,
-  store: StateStore,
-  revocation: RevocationServices,
-  log: Log,
+  { backends, store, revocation, attempts, log }: AliasServices,
 ): Promise<Alias> {
   const { ca, enrollmentCodes, policy, serverKeyGeneration, vendorCertificates, ...wanted } =
     await openAliasBackend(options, backends);
@@ -79,10 +86,14 @@ async function openAlias(
   const ownCertificates = async (signal: AbortSignal): Promise<readonly Certificate[]> =>
     (await caCertificates.current(signal)).certificates;
   const registrationAuthorityOf = createRegistrationAuthorities(options.registrationAuthorities);
+  const { users } = store;
+  const checks = await openCodeChecks(options, { alias: name, users, log }, attempts);
   const user = createUserAuthentication({
     alias: name,
     schemes: options.httpAuthentication,
-    users: store.users,
+    checkCode: checks.basic,
+    users,
+    attempts,
     nonceKey: await store.secret('digest-nonce'),
   });
   const readClientCertificate = createCertificateMemory(mostClients);
@@ -116,9 +127,10 @@ async function openAlias(
       ? createClaimAuthentication(name, enrollmentCodes)
       : authentication(wanted.authentication, 0),
     enrollmentCodes,
+    guardClaim: createClaimGuard(name, attempts),
     challenge: user.challenge,
     authenticateRenewal: authentication(wanted.renewalAuthentication, policy.renewExpiredDays * day),
-    verifyOtp: createOtpVerifier(name, store.users),
+    verifyOtp: createOtpVerifier(checks.otp),
     policy: await openPolicy(policy),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),
     refuseRevoked: createRecordedCertificateCheck(own),

@@ -21,7 +21,7 @@ export const openingTimeout = 15_000;
 
 /** Opens the store of the configuration. */
 export async function openState({ store }: Configuration): Promise<StateStore> {
-  return await find(stateStoreDrivers, store).open(optionsOf(store));
+  return await findDriver(stateStoreDrivers, store).open(optionsOf(store));
 }
 
 /** Opens every CA backend of the configuration; the keys are their names. */
@@ -35,7 +35,7 @@ export async function openCertificationAuthorities(
     const services = { name, certificates, heldRequests, pendingExpiry, log };
     const opened = await withContext<Backend['opened']>(
       `backends.${name}`,
-      find(certificationAuthorityDrivers, backend).open(optionsOf(backend), services),
+      findDriver(certificationAuthorityDrivers, backend).open(optionsOf(backend), services),
     );
     all.set(name, { driver: backend.driver, opened });
   }
@@ -47,7 +47,8 @@ export async function closeBackends(backends: Backends): Promise<void> {
   await Promise.all([...backends.values()].map(async ({ opened }) => await opened.close?.()));
 }
 
-function find<Driver extends { readonly name: string }>(
+/** The driver that the configuration names. */
+export function findDriver<Driver extends { readonly name: string }>(
   drivers: readonly Driver[],
   { driver }: DriverOptions,
 ): Driver {
@@ -56,6 +57,7 @@ function find<Driver extends { readonly name: string }>(
   return found;
 }
 
-function optionsOf({ driver, ...options }: DriverOptions): unknown {
+/** What stands beside its name. */
+export function optionsOf({ driver, ...options }: DriverOptions): unknown {
   return options;
 }

@@ -111,7 +111,7 @@ async function enrollByVendorCertificate(
 function refusedClaim(error: unknown, { challenge }: EnrollmentClaim): unknown {
   if (!(error instanceof EstError) || error.code !== 'unauthenticated') return error;
   const { message, cause } = error;
-  if (challenge === undefined) return new EstError('bad_certification_request', message, { cause });
+  if (challenge === undefined) return new EstError('wrong_enrollment_code_in_csr', message, { cause });
   return new EstError('wrong_enrollment_code', message, { cause, headers: challenge });
 }
 

@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createAttempts } from '../../src/auth/attempts/attempts.ts';
+import { addUser } from '../../src/cli/user.ts';
+import { EstError } from '../../src/errors.ts';
+import { createFleet, modes, type Fleet } from '../conformance/ejbca-fleet.ts';
+import { digest } from '../conformance/bypass-matrix/site.ts';
+import { startEjbcaGateway, type EjbcaGateway } from '../ejbca/setup.ts';
+import { send } from '../support/client.ts';
+import { generateKeyPair } from '../support/csr.ts';
+import { enrolment, plainCsr } from '../support/device.ts';
+import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { recordLog } from '../support/log.ts';
+import { enrolAs } from '../support/login.ts';
+
+const code = 'the right code of all';
+
+describe('Guessing of enrolment codes', () => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await startTestGateway({
+      aliases: {
+        basic: { authentication: 'basic' },
+        digest: { authentication: 'basic', httpAuthentication: ['digest-SHA-256'] },
+      },
+    });
+    const names = ['guessed', 'neighbour', 'known', 'burst', 'stubborn'];
+    for (const name of names) {
+      await addUser(gateway.store, { alias: 'basic', name, code, remainingUses: undefined });
+    }
+    await addUser(gateway.store, { alias: 'digest', name: 'guessed', code, remainingUses: undefined }, [
+      'SHA-256',
+    ]);
+  });
+  afterAll(async () => {
+    await gateway.stop();
+  });
+
+  /** Statuses of so many different wrong codes, one after the other. */
+  async function guess(name: string, times: number, address = '127.0.0.1'): Promise<readonly number[]> {
+    const statuses: number[] = [];
+    for (let n = 0; n < times; n += 1) {
+      const login = { alias: 'basic', name, code: `guess ${n}`, address };
+      statuses.push((await enrolAs(gateway, login)).status);
+    }
+    return statuses;
+  }
+
+  const right = async (name: string, address = '127.0.0.1') =>
+    await enrolAs(gateway, { alias: 'basic', name, code, address });
+
+  it('S-24 makes who guesses wait, and nobody else: neither others at the address, nor the user elsewhere', async () => {
+    expect(await guess('guessed', 8)).toEqual([401, 401, 401, 401, 401, 401, 429, 429]);
+    const held = await right('guessed');
+    expect([held.status, held.headers['retry-after']]).toEqual([429, '1']);
+    expect(held.body).toMatch(
+      /^Too many wrong enrolment codes have been sent; wait, then send the right one\./,
+    );
+    expect((await right('neighbour')).status).toBe(200);
+    expect((await right('guessed', '127.0.0.2')).status).toBe(200);
+  });
+
+  it('S-24 A-07 treats names that nobody has as those of users', async () => {
+    expect(await guess('nobody at all', 8)).toEqual([401, 401, 401, 401, 401, 401, 429, 429]);
+  });
+
+  it('S-24 lets a device through that was right there before, whoever else guesses at its address', async () => {
+    expect((await right('known')).status).toBe(200);
+    expect(new Set(await guess('known', 20))).toEqual(new Set([401]));
+    expect((await right('known')).status).toBe(200);
+  });
+
+  it('S-24 lets nobody gain by sending many at once', async () => {
+    const statuses = await Promise.all(
+      Array.from({ length: 30 }, async (_, n) => {
+        const login = { alias: 'basic', name: 'burst', code: `burst ${n}` };
+        return (await enrolAs(gateway, login)).status;
+      }),
+    );
+    expect(statuses.filter((status) => status === 401).length).toBeLessThanOrEqual(6);
+    expect(statuses.every((status) => status === 401 || status === 429)).toBe(true);
+  });
+
+  it('S-24 counts a device that repeats the same wrong code only once', async () => {
+    const login = { alias: 'basic', name: 'stubborn', code: 'an old code' };
+    for (let n = 0; n < 12; n += 1) expect((await enrolAs(gateway, login)).status).toBe(401);
+    expect((await right('stubborn')).status).toBe(200);
+  });
+
+  it('S-24 holds off who guesses by Digest', async () => {
+    const attempt = async (tried: string): Promise<number> => {
+      const url = `${gateway.url}/digest/simpleenroll`;
+      const csr = await plainCsr('guessed', await generateKeyPair('P-256'));
+      const asked = await send(url, { ca: gateway.trustAnchor, ...enrolment(csr) });
+      const nonce = /nonce="([^"]+)"/.exec(asked.headers['www-authenticate'] ?? '')?.[1] ?? '';
+      const Authorization = digest(
+        { name: 'guessed', code: tried },
+        'EST digest',
+        new URL(url).pathname,
+        nonce,
+      );
+      return (await send(url, { ca: gateway.trustAnchor, ...enrolment(csr, { Authorization }) })).status;
+    };
+    const statuses: number[] = [];
+    for (let n = 0; n < 7; n += 1) statuses.push(await attempt(`guess ${n}`));
+    expect([...statuses, await attempt(code)]).toEqual([401, 401, 401, 401, 401, 401, 429, 429]);
+  });
+});
+
+describe('Guessing of enrolment codes that EJBCA checks', () => {
+  let running: EjbcaGateway;
+  let fleet: Fleet;
+  beforeAll(async () => {
+    running = await startEjbcaGateway({
+      aliases: { 'challenge-rfc': { ...modes['challenge'], alias: { compatibility: 'rfc' } } },
+    });
+    fleet = createFleet(running);
+  });
+  afterAll(async () => {
+    await running.stop();
+  });
+
+  it('S-24 is held off before EJBCA is asked', async () => {
+    const name = fleet.registered();
+    const statuses: number[] = [];
+    for (let n = 0; n < 8; n += 1) {
+      const { status } = await fleet.post('challenge-rfc', await fleet.challengeCsr(name, `guess ${n}`));
+      statuses.push(status);
+    }
+    expect(statuses.slice(6)).toEqual([429, 429]);
+    expect(statuses.slice(0, 6)).not.toContain(429);
+    expect(statuses).not.toContain(200);
+    const other = await fleet.post(
+      'challenge-rfc',
+      await fleet.challengeCsr(fleet.registered(), 'open-sesame-17'),
+    );
+    expect(other.status).toBe(200);
+  });
+});
+
+describe('createAttempts()', () => {
+  it('S-24 doubles the wait up to the longest one, and forgets after a day', async () => {
+    let now = 0;
+    const attempts = createAttempts({ wrongCodes: 2, wrongCodeWait: 10 }, recordLog(), () => now);
+    const attempt = async (tried: string): Promise<number> =>
+      await attempts
+        .run({ alias: 'est', address: '192.0.2.1', name: 'a', code: tried }, () =>
+          Promise.resolve({ state: 'wrong' }),
+        )
+        .then(
+          () => 0,
+          (error: unknown) => (error instanceof EstError ? (error.retryAfter ?? -1) : -1),
+        );
+    const waits: number[] = [];
+    for (let n = 0; n < 8; n += 1) {
+      await attempt(`guess ${n}`);
+      const wait = await attempt('while it waits');
+      if (wait === 0) continue;
+      waits.push(wait);
+      now += wait * 1000;
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 10, 10, 10]);
+    now += 86_400_000;
+    expect([await attempt('a'), await attempt('b'), await attempt('c')]).toEqual([0, 0, 0]);
+  });
+});

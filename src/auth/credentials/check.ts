@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EstError } from '../../errors.ts';
+import type { UserIdentity } from '../../identity.ts';
+import type { Log } from '../../ops/log.ts';
+import type { Attempts } from '../attempts/attempts.ts';
+import type { CredentialSource, CredentialVerdict, ShownCode } from './source.ts';
+
+/** Who asks, and how long there is time. */
+interface Caller {
+  /** The client's address; undefined: nobody knows. */
+  readonly address: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The user who has this code, undefined when name or code is wrong. Throws `too_many_requests` after too many wrong
+ * ones, and `credentials_unavailable` when nobody knows.
+ */
+export type CodeCheck = (shown: ShownCode, caller: Caller) => Promise<UserIdentity | undefined>;
+
+/** What checks the codes of one alias. */
+export interface CodeCheckOptions {
+  readonly alias: string;
+  /** Asked in this order; the first that knows the name decides. */
+  readonly sources: readonly CredentialSource[];
+  readonly attempts: Attempts;
+  readonly log: Log;
+}
+
+/** Milliseconds: a refusal takes a whole number of these, unless it takes the same time for all names anyway. */
+const refusalStep = 500;
+
+/** Seconds after which a source that is out of order may be back. */
+const retryAfter = 30;
+
+/** Checks codes against the sources of an alias. A source that is out of order ends the search: nobody else may take its place. */
+export function createCodeCheck({ alias, sources, attempts, log }: CodeCheckOptions): CodeCheck {
+  const isEven = sources.length === 1 && sources[0]?.takesEqualTime === true;
+
+  async function ask(shown: ShownCode, signal: AbortSignal): Promise<CredentialVerdict> {
+    for (const source of sources) {
+      const verdict = await source.prove(shown, signal).catch(unforeseen);
+      if (verdict.state === 'unknown') continue;
+      if ('reason' in verdict) report(source, shown, verdict);
+      return verdict;
+    }
+    return { state: 'unknown' };
+  }
+
+  function report(
+    { name: source }: CredentialSource,
+    { name: user }: ShownCode,
+    { state, reason }: Extract<CredentialVerdict, { readonly reason?: string }>,
+  ): void {
+    const fields = { alias, source, user, reason };
+    if (state === 'wrong') log.warn('A user may not enrol.', fields);
+    else log.error('A source of credentials does not answer as it should.', fields);
+  }
+
+  return async function check(shown, { address, signal }) {
+    const startedAt = performance.now();
+    const verdict = await attempts.run({ alias, address, ...shown }, async () => await ask(shown, signal));
+    switch (verdict.state) {
+      case 'proved':
+        return verdict.user;
+      case 'unavailable':
+        throw new EstError('credentials_unavailable', verdict.reason, { retryAfter });
+      case 'wrong':
+      case 'unknown':
+        if (!isEven) await untilNextStep(startedAt, signal);
+        return undefined;
+    }
+  };
+}
+
+/** The texts of exceptions may hold anything; the log gets the error itself. */
+function unforeseen(thrown: unknown): CredentialVerdict {
+  if (thrown instanceof EstError) throw thrown;
+  return { state: 'unavailable', reason: thrown instanceof Error ? thrown.message : 'something unforeseen' };
+}
+
+/** So that the time of a refusal does not tell which source knows a name, or whether any does. */
+async function untilNextStep(startedAt: number, signal: AbortSignal): Promise<void> {
+  const taken = performance.now() - startedAt;
+  const rest = Math.ceil(taken / refusalStep) * refusalStep - taken;
+  await sleep(rest, undefined, { signal }).catch(() => undefined);
+}

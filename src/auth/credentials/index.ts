@@ -1,0 +1,6 @@
+import { htpasswdCredentials } from './htpasswd.ts';
+import type { CredentialDriver } from './source.ts';
+import { storeCredentials } from './store.ts';
+
+/** Every kind of source that the configuration can name. */
+export const credentialDrivers: readonly CredentialDriver[] = [storeCredentials, htpasswdCredentials];

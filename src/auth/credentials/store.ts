@@ -1,0 +1,21 @@
+import { proveUser } from '../user-code.ts';
+import type { CredentialDriver } from './source.ts';
+
+/** The users of the alias that `est-gateway user add` has put into the store. */
+export const storeCredentials: CredentialDriver = {
+  name: 'store',
+  optionsSchema: {
+    type: 'object',
+    title: 'Users of the store',
+    description:
+      'Users that "est-gateway user add" has made, with codes for one, some or any number of certificates.',
+    properties: {},
+    additionalProperties: false,
+  },
+  open: async (_options, { alias, users }) =>
+    await Promise.resolve({
+      name: 'store',
+      takesEqualTime: true,
+      prove: async (shown) => await proveUser(users, alias, shown),
+    }),
+};

@@ -1,0 +1,54 @@
+import type { Attempts } from '../auth/attempts/attempts.ts';
+import { createCodeCheck, type CodeCheck } from '../auth/credentials/check.ts';
+import { credentialDrivers } from '../auth/credentials/index.ts';
+import type { CredentialServices, CredentialSource } from '../auth/credentials/source.ts';
+import { storeCredentials } from '../auth/credentials/store.ts';
+import { digestAlgorithms } from '../auth/http-schemes.ts';
+import type { AliasConfiguration, DriverOptions } from '../config/configuration.ts';
+import { withContext } from './context.ts';
+import { findDriver, optionsOf } from './drivers.ts';
+
+/** How one alias checks the codes of users. */
+export interface CodeChecks {
+  /** Of HTTP Basic, by the sources that the alias names. */
+  readonly basic: CodeCheck;
+  /** Of otpChallenge: always a code of the store. */
+  readonly otp: CodeCheck;
+}
+
+/** Opens the sources of an alias. Rejects with a plain sentence when one of them, or their order, cannot work. */
+export async function openCodeChecks(
+  { credentials, httpAuthentication }: AliasConfiguration,
+  services: CredentialServices,
+  attempts: Attempts,
+): Promise<CodeChecks> {
+  refuseContradictions(credentials, httpAuthentication);
+  const sources: CredentialSource[] = [];
+  for (const [index, source] of credentials.entries()) {
+    const opened = findDriver(credentialDrivers, source).open(optionsOf(source), services);
+    sources.push(await withContext(`credentials[${index}]`, opened));
+  }
+  const { alias, log } = services;
+  const store = await storeCredentials.open({}, services);
+  return {
+    basic: createCodeCheck({ alias, sources, attempts, log }),
+    otp: createCodeCheck({ alias, sources: [store], attempts, log }),
+  };
+}
+
+function refuseContradictions(
+  credentials: readonly DriverOptions[],
+  schemes: AliasConfiguration['httpAuthentication'],
+): void {
+  const storeFirst = credentials[0]?.driver === 'store';
+  if (digestAlgorithms(schemes).length > 0 && !storeFirst) {
+    throw new Error(
+      'credentials: Digest works for users of the store alone, so that the store must stand first; or leave Digest out of httpAuthentication.',
+    );
+  }
+  if (!schemes.includes('basic') && credentials.length > 1) {
+    throw new Error(
+      'credentials: without basic in httpAuthentication nobody but the store is ever asked; leave the others out.',
+    );
+  }
+}
