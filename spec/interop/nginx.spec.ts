@@ -1,11 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { freePorts } from '../cli/command-line.ts';
 import { exchangeRaw, send, type Answer } from '../support/client.ts';
 import { extension, generateKeyPair, id, name, tlv, utf8String } from '../support/csr.ts';
@@ -20,6 +17,7 @@ import {
 } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { load, shortest } from '../support/configuration-file.ts';
+import { startNginx, stopNginx } from '../support/nginx.ts';
 import { openssl } from '../support/openssl.ts';
 import { describeWith } from '../support/programs.ts';
 
@@ -41,49 +39,16 @@ describeWith('nginx', 'nginx/tls-termination.conf, as shipped', () => {
     device = await enrolDevice(gateway, 'device-1');
     port = await freePorts();
     url = `https://localhost:${port}/.well-known/est`;
-    nginx = await startNginx(socket);
+    nginx = await startNginx('nginx/tls-termination.conf', folder, port, {
+      '/run/est-gateway/est.sock': socket,
+      '/etc/est-gateway/tls/': `${gateway.directory}/`,
+    });
   });
   afterAll(async () => {
-    nginx.kill('SIGTERM');
-    await once(nginx, 'exit');
+    await stopNginx(nginx);
     await gateway.stop();
     await rm(folder, { recursive: true });
   });
-
-  /** The file as it is, with the test's own paths and port. */
-  async function startNginx(socket: string): Promise<ChildProcess> {
-    const shipped = await readFile('nginx/tls-termination.conf', 'utf8');
-    const configuration = shipped
-      .replaceAll('/run/est-gateway/est.sock', socket)
-      .replaceAll('/run/nginx-est-gateway.pid', join(folder, 'nginx.pid'))
-      .replaceAll('/var/log/nginx/', `${folder}/`)
-      .replaceAll('/etc/est-gateway/tls/', `${gateway.directory}/`)
-      .replaceAll(/^( *listen .*)8443 ssl;$/gm, `$1${port} ssl;`);
-    const file = join(folder, 'nginx.conf');
-    // The test may run as root, whose folder no other user may read.
-    await writeFile(file, `daemon off;\nuser root;\n${configuration}`);
-    const process = spawn('nginx', ['-c', file, '-p', folder, '-e', join(folder, 'start.log')], {
-      stdio: 'inherit',
-    });
-    while (!(await answers(port))) {
-      if (process.exitCode !== null)
-        throw new Error(`nginx ended: ${await readFile(join(folder, 'start.log'), 'utf8')}`);
-      await setTimeout(20);
-    }
-    return process;
-  }
-
-  async function answers(at: number): Promise<boolean> {
-    const socket = connect(at, 'localhost');
-    try {
-      await once(socket, 'connect');
-      return true;
-    } catch {
-      return false;
-    } finally {
-      socket.destroy();
-    }
-  }
 
   async function post(
     path: string,

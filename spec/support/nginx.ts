@@ -1,0 +1,55 @@
+/** The real nginx with a configuration as it is shipped. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+
+/** Starts nginx with the file as it is, but for its port, its places of logs, and the given texts. */
+export async function startNginx(
+  shipped: string,
+  folder: string,
+  port: number,
+  replacements: Readonly<Record<string, string>>,
+): Promise<ChildProcess> {
+  const common = {
+    '/run/nginx-est-gateway.pid': join(folder, 'nginx.pid'),
+    '/var/log/nginx/': `${folder}/`,
+  };
+  const text = Object.entries({ ...common, ...replacements }).reduce(
+    (configuration, [from, to]) => configuration.replaceAll(from, to),
+    await readFile(shipped, 'utf8'),
+  );
+  const file = join(folder, 'nginx.conf');
+  const onPort = text.replaceAll(/^( *listen .*)8443( ssl)?;$/gm, `$1${port}$2;`);
+  // The test may run as root, whose folder no other user may read.
+  await writeFile(file, `daemon off;\nuser root;\n${onPort}`);
+  const process = spawn('nginx', ['-c', file, '-p', folder, '-e', join(folder, 'start.log')], {
+    stdio: 'inherit',
+  });
+  while (!(await answers(port))) {
+    if (process.exitCode !== null)
+      throw new Error(`nginx ended: ${await readFile(join(folder, 'start.log'), 'utf8')}`);
+    await setTimeout(20);
+  }
+  return process;
+}
+
+/** Stops it and waits for its end. */
+export async function stopNginx(nginx: ChildProcess): Promise<void> {
+  nginx.kill('SIGTERM');
+  await once(nginx, 'exit');
+}
+
+async function answers(port: number): Promise<boolean> {
+  const socket = connect(port, 'localhost');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
