@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
+import { named } from '../support/certificate.ts';
 import { send } from '../support/client.ts';
 import {
   basic,
@@ -7,6 +8,7 @@ import {
   enrolDevice,
   enrolWithBasic,
   enrolment,
+  issueByHand,
   plainCsr,
   renew,
 } from '../support/device.ts';
@@ -237,5 +239,46 @@ describe('An EST server behind the gateway', () => {
     const { operation, headers } = server.requests.at(-1) ?? {};
     const der = Buffer.from(device.cert.replace(/-----[^-]+-----/g, ''), 'base64');
     expect([operation, headers?.['client-cert']]).toEqual(['simplereenroll', `:${der.toString('base64')}:`]);
+  });
+});
+
+describe('A relay that another gateway takes for its proxy', () => {
+  it('X-01 renews there with the certificate of the device, which the upstream checks again', async () => {
+    const proxies = await startTestGateway();
+    const proxy = await enrolDevice(proxies, 'relay');
+    const upstream = await startTestGateway({
+      proxy: {
+        address: '127.0.0.1',
+        port: 0,
+        clientCertificate: 'rfc9440',
+        tls: {
+          certificate: 'server.pem',
+          privateKey: 'file:server.key',
+          trustAnchors: [`${proxies.directory}/root.pem`, `${proxies.directory}/issuing.pem`],
+        },
+      },
+      aliases: { est: { authentication: 'clientCertificate' } },
+    });
+    const device = await issueByHand(upstream, { subject: named('device') });
+    const relay = await startTestGateway({
+      backends: {
+        upstream: {
+          driver: 'est',
+          url: `https://localhost:${new URL(upstream.proxyPlace).port}/.well-known/est`,
+          trustAnchor: 'upstream.pem',
+          clientCertificate: { certificate: 'proxy.pem', privateKey: 'file:proxy.key' },
+          identity: 'clientCert',
+          renewals: 'simplereenroll',
+        },
+      },
+      aliases: { est: { backend: 'upstream', authentication: 'clientCertificate' } },
+      files: { 'upstream.pem': upstream.trustAnchor, 'proxy.pem': proxy.cert, 'proxy.key': proxy.key },
+    });
+    const { status } = await renew(relay, device, await plainCsr('device', await generateKeyPair('P-256')));
+    const [there] = await upstream.store.enrollments.list(1);
+    await Promise.all([relay.stop(), upstream.stop(), proxies.stop()]);
+    expect(status).toBe(200);
+    expect(there).toMatchObject({ operation: 'simplereenroll', state: 'issued', subject: 'CN=device' });
+    expect(there?.identity).toMatch(/^certificate:/);
   });
 });
