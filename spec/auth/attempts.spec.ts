@@ -59,7 +59,7 @@ describe('Guessing of enrolment codes', () => {
     expect((await right('guessed', '127.0.0.2')).status).toBe(200);
   });
 
-  it('S-24 A-07 treats names that nobody has as those of users', async () => {
+  it('S-24 treats names that nobody has as those of users', async () => {
     expect(await guess('nobody at all', 8)).toEqual([401, 401, 401, 401, 401, 401, 429, 429]);
   });
 
