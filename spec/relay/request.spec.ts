@@ -15,6 +15,7 @@ import {
 import { generateKeyPair } from '../support/csr.ts';
 import { startEstServer, sendPkcs7, type TestEstServer } from '../support/est-server.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { connectWith, enrolOver, linkedBy } from '../support/linking-client.ts';
 import { openssl } from '../support/openssl.ts';
 import { startChain, type Chain } from './chain.ts';
 
@@ -58,6 +59,15 @@ describe('A chain of two gateways, request mode', () => {
       state: 'issued',
       serialNumber: first?.serialNumber,
     });
+  });
+
+  it('X-12 refuses a CSR with the channel binding of the device, which it has verified and the upstream cannot', async () => {
+    const { relay, upstream } = chain;
+    const before = (await upstream.store.enrollments.list(1000)).length;
+    const socket = await connectWith(relay, 'TLSv1.3');
+    const answer = await enrolOver(socket, linkedBy(socket));
+    expect(answer).toMatch(/^HTTP\/1\.1 403 [^]*stands behind another TLS connection and cannot verify/);
+    expect(await upstream.store.enrollments.list(1000)).toHaveLength(before);
   });
 
   it('E-22 gives the same certificate to a repeat without asking the upstream again', async () => {
