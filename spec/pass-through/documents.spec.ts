@@ -55,6 +55,7 @@ describe('Pass-through of public documents', () => {
       'private-cache',
       'method',
       'no-length',
+      'modified',
       'late',
     ];
     gateway = await startTestGateway({
@@ -265,6 +266,21 @@ describe('Pass-through of public documents', () => {
     expect(upstream.requests.map(({ headers }) => headers['if-none-match'])).toEqual([undefined, '"v1"']);
   });
 
+  it('keeps a document without ETag for as long as the upstream says when it is still current', async () => {
+    upstream.answer((request, response) => {
+      const headers = { 'Last-Modified': 'Mon, 02 Jan 2006 15:04:05 GMT' };
+      if (request.headers['if-modified-since'] === undefined)
+        crl({ ...headers, 'Cache-Control': 'max-age=0' })(request, response);
+      else response.writeHead(304, { ...headers, 'Cache-Control': 'max-age=60' }).end();
+    });
+    const first = await get(url('modified'));
+    await first.arrayBuffer();
+    await (await get(url('modified'))).arrayBuffer();
+    const third = await get(url('modified'));
+    expect([first.status, third.status]).toEqual([200, 200]);
+    expect(upstream.requests).toHaveLength(2);
+  });
+
   it('never keeps a CRL beyond its nextUpdate', async () => {
     upstream.answer(
       crl({ 'Cache-Control': 'max-age=3600' }, crlDer({ nextUpdate: new Date(Date.now() - 1000) })),
@@ -343,5 +359,30 @@ describe('Pass-through of public documents', () => {
     expect([stale.status, stale.headers.get('cache-control'), strict.status]).toEqual([200, 'no-store', 503]);
     expect(Number(strict.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await get(url('stale'))).status).toBe(200);
+  });
+});
+
+describe('A document that is larger than the cache', () => {
+  it('drives no other document out of it', async () => {
+    const upstream = await startUpstream();
+    const gateway = await startTestGateway({
+      passThrough: {
+        cacheBytes: 1_000_000,
+        paths: {
+          '/small.crl': { kind: 'crl', upstream: `${upstream.url}/small` },
+          '/large.crl': { kind: 'crl', upstream: `${upstream.url}/large` },
+        },
+      },
+    });
+    upstream.answer((request, response) => {
+      const filler = request.url === '/large' ? 1_100_000 : 1000;
+      crl({ 'Cache-Control': 'max-age=60' }, crlDer({ filler }))(request, response);
+    });
+    for (const name of ['small', 'large', 'small']) {
+      await (await get(`${gateway.httpUrl}/${name}.crl`)).arrayBuffer();
+    }
+    await gateway.stop();
+    await upstream.down();
+    expect(upstream.requests.map(({ url }) => url)).toEqual(['/small', '/large']);
   });
 });

@@ -41,6 +41,7 @@ describe('Documents that are passed through while they come in', () => {
     upstream = await startUpstream();
     const paths: readonly (readonly [string, object])[] = [
       'abort',
+      'early',
       'share',
       'cut',
       'stop',
@@ -64,6 +65,21 @@ describe('Documents that are passed through while they come in', () => {
     expect(upstream.connections.size).toBe(1);
     client.destroy();
     await until(() => upstream.connections.size === 0, 'the upstream request ends', 1);
+  });
+
+  it('ends the upstream request as well when the client goes away before the answer begins', async () => {
+    const asked = new Promise<ServerResponse>((resolve) => {
+      upstream.answer((_request, response) => {
+        resolve(response);
+      });
+    });
+    const client = get(url('early'), { agent: false });
+    client.on('error', () => undefined);
+    const response = await asked;
+    client.destroy();
+    // Sooner than the timeout would end it.
+    await until(() => response.closed, 'the upstream request ends', 0.5);
+    expect(response.headersSent).toBe(false);
   });
 
   it('goes on for the other clients when one goes away', async () => {

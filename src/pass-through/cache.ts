@@ -38,6 +38,7 @@ export function createDocumentCache(maxBytes: number): DocumentCache {
     },
     keep(key, document) {
       remove(key);
+      if (document.length + overhead > maxBytes) return;
       insert(key, document);
       for (const oldest of documents.keys()) {
         if (size <= maxBytes) break;

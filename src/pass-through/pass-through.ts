@@ -42,12 +42,12 @@ export function createPassThrough(routes: readonly PassThroughRoute[], log: Log)
     route: PassThroughRoute,
     request: IncomingMessage,
     response: ServerResponse,
+    clientGone: AbortSignal,
   ): Promise<Served> {
     checkFraming(request);
     checkMethod(route, request);
     const question = await readQuestion(route, request, response);
-    const found = await route.source.find(keyOf(route, question), question);
-    response.once('close', found.release);
+    const found = await route.source.find(keyOf(route, question), question, clientGone);
     return await sendDocument(route.kind, found, request, response);
   }
 
@@ -61,8 +61,12 @@ export function createPassThrough(routes: readonly PassThroughRoute[], log: Log)
     const { method, socket } = request;
     const fields = { requestId, method, path: route.path, address: socket.remoteAddress };
     const finished = (): object => ({ milliseconds: Math.round(performance.now() - startedAt) });
+    const closed = new AbortController();
+    response.once('close', () => {
+      closed.abort();
+    });
     try {
-      const served = await serve(route, request, response);
+      const served = await serve(route, request, response, closed.signal);
       log.info('pass-through', { ...fields, ...served, ...finished() });
     } catch (thrown) {
       const error = toEstError(thrown);

@@ -9,14 +9,19 @@ import { isOutage, type Upstream } from './upstream.ts';
 export interface FoundDocument {
   readonly document: Document & Partial<Pick<CachedDocument, 'etag'>>;
   readonly outcome: 'cached' | 'fetched' | 'stale';
-  /** To be called once, when the client has the document or is gone. */
-  readonly release: () => void;
 }
 
 /** The documents behind one path. */
 export interface DocumentSource {
-  /** `question` is an OCSPRequest; `key` is the same for the same document, undefined for one that nobody may share. */
-  find(key: string | undefined, question?: Buffer): Promise<FoundDocument>;
+  /**
+   * `question` is an OCSPRequest; `key` is the same for the same document, undefined for one that nobody may share.
+   * `clientGone` aborts when the client has its answer or is gone.
+   */
+  find(
+    key: string | undefined,
+    question: Buffer | undefined,
+    clientGone: AbortSignal,
+  ): Promise<FoundDocument>;
   close(): void;
 }
 
@@ -37,10 +42,6 @@ interface Flight {
 
 /** An upstream that failed so often in a row is left alone for so many seconds. */
 const sparing = { failures: 3, pause: 5 } as const;
-
-function nothing(): void {
-  // A document of the cache needs no release.
-}
 
 /** Asks the upstream for what the cache does not hold, once for many askers, and gives up when all of them have. */
 export function createDocumentSource({ path, upstream, cache, log }: DocumentSourceParts): DocumentSource {
@@ -79,6 +80,14 @@ export function createDocumentSource({ path, upstream, cache, log }: DocumentSou
     }
   }
 
+  function join(key: string, flight: Flight, clientGone: AbortSignal): void {
+    flight.askers += 1;
+    const onGone = (): void => {
+      leave(key, flight);
+    };
+    clientGone.addEventListener('abort', onGone, { once: true });
+  }
+
   function leave(key: string, flight: Flight): void {
     flight.askers -= 1;
     if (flight.askers > 0) return;
@@ -87,24 +96,21 @@ export function createDocumentSource({ path, upstream, cache, log }: DocumentSou
   }
 
   return {
-    async find(key, question) {
+    async find(key, question, clientGone) {
+      clientGone.throwIfAborted();
       const kept = key === undefined ? undefined : cache.find(key);
       if (kept !== undefined && Date.now() < kept.freshness.freshUntil) {
-        return { document: kept, outcome: 'cached', release: nothing };
+        return { document: kept, outcome: 'cached' };
       }
       const ownKey = key ?? randomUUID();
       const flight = flights.get(ownKey) ?? begin(ownKey, kept, question, key !== undefined);
-      flight.askers += 1;
-      const release = (): void => {
-        leave(ownKey, flight);
-      };
+      join(ownKey, flight, clientGone);
       try {
-        return { document: await flight.document, outcome: 'fetched', release };
+        return { document: await flight.document, outcome: 'fetched' };
       } catch (error) {
-        release();
         if (kept === undefined || !isOutage(error) || Date.now() >= kept.freshness.usableUntil) throw error;
         log.warn('An upstream is down; the document that was kept is given.', { path, error });
-        return { document: kept, outcome: 'stale', release: nothing };
+        return { document: kept, outcome: 'stale' };
       }
     },
     close() {
@@ -114,6 +120,7 @@ export function createDocumentSource({ path, upstream, cache, log }: DocumentSou
   };
 }
 
-function asCached(document: Document): CachedDocument {
-  return { ...document, etag: document.validators.etag ?? `"${document.octets.sha256()}"` };
+/** A document that the cache held before, and that is still current, has its ETag. */
+function asCached(document: FoundDocument['document']): CachedDocument {
+  return { ...document, etag: document.validators.etag ?? document.etag ?? `"${document.octets.sha256()}"` };
 }
