@@ -69,6 +69,10 @@ export function createPassThrough(routes: readonly PassThroughRoute[], log: Log)
       const served = await serve(route, request, response, closed.signal);
       log.info('pass-through', { ...fields, ...served, ...finished() });
     } catch (thrown) {
+      if (closed.signal.aborted) {
+        log.info('pass-through', { ...fields, outcome: 'client_gone', ...finished() });
+        return;
+      }
       const error = toEstError(thrown);
       if (response.headersSent) response.destroy();
       else {
