@@ -198,6 +198,113 @@ describe('EST behind a proxy that ends TLS', () => {
   });
 });
 
+describe('serverkeygen behind a proxy that ends TLS', () => {
+  const aliases = {
+    keys: { serverKeyGeneration: {} },
+    strong: { serverKeyGeneration: { keys: ['P-384'] } },
+  };
+  const weak = 'ECDHE-ECDSA-AES128-GCM-SHA256';
+  const fit = 'TLS_AES_256_GCM_SHA384';
+  let declared: TestGateway;
+  beforeAll(async () => {
+    const proxy = {
+      socket: join(folder, 'cipher.sock'),
+      clientCertificate: 'nginx',
+      cipherSuite: 'X-SSL-Cipher',
+    };
+    declared = await startTestGateway({ aliases, proxy });
+  });
+  afterAll(async () => {
+    await declared.stop();
+  });
+
+  async function askForKey(
+    alias: string,
+    headers: Record<string, string | string[]>,
+    at = declared,
+  ): Promise<Reply> {
+    const { headers: own, ...parts } = enrolment(await plainCsr('device-1', device.keyPair), {
+      Authorization: basic,
+    });
+    const options = { socketPath: at.proxyPlace, ...parts, headers: { ...own, ...headers } };
+    return await viaProxy(`/${alias}/serverkeygen`, options);
+  }
+
+  it.each([
+    ['keys', weak, 200],
+    ['keys', fit, 200],
+    ['strong', 'ECDHE-RSA-CHACHA20-POLY1305', 200],
+    ['strong', fit, 200],
+    ['strong', weak, 403],
+    ['keys', 'ECDHE-ECDSA-NULL-SHA', 403],
+    ['keys', 'DES-CBC3-SHA', 403],
+    ['keys', `${weak}, ${fit}`, 403],
+    ['keys', '', 403],
+  ])('K-06 judges the cipher suite that the proxy names: %s, %s', async (alias, suite, status) => {
+    expect((await askForKey(alias, { 'X-SSL-Cipher': suite })).status).toBe(status);
+  });
+
+  it('K-06 gives no key while the proxy names no cipher suite', async () => {
+    expect(await askForKey('keys', {})).toMatchObject({
+      status: 403,
+      body: expect.stringContaining('the strength of this one is not known here'),
+    });
+  });
+
+  it.each([
+    ['twice', { 'X-SSL-Cipher': [weak, fit] }],
+    ['spelled with _', { X_SSL_Cipher: fit }],
+    ['and once more with _', { 'X-SSL-Cipher': weak, X_SSL_Cipher: fit }],
+  ])('K-06 X-04 refuses a cipher suite %s', async (_what, headers) => {
+    expect((await askForKey('keys', headers)).status).toBe(400);
+  });
+
+  it('K-06 believes no such field by default, nor where TLS ends at the gateway', async () => {
+    const socket = join(folder, 'silent.sock');
+    const silent = await startTestGateway({ aliases, proxy: { socket, clientCertificate: 'nginx' } });
+    try {
+      expect((await askForKey('keys', { 'X-SSL-Cipher': fit }, silent)).status).toBe(403);
+      const csr = await plainCsr('device-1', device.keyPair);
+      const direct = await send(`${declared.url}/strong/serverkeygen`, {
+        ...{ ca: declared.trustAnchor, ciphers: weak, maxVersion: 'TLSv1.2' },
+        ...enrolment(csr, { Authorization: basic, 'X-SSL-Cipher': fit }),
+      });
+      expect(direct.status).toBe(403);
+    } finally {
+      await silent.stop();
+    }
+  });
+
+  it('K-06 demands as much of the way between proxy and gateway where that is TLS', async () => {
+    const tls = {
+      certificate: 'server.pem',
+      privateKey: 'file:server.key',
+      trustAnchors: [`${vendor.directory}/root.pem`, `${vendor.directory}/issuing.pem`],
+    };
+    const place = { address: '127.0.0.1', port: 0, tls };
+    const behind = await startTestGateway({
+      aliases,
+      proxy: { ...place, clientCertificate: 'nginx', cipherSuite: 'X-SSL-Cipher' },
+    });
+    try {
+      const { key, cert } = await enrolDevice(vendor, 'proxy');
+      const csr = await plainCsr('device-1', device.keyPair);
+      const statusOver = async (ciphers: string): Promise<number> => {
+        const url = `${behind.proxyPlace.replace('http:', 'https:')}/.well-known/est/strong/serverkeygen`;
+        const answer = await send(url, {
+          ...{ ca: behind.trustAnchor, key, cert, ciphers, maxVersion: 'TLSv1.2' },
+          ...enrolment(csr, { Authorization: basic, 'X-SSL-Cipher': fit }),
+        });
+        return answer.status;
+      };
+      expect(await statusOver(weak)).toBe(403);
+      expect(await statusOver('ECDHE-ECDSA-AES256-GCM-SHA384')).toBe(200);
+    } finally {
+      await behind.stop();
+    }
+  });
+});
+
 describe('a proxy that comes over TLS', () => {
   it('X-03 is let in by its certificate alone', async () => {
     const proxies = await startTestGateway();

@@ -33,8 +33,11 @@ describeWith('nginx', 'nginx/tls-termination.conf, as shipped', () => {
     folder = await mkdtemp(join(tmpdir(), 'nginx-'));
     const socket = join(folder, 'est.sock');
     gateway = await startTestGateway({
-      proxy: { socket, clientCertificate: 'nginx' },
-      aliases: { certificate: { authentication: 'clientCertificate' } },
+      proxy: { socket, clientCertificate: 'nginx', cipherSuite: 'X-SSL-Cipher' },
+      aliases: {
+        certificate: { authentication: 'clientCertificate' },
+        strong: { serverKeyGeneration: { keys: ['P-384'] } },
+      },
     });
     device = await enrolDevice(gateway, 'device-1');
     port = await freePorts();
@@ -66,7 +69,10 @@ describeWith('nginx', 'nginx/tls-termination.conf, as shipped', () => {
     const example = /```yaml\n([^`]+)```/.exec(await readFile('docs/nginx.md', 'utf8'))?.[1] ?? '';
     const text = shortest.replace(/^listeners:\n( .*\n)+/m, example);
     expect((await load(text)).listeners).toMatchObject({
-      proxy: { socket: '/run/est-gateway/est.sock', clientCertificate: 'nginx', linking: 'refuse' },
+      proxy: {
+        ...{ socket: '/run/est-gateway/est.sock', clientCertificate: 'nginx', linking: 'refuse' },
+        cipherSuite: 'X-SSL-Cipher',
+      },
     });
   });
 
@@ -109,6 +115,26 @@ describeWith('nginx', 'nginx/tls-termination.conf, as shipped', () => {
       expect([answer.status, answer.body]).toEqual([403, expect.stringContaining('none was sent')]);
     }
   });
+
+  it.each([
+    ['TLSv1.2', 'ECDHE-ECDSA-AES128-GCM-SHA256', 403],
+    ['TLSv1.2', 'ECDHE-ECDSA-AES256-GCM-SHA384', 200],
+    ['TLSv1.3', 'TLS_AES_128_GCM_SHA256', 403],
+    ['TLSv1.3', 'TLS_AES_256_GCM_SHA384', 200],
+  ] as const)(
+    'K-06 X-02 makes a key for who comes with %s %s, whatever it says itself: %d',
+    async (version, ciphers, status) => {
+      const csr = await plainCsr('device-1', device.keyPair);
+      for (const name of ['X-SSL-Cipher', 'X_SSL_Cipher', 'Connection']) {
+        const claim = name === 'Connection' ? 'close, X-SSL-Cipher' : 'TLS_AES_256_GCM_SHA384';
+        const answer = await send(`${url}/strong/serverkeygen`, {
+          ...{ ca: gateway.trustAnchor, ciphers, minVersion: version, maxVersion: version },
+          ...enrolment(csr, { Authorization: basic, [name]: claim }),
+        });
+        expect([name, answer.status]).toEqual([name, status]);
+      }
+    },
+  );
 
   it('X-10 believes the certificate although the client asks to drop its field', async () => {
     const headers = { Connection: 'close, X-SSL-Client-Cert', 'X-SSL-Client-Cert': 'x' };

@@ -1,6 +1,7 @@
 import { EstError } from '../errors.ts';
 import { certificatesFromPem, readCertificate } from '../pkix/certificate.ts';
 import { DerError } from '../pkix/der.ts';
+import { readProxyFields } from './proxy-fields.ts';
 
 /** How a proxy that ended TLS says which client certificate it got. */
 export type CertificateHeaderForm = 'rfc9440' | 'nginx' | 'haproxy' | 'envoy';
@@ -32,21 +33,14 @@ const fieldsOfForm: Readonly<Record<CertificateHeaderForm, readonly string[]>> =
 
 /**
  * The client certificate out of the header fields, as they came (`rawHeaders`); undefined when the proxy got none. A
- * field that is there twice, one of another form, and one that is spelled with `_` can only come from a client, past
- * the proxy. Throws `malformed_request`.
+ * field of another form can only come from a client, past the proxy. Throws `malformed_request`.
  */
 export function readForwardedCertificate(
   form: CertificateHeaderForm,
   rawHeaders: readonly string[],
 ): ForwardedCertificate | undefined {
-  const found = certificateFieldsIn(rawHeaders);
   const expected = fieldsOfForm[form];
-  const names = found.map(({ name }) => name);
-  if (!names.every((name) => expected.includes(name)) || new Set(names).size < names.length) {
-    throw malformed(
-      'header fields that only a proxy may set, twice or in a form that this proxy does not use',
-    );
-  }
+  const found = readProxyFields(rawHeaders, certificateFields, expected);
   const valueOf = (name: string | undefined): string =>
     found.find((field) => field.name === name)?.value ?? '';
   const value = valueOf(expected[0]);
@@ -59,16 +53,6 @@ export function readForwardedCertificate(
     if (error instanceof DerError || error instanceof URIError) throw unreadable(error);
     throw error;
   }
-}
-
-function certificateFieldsIn(
-  rawHeaders: readonly string[],
-): readonly { readonly name: string; readonly value: string }[] {
-  return rawHeaders.flatMap((written, index) => {
-    const name = written.toLowerCase();
-    const isName = index % 2 === 0 && certificateFields.includes(name.replaceAll('_', '-'));
-    return isName ? [{ name, value: rawHeaders[index + 1] ?? '' }] : [];
-  });
 }
 
 type Reader = (value: string, chain: string) => ForwardedCertificate;
@@ -121,9 +105,9 @@ function readEnvoy(value: string): ForwardedCertificate {
 }
 
 function unreadable(cause: Error): EstError {
-  return malformed('a client certificate that cannot be read, in a header field of the proxy', cause);
-}
-
-function malformed(what: string, cause?: Error): EstError {
-  return new EstError('malformed_request', `The request has ${what}.`, { cause });
+  return new EstError(
+    'malformed_request',
+    'The request has a client certificate that cannot be read, in a header field of the proxy.',
+    { cause },
+  );
 }

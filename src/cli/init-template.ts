@@ -51,6 +51,9 @@ listeners:
     # A CSR with the channel binding of a TLS session (RFC 7030, section 3.5), which nobody can verify here. refuse: 403;
     # trust: the proxy is trusted to keep its clients apart.
     #linking: refuse
+    # The field in which the proxy names the cipher suite of the device's TLS session; it must set it for every request.
+    # Left out: serverkeygen gives no keys, since nobody knows how well TLS protects them.
+    #cipherSuite: X-SSL-Cipher
   # Plain HTTP: CRLs and CA certificates of local CAs, for whoever checks certificates; never EST. Left out: off.
   http:
     #address: '::'

@@ -62,6 +62,8 @@ export interface ProxyListenerConfiguration {
   readonly clientCertificate: 'rfc9440' | 'nginx' | 'haproxy' | 'envoy';
   readonly clientAddress: 'X-Forwarded-For' | 'Forwarded';
   readonly linking: 'refuse' | 'trust';
+  /** Name of the field with the cipher suite of the client's TLS session. */
+  readonly cipherSuite?: string;
 }
 
 /** Which driver, and what its own `optionsSchema` allows. */

@@ -74,6 +74,13 @@ export const proxyListenerSchema: SchemaObject = {
       description:
         'What becomes of a CSR with the channel binding of a TLS session that ended at the proxy (RFC 7030, section 3.5). refuse: 403. trust: the proxy is trusted to keep its clients apart, and the value is not verified.',
     },
+    cipherSuite: {
+      type: 'string',
+      pattern: '^[A-Za-z0-9-]+$',
+      title: 'Cipher suite',
+      description:
+        "The field in which the proxy names the cipher suite of the device's TLS session, as OpenSSL does. The proxy must set it for every request, or devices could. Left out: serverkeygen gives no keys, since nobody knows how well TLS protects them.",
+    },
   },
   required: ['clientCertificate'],
   additionalProperties: false,

@@ -22,7 +22,7 @@ export interface EstRequest {
   readonly credentials: Credentials;
   /** The channel binding of the TLS session. */
   readonly channelBinding: () => ChannelBinding;
-  /** Bits of the key with which TLS encrypts the answer; 0 where nobody knows. */
+  /** Bits of the key with which TLS encrypts the answer; 0 where nobody knows. Throws `malformed_request`. */
   readonly cipherStrength: () => number;
   /** Aborts when the time for this request is over. */
   readonly signal: AbortSignal;

@@ -127,9 +127,11 @@ function chooseKind(keys: ServerKeyGeneration['keys'], { keyType }: KeyGeneratio
 
 /** The way of the key must not be weaker than the key (RFC 7030, section 4.4). */
 function requireCipher({ cipherStrength }: EstRequest, kind: GeneratedKeyKind): void {
-  if (cipherStrength() >= strengthOf(kind)) return;
+  const found = cipherStrength();
+  if (found >= strengthOf(kind)) return;
+  const why = found === 0 ? 'the strength of this one is not known here' : 'offer a stronger one';
   throw new EstError(
     'refused_by_policy',
-    `A key of the kind ${kind} is given only over a TLS cipher suite of ${strengthOf(kind)} bits; offer a stronger one.`,
+    `A key of the kind ${kind} is given only over a TLS cipher suite of ${strengthOf(kind)} bits; ${why}.`,
   );
 }

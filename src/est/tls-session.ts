@@ -31,13 +31,18 @@ export function channelBinding(request: IncomingMessage): Buffer | undefined {
   return bound === request ? channelBindingOf(socket) : undefined;
 }
 
-/** Bits of the key with which TLS encrypts, by the names that OpenSSL gives to cipher suites; 0 for others. */
+/** Bits of the key with which TLS encrypts; 0 where nobody knows. */
 export function cipherStrength({ socket }: IncomingMessage): number {
   // Node gives null, against its types, when the client has gone away.
   const suite = socket instanceof TLSSocket ? (socket.getCipher() as CipherNameAndProtocol | null) : null;
-  const cipher = suite?.name ?? '';
-  if (/AES_?256|CHACHA20/.test(cipher)) return 256;
-  return /AES_?128/.test(cipher) ? 128 : 0;
+  return strengthOfCipherSuite(suite?.name ?? '');
+}
+
+/** Bits of the key of a cipher suite by the name that OpenSSL gives to it; 0 for others. */
+export function strengthOfCipherSuite(name: string): number {
+  if (!/^[\w-]+$/.test(name)) return 0;
+  if (/AES_?256|CHACHA20/.test(name)) return 256;
+  return /AES_?128/.test(name) ? 128 : 0;
 }
 
 /** Whether the request asked for the channel binding of its connection, which then ends with the reply. */

@@ -1,10 +1,17 @@
 import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { PresentedCertificate } from '../auth/auth.ts';
 import type { ChannelBinding } from '../auth/channel-binding.ts';
 import { readForwardedCertificate, type CertificateHeaderForm } from '../auth/forwarded-certificate.ts';
-import { channelBinding, cipherStrength, presentedCertificate } from './tls-session.ts';
+import { readProxyFields } from '../auth/proxy-fields.ts';
+import {
+  channelBinding,
+  cipherStrength,
+  presentedCertificate,
+  strengthOfCipherSuite,
+} from './tls-session.ts';
 
 /** What a listener knows of its clients besides HTTP. */
 export interface Transport {
@@ -12,7 +19,7 @@ export interface Transport {
   readonly clientCertificate: (request: IncomingMessage) => PresentedCertificate | undefined;
   /** The channel binding of the client's TLS session. */
   readonly channelBinding: (request: IncomingMessage) => ChannelBinding;
-  /** Bits of the key with which TLS encrypts the answer; 0 where nobody knows. */
+  /** Bits of the key with which TLS encrypts the answer; 0 where nobody knows. Throws `malformed_request`. */
   readonly cipherStrength: (request: IncomingMessage) => number;
   /** The client's address; undefined where nobody knows, or the client has gone away. */
   readonly address: (request: IncomingMessage) => string | undefined;
@@ -33,6 +40,8 @@ export interface ProxyTransportOptions {
   readonly clientAddress: 'X-Forwarded-For' | 'Forwarded';
   /** Whether the proxy is trusted to let nobody but its client speak over a connection (RFC 7030, section 3.5). */
   readonly linking: 'refuse' | 'trust';
+  /** The field in which the proxy names the cipher suite of its client's TLS session; undefined: in none. */
+  readonly cipherSuite?: string;
 }
 
 /** TLS ends at a proxy, which alone can reach the listener and says in header fields who its client is. */
@@ -50,9 +59,18 @@ export function createProxyTransport(options: ProxyTransportOptions): Transport 
       );
     },
     channelBinding: () => (options.linking === 'trust' ? 'trusted' : 'unknown'),
-    cipherStrength: () => 0,
+    cipherStrength: (request) => weakestStrength(request, options.cipherSuite),
     address: (request) => clientAddress(request, options.clientAddress) ?? request.socket.remoteAddress,
   };
+}
+
+/** Of the client's way to the proxy and, where that is TLS too, of the proxy's to the gateway. */
+function weakestStrength(request: IncomingMessage, field: string | undefined): number {
+  if (field === undefined) return 0;
+  const name = field.toLowerCase();
+  const [suite] = readProxyFields(request.rawHeaders, [name], [name]);
+  const toProxy = strengthOfCipherSuite(suite?.value ?? '');
+  return request.socket instanceof TLSSocket ? Math.min(toProxy, cipherStrength(request)) : toProxy;
 }
 
 /** The last address of the list: the proxy's own entry, whatever the client wrote before it. */
