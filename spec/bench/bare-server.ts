@@ -1,6 +1,6 @@
 /**
- * What every enrolment is measured against: a bare `https` server of the same Node that asks for a client
- * certificate and answers 1 kB to a POST. Arguments: certificate file, key file, CA file. Prints its port.
+ * What every enrolment is measured against: a bare `https` server of the same Node that verifies a client
+ * certificate and answers 1 kB to a POST. Arguments: certificate file, key file, file of the CAs of clients. Prints its port.
  */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';

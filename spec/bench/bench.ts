@@ -9,6 +9,7 @@ import { request, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { certificationRequest, generateKeyPair, id, name, utf8String } from '../support/csr.ts';
+import { median } from './pace.ts';
 import {
   cpuSeconds,
   estGateway,
@@ -85,10 +86,6 @@ async function enrolClient(ca: string): Promise<RequestOptions> {
   return { ca, cert, key: key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), headers };
 }
 
-function average(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
 async function run(): Promise<void> {
   estGateway('init', '--directory', data, '--hostname', 'localhost', '--port', String(port));
   const ca = readFileSync(join(data, 'trust-anchor.pem'), 'utf8');
@@ -105,8 +102,11 @@ async function run(): Promise<void> {
   const startMilliseconds = performance.now() - startedAt;
   const idle = residentMegabytes(gateway);
 
-  const tls = ['tls/server.pem', 'tls/server.key', 'trust-anchor.pem'].map((file) => join(data, file));
-  const bare = await start(join(import.meta.dirname, 'bare-server.ts'), ...tls);
+  // With the issuing CA, or the bare server would verify no client certificate.
+  const cas = join(directory, 'cas.pem');
+  writeFileSync(cas, ca + readFileSync(join(data, 'ca/issuing.pem'), 'utf8'));
+  const tls = ['tls/server.pem', 'tls/server.key'].map((file) => join(data, file));
+  const bare = await start(join(import.meta.dirname, 'bare-server.ts'), ...tls, cas);
   const options = await enrolClient(ca);
   const enrol = `${url}/simpleenroll`;
 
@@ -117,7 +117,7 @@ async function run(): Promise<void> {
     costs.bare.push(await measure(bare, bare.firstLine, options));
     costs.gateway.push(await measure(gateway, enrol, options));
   }
-  const perSecond = { gateway: 1 / average(costs.gateway), bare: 1 / average(costs.bare) };
+  const perSecond = { gateway: 1 / median(costs.gateway), bare: 1 / median(costs.bare) };
 
   const memory: number[] = [];
   for (let done = 4 * round; done < enrolments; done += round) {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { constants } from 'node:os';
-import { setFlagsFromString } from 'node:v8';
+import { PerformanceObserver } from 'node:perf_hooks';
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import type { Configuration } from '../config/configuration.ts';
 import { loadConfiguration } from '../config/load.ts';
 import { createLog, type Log } from '../ops/log.ts';
@@ -21,7 +22,7 @@ export function addServeCommand(program: Command): void {
 
 /** Serves until a signal says to stop, then lets requests under way finish. */
 export async function serve(configuration: Configuration): Promise<void> {
-  keepYoungGenerationSmall();
+  boundYoungGeneration();
   const log = createLog(configuration.logging);
   logWarnings(log);
   const gateway = await startGateway(configuration, log);
@@ -35,12 +36,20 @@ export async function serve(configuration: Configuration): Promise<void> {
   await gateway.stop();
 }
 
+/** Octets of V8's young generation that hold what the requests of a busy moment make, so that it dies there. */
+const youngGeneration = 6_000_000;
+
 /**
- * V8 lets its young generation grow to 64 MB under load and keeps them resident. What a request makes is small and
- * gone with it, so that a small one serves as well.
+ * V8 would let its young generation grow to 64 MB under load and keep them resident; in too small a one, what belongs to
+ * TLS sessions would not die, but get into the old generation and stay for long. A running process cannot set a limit,
+ * only whether there is growth, so this is decided after each collection.
  */
-function keepYoungGenerationSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1');
+function boundYoungGeneration(): void {
+  new PerformanceObserver(() => {
+    const size =
+      getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space')?.space_size ?? 0;
+    setFlagsFromString(`--semi-space-growth-factor=${size < youngGeneration ? 4 : 1}`);
+  }).observe({ entryTypes: ['gc'] });
 }
 
 /** What Node warns of becomes lines of the log, but for the old function that http-proxy uses (DEP0060). */

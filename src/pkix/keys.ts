@@ -208,9 +208,12 @@ function checkMlDsaKey({ algorithm, parameters, octets }: KeyInfo): KeyStrength 
   return { type: expected.type, bits: 0 };
 }
 
+/** As PEM, since node:crypto takes a string at once: for an object it first makes an error and catches it, which costs more than the key. */
 function importKey(spki: Buffer): KeyObject {
   try {
-    return createPublicKey({ key: spki, format: 'der', type: 'spki' });
+    return createPublicKey(
+      `-----BEGIN PUBLIC KEY-----\n${spki.toString('base64')}\n-----END PUBLIC KEY-----`,
+    );
   } catch (error) {
     throw refusal('The public key is malformed.', error);
   }

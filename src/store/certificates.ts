@@ -1,11 +1,12 @@
 import type { InsertResult, Kysely, Selectable } from 'kysely';
+import type { Database } from './database.ts';
 import { prepared } from './prepared.ts';
 import type { CertificateRegistry, RegisteredCertificate, Revocation } from './store.ts';
 import type { Tables } from './tables.ts';
 
 /** Certificates and revocations over any database that kysely speaks to. */
-export function createCertificateRegistry(database: Kysely<Tables>): CertificateRegistry {
-  const queries = prepareQueries(database);
+export function createCertificateRegistry(database: Database): CertificateRegistry {
+  const queries = prepareQueries(database.kysely);
   return {
     async add(certificate) {
       await queries.insert(database, {
@@ -31,7 +32,7 @@ export function createCertificateRegistry(database: Kysely<Tables>): Certificate
     },
 
     async list(backend) {
-      const rows = await database
+      const rows = await database.kysely
         .selectFrom('certificates')
         .selectAll()
         .where('backend', '=', backend)
@@ -41,7 +42,7 @@ export function createCertificateRegistry(database: Kysely<Tables>): Certificate
     },
 
     async revoke(backend, serialNumber, reason, at) {
-      const { numUpdatedRows } = await database
+      const { numUpdatedRows } = await database.kysely
         .updateTable('certificates')
         .set({ revoked_at: at.getTime(), revocation_reason: reason })
         .where('backend', '=', backend)
@@ -53,7 +54,7 @@ export function createCertificateRegistry(database: Kysely<Tables>): Certificate
     },
 
     async revoked(backend, notExpiredAt) {
-      const rows = await database
+      const rows = await database.kysely
         .selectFrom('certificates')
         .select(['serial_number', 'revoked_at', 'revocation_reason'])
         .where('backend', '=', backend)
@@ -67,7 +68,7 @@ export function createCertificateRegistry(database: Kysely<Tables>): Certificate
     },
 
     async nextCrlNumber(backend) {
-      const { number } = await database
+      const { number } = await database.kysely
         .insertInto('crl_numbers')
         .values({ backend, number: 1 })
         .onConflict((conflict) =>

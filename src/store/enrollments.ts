@@ -1,12 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import {
-  sql,
-  type InsertResult,
-  type Kysely,
-  type Selectable,
-  type Transaction,
-  type UpdateResult,
-} from 'kysely';
+import { sql, type InsertResult, type Kysely, type Selectable, type UpdateResult } from 'kysely';
+import type { Database, TransactionalDatabase } from './database.ts';
 import { prepared } from './prepared.ts';
 import type {
   EnrollmentJournal,
@@ -21,12 +15,12 @@ import type {
 import type { Tables } from './tables.ts';
 
 /** The journal over any database that kysely speaks to. */
-export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJournal {
-  const queries = prepareQueries(database);
+export function createEnrollmentJournal(database: TransactionalDatabase): EnrollmentJournal {
+  const queries = prepareQueries(database.kysely);
 
   return {
     async open(enrollment, window, limits) {
-      return await database.transaction().execute(async (transaction) => {
+      return await database.transaction(async (transaction) => {
         const earlier = await findEarlier(transaction, queries, enrollment, window);
         if (earlier !== undefined && earlier.state !== 'abandoned') return earlier;
         const full = limits && (await reachedLimit(transaction, enrollment, window, limits));
@@ -44,7 +38,7 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
     },
 
     async pending(id, reference, now) {
-      await database
+      await database.kysely
         .updateTable('enrollments')
         .set({ state: 'pending', reference, closed_at: now.getTime() })
         .where('id', '=', id)
@@ -53,8 +47,8 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
     },
 
     async refused(id, code, now) {
-      await database.transaction().execute(async (transaction) => {
-        const record = await transaction
+      await database.transaction(async (transaction) => {
+        const record = await transaction.kysely
           .updateTable('enrollments')
           .set({ state: 'refused', code, closed_at: now.getTime() })
           .where('id', '=', id)
@@ -68,7 +62,7 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
     },
 
     async failed(id, code, now) {
-      await database
+      await database.kysely
         .updateTable('enrollments')
         .set({ state: 'failed', code, closed_at: now.getTime() })
         .where('id', '=', id)
@@ -81,7 +75,7 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
     },
 
     async issuedUnder(alias, subject, since) {
-      const rows = await database
+      const rows = await database.kysely
         .selectFrom('enrollments')
         .select('certificate')
         .where('alias', '=', alias)
@@ -95,7 +89,7 @@ export function createEnrollmentJournal(database: Kysely<Tables>): EnrollmentJou
     },
 
     async list(limit) {
-      const rows = await database
+      const rows = await database.kysely
         .selectFrom('enrollments')
         .selectAll()
         .orderBy('id', 'desc')
@@ -197,7 +191,7 @@ interface AbandonedEnrollment {
 
 /** What an earlier enrolment with the same fingerprint means for this one; undefined: there is none that counts. */
 async function findEarlier(
-  transaction: Transaction<Tables>,
+  transaction: Database,
   queries: Queries,
   { fingerprint }: NewEnrollment,
   window: RepeatWindow,
@@ -218,12 +212,12 @@ async function findEarlier(
 }
 
 async function openAgain(
-  transaction: Transaction<Tables>,
+  transaction: Database,
   id: string,
   { requestId }: NewEnrollment,
   now: Date,
 ): Promise<OpenedEnrollment> {
-  await transaction
+  await transaction.kysely
     .updateTable('enrollments')
     .set({ state: 'open', request_id: requestId, opened_at: now.getTime() })
     .where('id', '=', id)
@@ -233,12 +227,12 @@ async function openAgain(
 
 /** Whose limit of pending requests is reached; undefined: one more may wait. */
 async function reachedLimit(
-  transaction: Transaction<Tables>,
+  transaction: Database,
   { alias, identity }: NewEnrollment,
   { pendingSince }: RepeatWindow,
   { perIdentity, perAlias }: PendingLimits,
 ): Promise<'identity' | 'alias' | undefined> {
-  const pending = await transaction
+  const pending = await transaction.kysely
     .selectFrom('enrollments')
     .select(({ fn }) => [
       fn.countAll().as('all'),
@@ -253,7 +247,7 @@ async function reachedLimit(
 }
 
 async function openNew(
-  transaction: Transaction<Tables>,
+  transaction: Database,
   queries: Queries,
   enrollment: NewEnrollment,
   now: Date,
@@ -282,11 +276,11 @@ async function openNew(
 
 /** The time of the oldest record that fills a quota; undefined: there is room for one more. */
 async function oldestOfFull(
-  transaction: Transaction<Tables>,
+  transaction: Database,
   alias: string,
   { key, most, since }: Quota,
 ): Promise<Date | undefined> {
-  const filling = await transaction
+  const filling = await transaction.kysely
     .selectFrom('enrollments')
     .select('opened_at')
     .where('alias', '=', alias)
@@ -302,12 +296,12 @@ async function oldestOfFull(
 
 /** Takes one use of a user, where uses are counted; gives the reason when the user can have no certificate now. */
 async function takeUse(
-  transaction: Transaction<Tables>,
+  transaction: Database,
   alias: string,
   name: string,
   now: Date,
 ): Promise<'exhausted' | 'expired' | undefined> {
-  const user = await transaction
+  const user = await transaction.kysely
     .selectFrom('users')
     .select(['remaining_uses', 'expires_at'])
     .where('alias', '=', alias)
@@ -321,12 +315,12 @@ async function takeUse(
 
 /** Takes a use of a user, or gives it back; false when there is none to take. */
 async function changeUses(
-  transaction: Transaction<Tables>,
+  transaction: Database,
   alias: string,
   name: string,
   change: 1 | -1,
 ): Promise<boolean> {
-  const { numUpdatedRows } = await transaction
+  const { numUpdatedRows } = await transaction.kysely
     .updateTable('users')
     .set((row) => ({ remaining_uses: row('remaining_uses', '+', change) }))
     .where('alias', '=', alias)

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Kysely, Selectable } from 'kysely';
+import type { Selectable } from 'kysely';
+import type { TransactionalDatabase } from './database.ts';
 import type { Decision, HeldRequest, HeldRequestRegistry } from './store.ts';
 import type { Tables } from './tables.ts';
 
@@ -7,16 +8,16 @@ import type { Tables } from './tables.ts';
 const referenceLength = 5;
 
 /** Held requests over any database that kysely speaks to. */
-export function createHeldRequestRegistry(database: Kysely<Tables>): HeldRequestRegistry {
+export function createHeldRequestRegistry(database: TransactionalDatabase): HeldRequestRegistry {
   return {
     async hold(request, now, askedSince) {
-      return await database.transaction().execute(async (transaction) => {
-        await transaction
+      return await database.transaction(async (transaction) => {
+        await transaction.kysely
           .deleteFrom('held_requests')
           .where('backend', '=', request.backend)
           .where('asked_at', '<', askedSince.getTime())
           .execute();
-        const row = await transaction
+        const row = await transaction.kysely
           .insertInto('held_requests')
           .values({
             backend: request.backend,
@@ -42,7 +43,7 @@ export function createHeldRequestRegistry(database: Kysely<Tables>): HeldRequest
     },
 
     async undecided(backend, askedSince) {
-      const rows = await database
+      const rows = await database.kysely
         .selectFrom('held_requests')
         .selectAll()
         .where('backend', '=', backend)
@@ -55,7 +56,7 @@ export function createHeldRequestRegistry(database: Kysely<Tables>): HeldRequest
 
     async decide(backend, reference, decision, askedSince) {
       const reason = decision.state === 'denied' ? decision.reason : null;
-      const { numUpdatedRows } = await database
+      const { numUpdatedRows } = await database.kysely
         .updateTable('held_requests')
         .set({ decision: decision.state, reason })
         .where('backend', '=', backend)
@@ -64,7 +65,7 @@ export function createHeldRequestRegistry(database: Kysely<Tables>): HeldRequest
         .where('decision', 'is', null)
         .executeTakeFirst();
       if (numUpdatedRows === 1n) return 'decided';
-      const row = await database
+      const row = await database.kysely
         .selectFrom('held_requests')
         .select('decision')
         .where('backend', '=', backend)

@@ -1,5 +1,5 @@
-import type { CompiledQuery } from 'kysely';
-import { type Compilable, type QueryExecutorProvider, type QueryResult } from 'kysely';
+import type { Compilable, QueryResult } from 'kysely';
+import type { Database } from './database.ts';
 
 /** Stands for a value that is known only when the query runs. */
 interface Placeholder {
@@ -8,14 +8,9 @@ interface Placeholder {
 
 /** Runs a query that was built once, with the values of one call. */
 export type PreparedQuery<Values extends object, Row> = (
-  executor: Executor,
+  database: Database,
   values: Values,
 ) => Promise<QueryResult<Row>>;
-
-/** A database or a transaction. */
-interface Executor extends QueryExecutorProvider {
-  executeQuery<Row>(query: CompiledQuery<Row>): Promise<QueryResult<Row>>;
-}
 
 /**
  * Builds a query once, at start: building costs several times what SQLite needs to run it. `build` gets a
@@ -28,11 +23,11 @@ export function prepared<Values extends object, Row>(
   const place = <Name extends keyof Values & string>(name: Name): Values[Name] =>
     ({ placeholder: name }) as unknown as Values[Name];
   const compiled = build(place).compile();
-  return async function run(executor, values) {
+  return async function run(database, values) {
     const parameters = compiled.parameters.map((parameter) =>
       isPlaceholder(parameter) ? Reflect.get(values, parameter.placeholder) : parameter,
     );
-    return await executor.executeQuery<Row>({ ...compiled, parameters });
+    return await database.run({ ...compiled, parameters });
   };
 }
 

@@ -5,7 +5,7 @@ import { createCertificateRegistry } from './certificates.ts';
 import { createEnrollmentJournal } from './enrollments.ts';
 import { createHeldRequestRegistry } from './held-requests.ts';
 import { migrate } from './migrations.ts';
-import { sqliteDialect } from './sqlite-dialect.ts';
+import { sqliteDatabase } from './sqlite-database.ts';
 import type { StateStore, StateStoreDriver } from './store.ts';
 import type { Tables } from './tables.ts';
 import { findOrMakeSecret } from './secrets.ts';
@@ -47,15 +47,15 @@ async function openSqlite({ file }: SqliteOptions): Promise<StateStore> {
   }
   // From here on nothing waits for another process while the event loop stands still.
   connection.exec('PRAGMA busy_timeout = 0');
-  const database = new Kysely<Tables>({ dialect: sqliteDialect(connection) });
+  const database = sqliteDatabase(connection);
   return {
     enrollments: createEnrollmentJournal(database),
-    users: createUserRegistry(database),
+    users: createUserRegistry(database.kysely),
     certificates: createCertificateRegistry(database),
     heldRequests: createHeldRequestRegistry(database),
-    secret: async (name) => await findOrMakeSecret(database, name),
+    secret: async (name) => await findOrMakeSecret(database.kysely, name),
     close: async () => {
-      await database.destroy();
+      await database.close();
     },
   };
 }
