@@ -5,13 +5,8 @@ import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { certsOnly } from '../../src/pkix/cms.ts';
 import { readCertificationRequest } from '../../src/pkix/pkcs10.ts';
-import { newRequest, openLocal, newCaTexts, signal } from '../ca/setup.ts';
-import { createServerCertificate } from '../../src/ca/local/create.ts';
-import { generateKeyPair } from './csr.ts';
-import { certificateDer, named } from './certificate.ts';
-import { certificateToPem } from '../../src/pkix/certificate.ts';
-import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { privatePem } from './device.ts';
+import { newRequest, openLocal, signal } from '../ca/setup.ts';
+import { newServiceTls } from './service-tls.ts';
 
 /** A request as the server got it. */
 interface ReceivedEstRequest {
@@ -40,17 +35,8 @@ export interface TestEstServer {
 
 /** Starts one, on a free port unless one is named. It knows repeats by the octets of the CSR. */
 export async function startEstServer(port = 0): Promise<TestEstServer> {
-  const texts = await newCaTexts();
-  const passphrase = texts.passphrase ?? '';
-  const local = await openLocal(texts);
-  const tls = await createServerCertificate({
-    issuingCertificate: texts.certificate,
-    issuingKey: texts.privateKey,
-    passphrase,
-    hostnames: ['localhost'],
-    now: new Date(),
-  });
-  const [root = ''] = texts.chain;
+  const { ca, trustAnchor, server: tls, client } = await newServiceTls();
+  const local = await openLocal(ca);
   const requests: ReceivedEstRequest[] = [];
   const connections = new Set<Socket>();
   let answerPost: Answer | undefined;
@@ -81,9 +67,8 @@ export async function startEstServer(port = 0): Promise<TestEstServer> {
 
   const server = createServer(
     {
-      key: tls.key,
-      cert: tls.certificate + texts.certificate,
-      ca: [root, texts.certificate],
+      ...tls,
+      ca: [trustAnchor, ca.certificate],
       requestCert: true,
       rejectUnauthorized: true,
     },
@@ -98,18 +83,10 @@ export async function startEstServer(port = 0): Promise<TestEstServer> {
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
 
-  const issuerKey = createPrivateKey({ key: texts.privateKey, passphrase });
-  const clientKey = await generateKeyPair('P-256');
-  const der = await certificateDer({
-    subject: named('gateway'),
-    issuer: named('Spec Issuing CA'),
-    issuerKey: { privateKey: issuerKey, publicKey: createPublicKey(issuerKey) },
-    key: clientKey,
-  });
   return {
     url: `https://localhost:${(server.address() as AddressInfo).port}/.well-known/est`,
-    trustAnchor: root,
-    client: { cert: certificateToPem(der), key: privatePem(clientKey.privateKey) },
+    trustAnchor,
+    client,
     requests,
     connections,
     answer: (how) => {

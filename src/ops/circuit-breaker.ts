@@ -31,7 +31,7 @@ export function createCircuitBreaker(options: CircuitBreakerOptions): CircuitBre
     if (left > 0 || isTrying) {
       throw new EstError(
         'ca_unavailable',
-        'The CA has failed again and again and is left alone for a while.',
+        'The service has failed again and again and is left alone for a while.',
         {
           retryAfter: Math.max(1, Math.ceil(left / 1000)),
         },

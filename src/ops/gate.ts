@@ -18,7 +18,7 @@ export interface GateOptions {
 /** Seconds after which there may be room again. */
 const retryWhenFull = 5;
 
-/** A gate for what is in front of a CA. Who waits longest comes first. */
+/** A gate in front of a CA or another service. Who waits longest comes first. */
 export function createGate({ concurrency, queue }: GateOptions): Gate {
   const waiting = new Set<() => void>();
   let running = 0;
@@ -30,7 +30,9 @@ export function createGate({ concurrency, queue }: GateOptions): Gate {
       return;
     }
     if (waiting.size >= queue) {
-      throw new EstError('overloaded', 'Too many requests wait for the CA.', { retryAfter: retryWhenFull });
+      throw new EstError('overloaded', 'Too many requests wait for the same service.', {
+        retryAfter: retryWhenFull,
+      });
     }
     await new Promise<void>((resolve, reject) => {
       const giveUp = (): void => {
@@ -70,5 +72,5 @@ export function createGate({ concurrency, queue }: GateOptions): Gate {
 }
 
 function tooLate(): EstError {
-  return new EstError('ca_timeout', 'The time for the request was over before the CA could be asked.');
+  return new EstError('ca_timeout', 'The time for the request was over before the service could be asked.');
 }

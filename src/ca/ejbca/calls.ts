@@ -1,3 +1,4 @@
+import { parseJson } from '../../ops/connection.ts';
 import { readCertificate, certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
 import {
   isCaList,
@@ -9,7 +10,6 @@ import {
   isRevocation,
   isStatus,
 } from './answers.ts';
-import { parseJson } from './credentials.ts';
 import { nonsense, type RestClient } from './rest-client.ts';
 
 /** The calls of EJBCA's REST API that the gateway makes, each with its answer checked. Unknown members are no fault. */

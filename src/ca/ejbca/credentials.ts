@@ -3,7 +3,7 @@ import type { SecureContextOptions } from 'node:tls';
 import { Ajv } from 'ajv';
 import { EstError } from '../../errors.ts';
 import { readSecret } from '../../ops/secret.ts';
-import { createConnection, type Connection } from '../connection.ts';
+import { createConnection, parseJson, type Connection } from '../../ops/connection.ts';
 import type {
   ClientCertificateOptions,
   ClientCredentialsOptions,
@@ -190,13 +190,4 @@ async function requestToken(
   const { access_token: token, expires_in: seconds = unknownLifetime } = answer;
   // A tenth of its time is left for the way to EJBCA and for clocks that differ.
   return { token, seconds: seconds * 0.9 };
-}
-
-/** Undefined for what is no JSON. */
-export function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

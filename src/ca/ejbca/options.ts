@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import { serviceProperties, wholeNumber, type ServiceOptions } from '../../ops/service-options.ts';
 
 /** Where the gateway's own key and certificate for EJBCA are. */
 export interface ClientCertificateOptions {
@@ -31,21 +32,13 @@ export interface ClientCredentialsOptions {
 }
 
 /** The options of the driver, as the schema below completes them; times in seconds. */
-export interface EjbcaOptions {
+export interface EjbcaOptions extends ServiceOptions {
   readonly baseUrl: string;
   /** Path of a PEM file. */
   readonly trustAnchor: string;
   readonly clientCertificate?: ClientCertificateOptions;
   readonly oauth?: OAuthOptions;
   readonly retryAfter: number;
-  readonly timeouts: { readonly connect: number; readonly answer: number };
-  readonly limits: {
-    /** Octets of an answer. */
-    readonly maxResponse: number;
-    readonly concurrency: number;
-    readonly queue: number;
-  };
-  readonly circuitBreaker: { readonly failures: number; readonly pause: number };
 }
 
 const file = (title: string, description: string): SchemaObject => ({
@@ -68,15 +61,6 @@ const text = (title: string, description: string, more: object = {}): SchemaObje
   title,
   description,
   ...more,
-});
-
-const number = (title: string, description: string, most: number, byDefault: number): SchemaObject => ({
-  type: 'integer',
-  minimum: 1,
-  maximum: most,
-  default: byDefault,
-  title,
-  description,
 });
 
 const passphrase = secret('Passphrase', 'Opens the private key. Left out: it is not encrypted.');
@@ -133,46 +117,13 @@ export const ejbcaOptionsSchema: SchemaObject = {
       },
       additionalProperties: false,
     },
-    retryAfter: number(
+    retryAfter: wholeNumber(
       'Retry-After in seconds',
       'When a client whose request waits for approval in EJBCA shall ask again.',
       86_400,
       300,
     ),
-    timeouts: {
-      type: 'object',
-      title: 'Timeouts',
-      description: 'How long EJBCA may take.',
-      default: {},
-      properties: {
-        connect: number('Connect', 'Seconds until a TLS connection must be there.', 300, 5),
-        answer: number('Answer', 'Seconds until an answer must be complete.', 3600, 15),
-      },
-      additionalProperties: false,
-    },
-    limits: {
-      type: 'object',
-      title: 'Limits',
-      description: 'How much is asked of EJBCA and taken from it.',
-      default: {},
-      properties: {
-        maxResponse: number('Largest answer', 'Octets of an answer.', 104_857_600, 8_388_608),
-        concurrency: number('Requests at once', 'More than these wait.', 10_000, 200),
-        queue: number('Queue', 'Requests that may wait; for more: 503.', 100_000, 2000),
-      },
-      additionalProperties: false,
-    },
-    circuitBreaker: {
-      type: 'object',
-      title: 'Circuit breaker',
-      description: 'After failures in a row EJBCA is left alone for a pause; clients get 503 at once.',
-      default: {},
-      properties: {
-        failures: number('Failures', 'Connections that failed and answers that did not come.', 1000, 10),
-        pause: number('Pause', 'Seconds until one request tries whether EJBCA is back.', 3600, 10),
-      },
-      additionalProperties: false,
-    },
+    ...serviceProperties({ peer: 'EJBCA', answer: 15, maxResponse: 8_388_608 }),
   },
   required: ['baseUrl', 'trustAnchor'],
   additionalProperties: false,

@@ -3,8 +3,14 @@ import { EstError } from '../../errors.ts';
 import { createCircuitBreaker } from '../../ops/circuit-breaker.ts';
 import { createGate } from '../../ops/gate.ts';
 import type { Log } from '../../ops/log.ts';
-import { createConnection, isServerFailure, type Connection, type HttpAnswer } from '../connection.ts';
-import { parseJson, type Credentials } from './credentials.ts';
+import {
+  createConnection,
+  isServerFailure,
+  parseJson,
+  type Connection,
+  type HttpAnswer,
+} from '../../ops/connection.ts';
+import type { Credentials } from './credentials.ts';
 import type { EjbcaOptions } from './options.ts';
 import { refusalOf } from './refusal.ts';
 

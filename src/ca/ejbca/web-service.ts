@@ -2,7 +2,7 @@ import { Ajv } from 'ajv';
 import { createClientAsync, type Client, type IHttpClient } from 'soap';
 import { EstError } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
-import { createConnection, type HttpAnswer } from '../connection.ts';
+import { createConnection, type HttpAnswer } from '../../ops/connection.ts';
 import type { Credentials } from './credentials.ts';
 import type { EjbcaOptions } from './options.ts';
 import { refusalOf, type Meaning, type Refusal } from './refusal.ts';

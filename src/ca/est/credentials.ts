@@ -1,9 +1,9 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { SecureContextOptions } from 'node:tls';
 import type { ClientIdentity } from '../../identity.ts';
+import { readClientCertificate } from '../../ops/client-certificate.ts';
 import { readSecret } from '../../ops/secret.ts';
-import { certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
+import type { Certificate } from '../../pkix/certificate.ts';
 import type { EstOptions } from './options.ts';
 
 /** By what the upstream knows the gateway, and its clients. */
@@ -22,20 +22,10 @@ export async function openEstCredentials({
   basic,
   identity: form,
 }: EstOptions): Promise<EstCredentials> {
-  const cert = await readFile(clientCertificate.certificate, 'utf8');
-  const pem = await readSecret(clientCertificate.privateKey);
-  const { passphrase: reference } = clientCertificate;
-  const passphrase = reference === undefined ? {} : { passphrase: await readSecret(reference) };
-  const [certificate] = certificatesFromPem(cert);
-  const key = createPrivateKey({ key: pem, ...passphrase });
-  if (certificate === undefined || !new X509Certificate(certificate.der).checkPrivateKey(key)) {
-    throw new Error(
-      'clientCertificate: the private key does not belong to the first certificate of the file.',
-    );
-  }
+  const { tls, certificate } = await readClientCertificate(clientCertificate);
   const authorization = basic && basicAuthorization(basic.username, await readSecret(basic.password));
   return {
-    tls: { ca: await readFile(trustAnchor, 'utf8'), cert, key: pem, ...passphrase },
+    tls: { ca: await readFile(trustAnchor, 'utf8'), ...tls },
     certificate,
     headersFor: (client) => ({
       ...(authorization !== undefined && { Authorization: authorization }),

@@ -1,20 +1,15 @@
 import type { SchemaObject } from 'ajv';
+import { clientCertificateSchema, type ClientCertificateOptions } from '../../ops/client-certificate.ts';
+import { serviceProperties, wholeNumber, type ServiceOptions } from '../../ops/service-options.ts';
 import { relayedOperations, type RelayedOperation } from '../ca.ts';
 
 /** The options of the driver, as the schema below completes them; times in seconds. */
-export interface EstOptions {
+export interface EstOptions extends ServiceOptions {
   /** Of the upstream's EST, with its alias if it has one, without a slash at the end. */
   readonly url: string;
   /** Path of a PEM file. */
   readonly trustAnchor: string;
-  readonly clientCertificate: {
-    /** Path of a PEM file: the certificate, then its intermediates. */
-    readonly certificate: string;
-    /** Secret reference to the PEM private key. */
-    readonly privateKey: string;
-    /** Secret reference. */
-    readonly passphrase?: string;
-  };
+  readonly clientCertificate: ClientCertificateOptions;
   /** An HTTP user besides. */
   readonly basic?: {
     readonly username: string;
@@ -27,24 +22,7 @@ export interface EstOptions {
   /** Whose answers go to the client as they come in; those of the others are read. */
   readonly relay: readonly RelayedOperation[];
   readonly retryAfter: number;
-  readonly timeouts: { readonly connect: number; readonly answer: number };
-  readonly limits: {
-    /** Octets of an answer. */
-    readonly maxResponse: number;
-    readonly concurrency: number;
-    readonly queue: number;
-  };
-  readonly circuitBreaker: { readonly failures: number; readonly pause: number };
 }
-
-const number = (title: string, description: string, most: number, byDefault: number): SchemaObject => ({
-  type: 'integer',
-  minimum: 1,
-  maximum: most,
-  default: byDefault,
-  title,
-  description,
-});
 
 /** JSON Schema of the options. */
 export const estOptionsSchema: SchemaObject = {
@@ -65,33 +43,7 @@ export const estOptionsSchema: SchemaObject = {
       title: 'Trust anchor',
       description: "PEM file: the CAs that the upstream's TLS certificate may come from.",
     },
-    clientCertificate: {
-      type: 'object',
-      title: 'Client certificate',
-      description: 'The key and certificate by which the upstream knows the gateway.',
-      properties: {
-        certificate: {
-          type: 'string',
-          format: 'file',
-          title: 'Certificate file',
-          description: 'PEM: the certificate, then its intermediates.',
-        },
-        privateKey: {
-          type: 'string',
-          format: 'secret',
-          title: 'Private key',
-          description: 'PEM of its key. file:PATH or env:NAME.',
-        },
-        passphrase: {
-          type: 'string',
-          format: 'secret',
-          title: 'Passphrase',
-          description: 'Opens the private key. Left out: it is not encrypted. file:PATH or env:NAME.',
-        },
-      },
-      required: ['certificate', 'privateKey'],
-      additionalProperties: false,
-    },
+    clientCertificate: clientCertificateSchema('the upstream'),
     basic: {
       type: 'object',
       title: 'HTTP user',
@@ -144,46 +96,13 @@ export const estOptionsSchema: SchemaObject = {
       description:
         "Operations whose answers go to the client octet for octet while they come in: cacerts and csrattrs (else the alias's policy speaks) unread; simpleenroll and simplereenroll with the end held back until the certificate is checked and recorded. Answers of the others are read and written anew.",
     },
-    retryAfter: number(
+    retryAfter: wholeNumber(
       'Retry-After in seconds',
       'When a client shall ask again whose request waits at an upstream that does not say it.',
       86_400,
       300,
     ),
-    timeouts: {
-      type: 'object',
-      title: 'Timeouts',
-      description: 'How long the upstream may take.',
-      default: {},
-      properties: {
-        connect: number('Connect', 'Seconds until a TLS connection must be there.', 300, 5),
-        answer: number('Answer', 'Seconds until an answer must be complete.', 3600, 15),
-      },
-      additionalProperties: false,
-    },
-    limits: {
-      type: 'object',
-      title: 'Limits',
-      description: 'How much is asked of the upstream and taken from it.',
-      default: {},
-      properties: {
-        maxResponse: number('Largest answer', 'Octets of an answer.', 104_857_600, 1_048_576),
-        concurrency: number('Requests at once', 'More than these wait.', 10_000, 200),
-        queue: number('Queue', 'Requests that may wait; for more: 503.', 100_000, 2000),
-      },
-      additionalProperties: false,
-    },
-    circuitBreaker: {
-      type: 'object',
-      title: 'Circuit breaker',
-      description: 'After failures in a row the upstream is left alone for a pause; clients get 503 at once.',
-      default: {},
-      properties: {
-        failures: number('Failures', 'Connections that failed and answers that did not come.', 1000, 10),
-        pause: number('Pause', 'Seconds until one request tries whether the upstream is back.', 3600, 10),
-      },
-      additionalProperties: false,
-    },
+    ...serviceProperties({ peer: 'the upstream', answer: 15, maxResponse: 1_048_576 }),
   },
   required: ['url', 'trustAnchor', 'clientCertificate'],
   additionalProperties: false,

@@ -2,7 +2,7 @@ import httpProxy from 'http-proxy';
 import { IncomingMessage, ServerResponse, type ClientRequest, type IncomingHttpHeaders } from 'node:http';
 import { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { AnswerTimeout, createAgent, toEstError, type ConnectionOptions } from '../connection.ts';
+import { AnswerTimeout, createAgent, toEstError, type ConnectionOptions } from '../../ops/connection.ts';
 
 /** A request as it goes out. */
 interface OutgoingRequest {

@@ -1,4 +1,5 @@
 import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
+import { Agent as PlainAgent } from 'node:http';
 import { Agent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
@@ -22,7 +23,7 @@ export interface HttpAnswer {
   readonly retryAfter: number | undefined;
 }
 
-/** Kept-alive TLS connections to one server. */
+/** Kept-alive connections to one server: of TLS, or plain ones where the URL says http. */
 export interface Connection {
   /**
    * Sends a request once; follows no redirect. Throws `ca_unavailable` when the server cannot be reached or ends the
@@ -56,11 +57,19 @@ const retryAfter = 10;
 /** Nothing is connected until the first request. */
 export function createConnection({ peer, tls, timeouts, limits }: ConnectionOptions): Connection {
   const agent = createAgent(tls, timeouts.connect * 1000, limits.concurrency);
+  const plainAgent = new PlainAgent({
+    keepAlive: true,
+    timeout: idleTimeout,
+    maxFreeSockets: limits.concurrency,
+  });
   const client: AxiosInstance = axios.create({
     httpsAgent: agent,
+    httpAgent: plainAgent,
     maxRedirects: 0,
     maxContentLength: limits.maxResponse,
     decompress: false,
+    // By itself axios asks for what it would then have to decompress.
+    headers: { 'Accept-Encoding': 'identity' },
     proxy: false,
     responseType: 'arraybuffer',
     transformRequest: (body: string | undefined) => body,
@@ -83,6 +92,7 @@ export function createConnection({ peer, tls, timeouts, limits }: ConnectionOpti
     },
     close() {
       agent.destroy();
+      plainAgent.destroy();
     },
   };
 }
@@ -160,6 +170,15 @@ function toAnswer({ status, headers, data }: AxiosResponse<Buffer>): HttpAnswer 
   };
 }
 
+/** Undefined for what is no JSON. */
+export function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
 /** The value of Retry-After; undefined for a date and for what is none. */
 export function wholeSeconds(value = ''): number | undefined {
   return /^\d{1,6}$/.test(value) ? Number(value) : undefined;
@@ -174,7 +193,7 @@ export function toEstError(peer: string, thrown: unknown, signal: AbortSignal): 
   const { message, code = '' } = thrown as NodeJS.ErrnoException;
   const cause = Object.assign(new Error(message), { code });
   if (message.startsWith('maxContentLength')) {
-    return new EstError('ca_bad_answer', `The answer of ${peer} is larger than limits.maxResponse.`, {
+    return new EstError('ca_bad_answer', `${peer} answers with more octets than limits.maxResponse.`, {
       cause,
     });
   }
