@@ -29,6 +29,7 @@ const statusByCode = {
   ca_unavailable: 503,
   credentials_unavailable: 503,
   overloaded: 503,
+  policy_unavailable: 503,
   revocation_status_unavailable: 503,
   ca_timeout: 504,
 } as const;
@@ -43,6 +44,8 @@ const fixedSentences: Partial<Record<EstErrorCode, string>> = {
     'It cannot be found out at the moment whether the client certificate is revoked; try again later.',
   credentials_unavailable:
     'It cannot be found out at the moment whether the enrolment code is right; try again later.',
+  policy_unavailable:
+    'It cannot be found out at the moment whether this request is allowed; try again later.',
   overloaded: 'The gateway has as much to do as it may take on; try again later.',
 };
 

@@ -136,10 +136,10 @@ describe('est-gateway policy test', () => {
 
 describe('docs/policy.md', () => {
   const policies = examples('yaml policy').map((text) => parse(text) as object);
-  const [rules = {}, schema = {}] = policies;
+  const [rules = {}, schema = {}, webhook = {}] = policies;
 
   it('has the examples that are tried here', () => {
-    expect(policies.map((policy) => Object.keys(policy).at(-1))).toEqual(['rules', 'schema']);
+    expect(policies.map((policy) => Object.keys(policy).at(-1))).toEqual(['rules', 'schema', 'webhook']);
   });
 
   it('has rules', async () => {
@@ -171,6 +171,20 @@ describe('docs/policy.md', () => {
         exitCode('schema-4', '/CN=pump-7', 'serverAuth'),
       ]),
     ).toEqual([0, 1, 1, 1]);
+  });
+
+  it('has a webhook, which the test does not ask', async () => {
+    await setPolicy({ ...webhook, ...rules });
+    const csrs = await Promise.all([newCsr('hook-1', '/CN=pump-7'), newCsr('hook-2', '/CN=pump-8')]);
+    const [granted, refused] = await Promise.all(
+      csrs.map(async (csr) => await test(csr, '--identity', 'user:pump-7')),
+    );
+    expect(granted).toMatchObject({ code: 0, stderr: '' });
+    expect(granted?.stdout).toMatch(
+      /\npolicy\.webhook would be asked now: https:\/\/inventory\.example\/est\/decide\nGranted, as far as the policy goes\.\n$/,
+    );
+    expect(refused?.code).toBe(1);
+    expect(refused?.stdout).not.toContain('webhook');
   });
 
   it('has a session that runs as it is printed', async () => {

@@ -140,6 +140,8 @@ aliases:
       #- driver: store
       # As Apache's "htpasswd -B" writes it; read again when it has changed.
       #- { driver: htpasswd, file: users.htpasswd }
+      # A service of your own that is asked about each user and code; its keys are those of policy.webhook below.
+      #- { driver: webhook, url: 'https://people.example/est/login', trustAnchor: people-ca.pem, token: file:people-token }
     # PEM files: CAs whose client certificates are accepted, besides the backend's own.
     #explicitTrustAnchors: []
     # PEM files of what cacerts gives besides the chain of the CA: around a change of the root the old root and the
@@ -257,6 +259,26 @@ aliases:
       #rules: []
       # A JSON Schema (2020-12) that every request must fit, renewals too: in a file (JSON or YAML), or here.
       #schema: policy/requests.yaml
+      # A service of your own that has the last word about each request (docs/policy.md has question and answer). What it
+      # does not permit is refused; while it does not answer, everything is (503).
+      #webhook:
+        # Plain http only on this machine: localhost, 127.0.0.1, [::1].
+        #url: https://inventory.example/est/decide
+        # PEM file: the CAs that its TLS certificate may come from.
+        #trustAnchor: inventory-ca.pem
+        # By which it knows the gateway: a client certificate, a bearer token, or both.
+        #clientCertificate:
+          #certificate: inventory-client.pem
+          #privateKey: file:inventory-client.key
+          # Left out: the private key is not encrypted.
+          #passphrase: file:inventory-client.passphrase
+        #token: env:INVENTORY_TOKEN
+        # Seconds.
+        #timeouts: { connect: 5, answer: 5 }
+        # Octets of an answer; questions at once, and how many more may wait.
+        #limits: { maxResponse: 65536, concurrency: 200, queue: 2000 }
+        # After so many failures in a row the service is left alone for so many seconds; clients get 503 at once.
+        #circuitBreaker: { failures: 10, pause: 10 }
       # true: the attribute ChangeSubjectName (RFC 6402) may ask for other names than those of the client certificate,
       # under the rules of a first enrolment.
       #changeSubjectName: false

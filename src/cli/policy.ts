@@ -21,7 +21,7 @@ export function addPolicyCommands(program: Command): void {
   policy
     .command('test')
     .description(
-      "Say of each of an alias's rules whether it would grant a request. No backend is asked, nothing is recorded. " +
+      "Say of each of an alias's rules whether it would grant a request. No backend and no webhook is asked, nothing is recorded. " +
         'Exit code 0: granted, 1: refused.',
     )
     .requiredOption('--csr <file>', 'PKCS#10, PEM or DER')
@@ -90,6 +90,9 @@ async function test({ config, alias: name, ...options }: TestOptions): Promise<v
   const refusals = [...checks, ...policy.examine(createView(view))].filter((check) => !isPassed(check));
   if (refusals.length > 0) {
     throw new Error(`Refused by ${refusals.length} ${refusals.length === 1 ? 'rule' : 'rules'}.`);
+  }
+  if (policy.webhook !== undefined) {
+    process.stdout.write(`policy.webhook would be asked now: ${policy.webhook.url}\n`);
   }
   process.stdout.write('Granted, as far as the policy goes.\n');
 }

@@ -4,6 +4,7 @@ import type { HttpScheme } from '../auth/http-schemes.ts';
 import type { GeneralNameType } from '../pkix/general-names.ts';
 import { keyKinds, type KeyType } from '../pkix/keys.ts';
 import { signatureAlgorithms } from '../pkix/signature.ts';
+import { policyWebhookSchema } from '../policy/webhook.ts';
 import { registrationAuthoritiesSchema } from './registration-authority-schema.ts';
 import { driverChoice } from './driver-choice.ts';
 import { requiredSchema } from './required-schema.ts';
@@ -134,6 +135,7 @@ const policySchema: SchemaObject = {
       description:
         'A JSON Schema (2020-12) that every request must fit, here or in a file (JSON or YAML); docs/policy.md describes what it sees of a request.',
     },
+    webhook: policyWebhookSchema,
     changeSubjectName: {
       type: 'boolean',
       default: false,

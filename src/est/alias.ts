@@ -9,6 +9,7 @@ import type { UserAuthentication } from '../auth/user.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { EnrollmentCodes } from '../identity.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { PolicyWebhook } from '../policy/webhook.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import type { GeneratedKeyKind } from '../pkix/private-keys.ts';
 import type { Blocklist } from '../pkix/weak-keys.ts';
@@ -39,6 +40,8 @@ export interface Alias {
   /** For certificates that the alias's CA has issued to others than the client. Throws `refused_by_policy`. */
   readonly refuseRevoked: RecordedCertificateCheck;
   readonly policy: Policy;
+  /** Undefined: nobody else is asked. */
+  readonly askPolicyWebhook: PolicyWebhook | undefined;
   /** Keys whose private halves are public knowledge. */
   readonly knownKeys: Blocklist;
   /** Full CMC; undefined: switched off. */

@@ -71,8 +71,10 @@ export async function begin(
 ): Promise<EnrollmentOutcome | { readonly status: 'begun'; readonly record: UnfinishedEnrollment }> {
   const subject = nameToString(permitted.names.subject);
   request.annotate({ subject, registrationAuthority: permitted.identity.registrationAuthority?.name });
-  pass(request.alias.policy.examine(viewOf(request, permitted)));
+  const view = viewOf(request, permitted);
+  pass(request.alias.policy.examine(view));
   await refuseForeignKey(request, permitted, subject);
+  await request.alias.askPolicyWebhook?.(view, request.id, request.signal);
   const opened = await request.journal.open(
     {
       fingerprint: fingerprintOf(request.alias.name, permitted),

@@ -65,6 +65,7 @@ const failures: Partial<Record<EstErrorCode, CmcFailure>> = {
   too_many_requests: 'tryLater',
   ca_unavailable: 'tryLater',
   ca_timeout: 'tryLater',
+  policy_unavailable: 'tryLater',
   ca_bad_answer: 'internalCAError',
   internal: 'internalCAError',
 };

@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import type { WebhookOptions } from '../ops/webhook-options.ts';
 import type { GeneralNameType } from '../pkix/general-names.ts';
 import type { KeyUsage } from '../pkix/extensions.ts';
 import type { KeyKind } from '../pkix/keys.ts';
@@ -28,6 +29,8 @@ export interface PolicyOptions {
   readonly rules: readonly string[];
   /** JSON Schema of requests, or the path of a file with one. */
   readonly schema?: string | SchemaObject;
+  /** A service that is asked when everything else grants a request. */
+  readonly webhook?: WebhookOptions;
   /** Whether ChangeSubjectName may ask for other names than those of the client certificate. */
   readonly changeSubjectName: boolean;
   /** Whether simplereenroll may keep the key of the old certificate. */

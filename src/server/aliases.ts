@@ -15,6 +15,7 @@ import type { Log } from '../ops/log.ts';
 import { createCertificateMemory } from '../pkix/certificate-memory.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import { createBlocklist } from '../pkix/weak-keys.ts';
+import { openPolicyWebhook } from '../policy/webhook.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
 import { openCodeChecks } from './credentials.ts';
@@ -132,6 +133,8 @@ async function openAlias(
     authenticateRenewal: authentication(wanted.renewalAuthentication, policy.renewExpiredDays * day),
     verifyOtp: createOtpVerifier(checks.otp),
     policy: await openPolicy(policy),
+    askPolicyWebhook:
+      policy.webhook && (await withContext('policy.webhook', openPolicyWebhook(policy.webhook, log))),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),
     refuseRevoked: createRecordedCertificateCheck(own),
     fullCmc:

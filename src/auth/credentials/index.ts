@@ -1,6 +1,11 @@
 import { htpasswdCredentials } from './htpasswd.ts';
 import type { CredentialDriver } from './source.ts';
 import { storeCredentials } from './store.ts';
+import { webhookCredentials } from './webhook.ts';
 
 /** Every kind of source that the configuration can name. */
-export const credentialDrivers: readonly CredentialDriver[] = [storeCredentials, htpasswdCredentials];
+export const credentialDrivers: readonly CredentialDriver[] = [
+  storeCredentials,
+  htpasswdCredentials,
+  webhookCredentials,
+];
