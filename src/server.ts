@@ -2,13 +2,8 @@ import type { Configuration } from './config/configuration.ts';
 import type { Log } from './ops/log.ts';
 import { openAliases } from './server/aliases.ts';
 import { textOf } from './server/context.ts';
-import {
-  closeBackends,
-  openCertificationAuthorities,
-  openingTimeout,
-  openState,
-  type Backend,
-} from './server/drivers.ts';
+import { openAllSources } from './server/credentials.ts';
+import { closeBackends, openCertificationAuthorities, openingTimeout, openState } from './server/drivers.ts';
 import {
   listenEst,
   listenHttp,
@@ -64,7 +59,10 @@ function adopt(opened: AsyncDisposableStack, listener: Listener | undefined): Li
   return listener && opened.adopt(listener, ({ drain }) => drain());
 }
 
-/** Tries all that a start would try, and each backend's health; resolves with what is wrong, in plain words. */
+/**
+ * Tries all that a start would try, and the health of each backend and source of credentials; resolves with what is
+ * wrong, in plain words.
+ */
 export async function checkGateway(configuration: Configuration, log: Log): Promise<readonly string[]> {
   try {
     await using opened = new AsyncDisposableStack();
@@ -76,20 +74,30 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
     await openAliases(configuration, backends, store, log);
     if (configuration.listeners.est !== undefined) await readTlsFiles(configuration.listeners.est);
     (await openPassThrough(configuration, log))?.close();
-    const problems = await Promise.all(
-      [...backends].map(async ([name, backend]) => await problemOf(name, backend)),
-    );
+    const problems = await Promise.all([
+      ...[...backends].map(
+        async ([name, { opened: backend }]) => await problemOf(`backends.${name}`, backend),
+      ),
+      ...(await openAllSources(configuration, store, log)).map(
+        async ({ place, source }) => await problemOf(place, source),
+      ),
+    ]);
     return problems.filter((problem) => problem !== undefined);
   } catch (error) {
     return [textOf(error)];
   }
 }
 
-async function problemOf(name: string, { opened }: Backend): Promise<string | undefined> {
+/** Something that may be able to say whether it works. */
+interface Answering {
+  health?(signal: AbortSignal): Promise<void>;
+}
+
+async function problemOf(place: string, asked: Answering): Promise<string | undefined> {
   try {
-    await opened.health?.(AbortSignal.timeout(openingTimeout));
+    await asked.health?.(AbortSignal.timeout(openingTimeout));
     return undefined;
   } catch (error) {
-    return `backends.${name}: ${textOf(error)}`;
+    return `${place}: ${textOf(error)}`;
   }
 }

@@ -9,7 +9,9 @@ import { configurationOption, type ConfigurationOption } from './options.ts';
 export function addCheckCommand(program: Command): void {
   program
     .command('check')
-    .description('Validate the configuration, open every file and reach every backend, without serving.')
+    .description(
+      'Validate the configuration, open every file and reach every backend and source of credentials, without serving.',
+    )
     .addOption(configurationOption())
     .addHelpText('after', '\nExample:\n  est-gateway check --config /etc/est-gateway/est-gateway.yaml')
     .action(check);

@@ -4,7 +4,9 @@ import { credentialDrivers } from '../auth/credentials/index.ts';
 import type { CredentialServices, CredentialSource } from '../auth/credentials/source.ts';
 import { storeCredentials } from '../auth/credentials/store.ts';
 import { digestAlgorithms } from '../auth/http-schemes.ts';
-import type { AliasConfiguration, DriverOptions } from '../config/configuration.ts';
+import type { AliasConfiguration, Configuration, DriverOptions } from '../config/configuration.ts';
+import type { Log } from '../ops/log.ts';
+import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
 import { findDriver, optionsOf } from './drivers.ts';
 
@@ -23,17 +25,42 @@ export async function openCodeChecks(
   attempts: Attempts,
 ): Promise<CodeChecks> {
   refuseContradictions(credentials, httpAuthentication);
-  const sources: CredentialSource[] = [];
-  for (const [index, source] of credentials.entries()) {
-    const opened = findDriver(credentialDrivers, source).open(optionsOf(source), services);
-    sources.push(await withContext(`credentials[${index}]`, opened));
-  }
+  const sources = await openSources(credentials, services);
   const { alias, log } = services;
   const store = await storeCredentials.open({}, services);
   return {
     basic: createCodeCheck({ alias, sources, attempts, log }),
     otp: createCodeCheck({ alias, sources: [store], attempts, log }),
   };
+}
+
+/** Opens the sources of every alias alone; `place` is where each stands in the configuration. */
+export async function openAllSources(
+  { aliases }: Configuration,
+  { users }: StateStore,
+  log: Log,
+): Promise<readonly { readonly place: string; readonly source: CredentialSource }[]> {
+  const opened = Object.entries(aliases).map(async ([alias, { credentials }]) => {
+    const sources = await openSources(credentials, { alias, users, log });
+    return sources.map((source, index) => ({ place: `aliases.${alias}: ${placeOf(index)}`, source }));
+  });
+  return (await Promise.all(opened)).flat();
+}
+
+async function openSources(
+  credentials: readonly DriverOptions[],
+  services: CredentialServices,
+): Promise<readonly CredentialSource[]> {
+  const sources: CredentialSource[] = [];
+  for (const [index, source] of credentials.entries()) {
+    const opened = findDriver(credentialDrivers, source).open(optionsOf(source), services);
+    sources.push(await withContext(placeOf(index), opened));
+  }
+  return sources;
+}
+
+function placeOf(index: number): string {
+  return `credentials[${index}]`;
 }
 
 function refuseContradictions(

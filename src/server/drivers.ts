@@ -7,7 +7,7 @@ import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
 
 /** An open CA backend. */
-export interface Backend {
+interface Backend {
   /** The name of its driver. */
   readonly driver: string;
   readonly opened: CertificationAuthority | CertificationAuthorities;

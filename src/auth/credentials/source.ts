@@ -27,6 +27,8 @@ export interface CredentialSource {
   readonly takesEqualTime: boolean;
   /** Asks about a user; rejects only when something unforeseen happens, which counts as `unavailable`. */
   prove(shown: ShownCode, signal: AbortSignal): Promise<CredentialVerdict>;
+  /** Rejects with a plain sentence when nobody could be proved at the moment. Left out: that cannot be. */
+  health?(signal: AbortSignal): Promise<void>;
 }
 
 /** What a source may use. */
