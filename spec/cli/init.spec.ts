@@ -191,7 +191,7 @@ describe('the configuration file as a manual', () => {
     const loaded = await loadText(everything);
     const expected = await loadText(text);
     const sources = loaded.aliases['est']?.credentials.map(({ driver }) => driver);
-    expect(sources).toEqual(['store', 'htpasswd', 'webhook']);
+    expect(sources).toEqual(['store', 'htpasswd', 'webhook', 'ldap']);
     expect(loaded).toMatchObject({
       listeners: expected.listeners,
       store: expected.store,

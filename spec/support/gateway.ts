@@ -106,6 +106,18 @@ export async function newAuthority() {
   return await createLocalCertificationAuthority({ name: 'Test', passphrase, now: new Date() });
 }
 
+/** A TLS server certificate of the CA for this machine, and its key. */
+export async function newServerCertificate({ issuingCertificate, issuingKey }: TestAuthority) {
+  const hostnames = ['localhost'];
+  return await createServerCertificate({
+    issuingCertificate,
+    issuingKey,
+    passphrase,
+    hostnames,
+    now: new Date(),
+  });
+}
+
 /**
  * Starts a gateway; the caller stops it. With EST_GATEWAY_THROUGH (`request` or `relay`) its backend `local` is another
  * gateway, of which it is a relay.
@@ -120,15 +132,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
 /** Starts a gateway whose server certificate is from the CA. */
 export async function startOneGateway(options: TestGatewayOptions, ca: TestAuthority): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'est-gateway-'));
-  const now = new Date();
   const { issuingCertificate, issuingKey } = ca;
-  const tls = await createServerCertificate({
-    issuingCertificate,
-    issuingKey,
-    passphrase,
-    hostnames: ['localhost'],
-    now,
-  });
+  const tls = await newServerCertificate(ca);
   const files = {
     'root.pem': ca.rootCertificate,
     'issuing.pem': issuingCertificate,

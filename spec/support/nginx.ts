@@ -2,9 +2,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { answers } from './programs.ts';
 
 /** Starts nginx with the file as it is, but for its port, its places of logs, and the given texts. */
 export async function startNginx(
@@ -40,16 +40,4 @@ export async function startNginx(
 export async function stopNginx(nginx: ChildProcess): Promise<void> {
   nginx.kill('SIGTERM');
   await once(nginx, 'exit');
-}
-
-async function answers(port: number): Promise<boolean> {
-  const socket = connect(port, 'localhost');
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }

@@ -1,6 +1,8 @@
 import { describe, it } from '@jest/globals';
 import { execFile, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -41,4 +43,17 @@ export async function openWorkplace(): Promise<Workplace> {
       await rm(directory, { recursive: true });
     },
   };
+}
+
+/** Whether something listens at a port of this machine. */
+export async function answers(port: number): Promise<boolean> {
+  const socket = connect(port, 'localhost');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }

@@ -142,6 +142,34 @@ aliases:
       #- { driver: htpasswd, file: users.htpasswd }
       # A service of your own that is asked about each user and code; its keys are those of policy.webhook below.
       #- { driver: webhook, url: 'https://people.example/est/login', trustAnchor: people-ca.pem, token: file:people-token }
+      # An LDAP directory, by a bind with the code.
+      #- driver: ldap
+        #urls: [ldaps://ldap.example]
+        # true: ldap:// goes over to TLS before anything else is sent.
+        #startTls: false
+        # PEM file: the CAs that the servers' TLS certificates may come from.
+        #trustAnchor: ldap/ca.pem
+        # How the entry of a user is found.
+        #search:
+          #base: ou=devices,dc=example
+          #filter: (uid=\${username})
+          #bindDn: cn=est-gateway,dc=example
+          #bindPassword: file:ldap/password
+        # In place of search, where the name says which entry it is.
+        #userDn: uid=\${username},ou=devices,dc=example
+        # The attribute with the name; it must be written as the client writes it.
+        #nameAttribute: uid
+        # Who may enrol: the members of one of these groups. Left out: every user.
+        #groups:
+          #anyOf: ['cn=enrolment,ou=groups,dc=example']
+          # Where it is written: memberOf of the user, or member, uniqueMember or memberUid of the group.
+          #by: memberOf
+        # What the entry must hold: of each attribute one of the values.
+        #attributes: { employeeType: [device] }
+        # Seconds until the connection to one server must be there, and until a check must be over.
+        #timeouts: { connect: 3, answer: 10 }
+        # Checks at once, each with a connection of its own, and checks that may wait.
+        #limits: { concurrency: 50, queue: 1000 }
     # PEM files: CAs whose client certificates are accepted, besides the backend's own.
     #explicitTrustAnchors: []
     # PEM files of what cacerts gives besides the chain of the CA: around a change of the root the old root and the

@@ -122,7 +122,8 @@ function attributeToString({ type, value, isText }: AttributeTypeAndValue): stri
   return `${shortNames[type] ?? nameOfOid(type)}=${isText ? escapeValue(value) : value}`;
 }
 
-function escapeValue(value: string): string {
+/** The text of an attribute's value, as it stands in a distinguished name (RFC 4514, section 2.4). */
+export function escapeValue(value: string): string {
   return value
     .replaceAll(/["+,;<>\\]/g, String.raw`\$&`)
     .replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, hexEscape)

@@ -1,4 +1,5 @@
 import { htpasswdCredentials } from './htpasswd.ts';
+import { ldapCredentials } from './ldap/ldap.ts';
 import type { CredentialDriver } from './source.ts';
 import { storeCredentials } from './store.ts';
 import { webhookCredentials } from './webhook.ts';
@@ -8,4 +9,5 @@ export const credentialDrivers: readonly CredentialDriver[] = [
   storeCredentials,
   htpasswdCredentials,
   webhookCredentials,
+  ldapCredentials,
 ];
