@@ -55,6 +55,13 @@ describe('What the reader of a wrong configuration sees', () => {
       'est-gateway.yaml:9: aliases.est.backend: expected "test", found "constructor"',
     ],
     [
+      [
+        '    certificate',
+        '    proxyProtocol: { trustedAddresses: [127.0.0.1, 10.0.0.0/33] }\n    certificate',
+      ],
+      'est-gateway.yaml:3: listeners.est.proxyProtocol.trustedAddresses[1]: expected an IP address, or a network such as 10.0.0.0/8 or fd00::/8, found "10.0.0.0/33"',
+    ],
+    [
       ['    certificate', '    port: 65536\n    certificate'],
       'est-gateway.yaml:3: listeners.est.port: expected a whole number from 0 to 65535, found 65536',
     ],

@@ -33,6 +33,11 @@ listeners:
     privateKey: file:tls/server.key
     # TLSv1.2 or TLSv1.3. Older devices need TLSv1.2.
     #minimumVersion: TLSv1.2
+    # For a proxy that passes TCP on as it is: every connection begins with the header of HAProxy's PROXY protocol, which
+    # gives the client's address; all others are closed (docs/nginx.md). Left out: off.
+    #proxyProtocol:
+      # IP addresses of the proxies, or their networks, such as 10.0.0.0/8.
+      #trustedAddresses: [127.0.0.1]
   # In place of it or besides: plain HTTP for a proxy that ends TLS, such as nginx (docs/nginx.md). Left out: off.
   #proxy:
     # A Unix socket, for its owner and group; or a loopback address and a port; or any address with tls, where the proxy

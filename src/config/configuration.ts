@@ -43,6 +43,11 @@ export interface EstListenerConfiguration extends ListenerConfiguration {
   /** Secret reference to the PEM private key; read it with `readSecret`. */
   readonly privateKey: string;
   readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Clients come through proxies that pass TCP on; undefined: by themselves. */
+  readonly proxyProtocol?: {
+    /** IP addresses and networks. */
+    readonly trustedAddresses: readonly string[];
+  };
 }
 
 /** The HTTP listener for EST behind a proxy that ends TLS. */

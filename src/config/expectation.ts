@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import { networkForm } from '../ops/networks.ts';
 
 /** "expected ..., found ..." for a value that the schema refuses. The value of a secret is never shown. */
 export function expectedFound(schema: SchemaObject, value: unknown): string {
@@ -53,6 +54,7 @@ function expectedType(schema: SchemaObject): string {
 function expectedText({ format, pattern }: Keywords): string {
   if (format === 'file') return 'the path of a file, without "file:"';
   if (format === 'secret') return 'file:PATH or env:NAME';
+  if (format === 'network') return networkForm;
   return pattern === undefined ? 'a text that is not empty' : `a text that matches ${pattern}`;
 }
 

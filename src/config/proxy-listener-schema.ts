@@ -7,6 +7,25 @@ const file = (title: string, description: string): SchemaObject => ({
   description,
 });
 
+/** JSON Schema of `listeners.est.proxyProtocol`. */
+export const proxyProtocolSchema: SchemaObject = {
+  type: 'object',
+  title: 'PROXY protocol',
+  description:
+    "For a proxy that passes TCP on as it is: each connection begins with a header of HAProxy's PROXY protocol, version 1 or 2, which gives the client's address; all other connections are closed. The header must be complete within limits.handshakeTimeout. Left out: off.",
+  properties: {
+    trustedAddresses: {
+      type: 'array',
+      items: { type: 'string', format: 'network' },
+      minItems: 1,
+      title: 'Trusted addresses',
+      description: 'IP addresses of the proxies, or their networks, such as 10.0.0.0/8.',
+    },
+  },
+  required: ['trustedAddresses'],
+  additionalProperties: false,
+};
+
 /** JSON Schema of `listeners.proxy`. */
 export const proxyListenerSchema: SchemaObject = {
   type: 'object',

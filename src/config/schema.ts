@@ -3,7 +3,7 @@ import { certificationAuthorityDrivers } from '../ca/index.ts';
 import { logFormats, logLevels } from '../ops/log.ts';
 import { reservedNames } from '../reserved-names.ts';
 import { stateStoreDrivers } from '../store/index.ts';
-import { proxyListenerSchema } from './proxy-listener-schema.ts';
+import { proxyListenerSchema, proxyProtocolSchema } from './proxy-listener-schema.ts';
 import { aliasSchema } from './alias-schema.ts';
 import { driverChoice } from './driver-choice.ts';
 import { fetchSchema } from './revocation-schema.ts';
@@ -111,6 +111,7 @@ const listenersSchema: SchemaObject = {
           title: 'Oldest TLS version',
           description: 'Older devices need TLSv1.2.',
         },
+        proxyProtocol: proxyProtocolSchema,
       },
       required: ['certificate', 'privateKey'],
       additionalProperties: false,

@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { dirname, resolve } from 'node:path';
+import { isNetwork } from '../ops/networks.ts';
 import { backendSettingsProblems } from './backend-settings.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import type { Configuration } from './configuration.ts';
@@ -59,7 +60,7 @@ function compile(): ValidateFunction {
   return ajv.compile(configurationSchema());
 }
 
-/** A value of the format with its path made absolute, or undefined when it is none. */
+/** A value of the format, with a path made absolute, or undefined when it is none. */
 const formats: Readonly<Record<string, (text: string, directory: string) => string | undefined>> = {
   file: (text, directory) =>
     text === '' || text.includes('\0') || /^(file|env):/.test(text) ? undefined : resolve(directory, text),
@@ -68,6 +69,7 @@ const formats: Readonly<Record<string, (text: string, directory: string) => stri
     if (place === undefined) return undefined;
     return kind === 'file' ? `file:${resolve(directory, place)}` : text;
   },
+  network: (text) => (isNetwork(text) ? text : undefined),
 };
 
 /** Where a value stands, as ajv tells a keyword. */

@@ -6,6 +6,7 @@ import type { PresentedCertificate } from '../auth/auth.ts';
 import type { ChannelBinding } from '../auth/channel-binding.ts';
 import { readForwardedCertificate, type CertificateHeaderForm } from '../auth/forwarded-certificate.ts';
 import { readProxyFields } from '../auth/proxy-fields.ts';
+import { clientAddressOf } from './proxy-protocol.ts';
 import {
   channelBinding,
   cipherStrength,
@@ -30,7 +31,7 @@ export const tlsTransport: Transport = {
   clientCertificate: presentedCertificate,
   channelBinding,
   cipherStrength,
-  address: ({ socket }) => socket.remoteAddress,
+  address: ({ socket }) => clientAddressOf(socket),
 };
 
 /** What is believed of a proxy that ends TLS. */

@@ -1,5 +1,6 @@
 import { lookup as lookUp } from 'node:dns';
-import { BlockList, isIP, type LookupFunction } from 'node:net';
+import type { LookupFunction } from 'node:net';
+import { familyOf, networks } from './networks.ts';
 
 /** Addresses that lead nowhere, or to hosts that others cannot reach (RFC 6890 and its registries). */
 const specialNetworks = [
@@ -20,7 +21,7 @@ export type AddressFilter = (address: string) => boolean;
 export function createAddressFilter(allowedNetworks: readonly string[]): AddressFilter {
   const allowed = networks(allowedNetworks);
   return function mayConnect(address) {
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    const family = familyOf(address);
     if (allowed.check(address, family)) return true;
     // An IPv4 address in IPv6 form is found in the IPv4 networks, too.
     if (special.check(address, family)) return false;
@@ -46,19 +47,4 @@ export function filteredLookup(mayConnect: AddressFilter, notAllowed: string): L
       else callback(null, first.address, first.family);
     });
   };
-}
-
-/** Throws an Error with a plain sentence for a text that is no network. */
-function networks(texts: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const text of texts) {
-    const [address = '', prefix = ''] = text.split('/');
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-    const longest = family === 'ipv6' ? 128 : 32;
-    if (isIP(address) === 0 || !/^\d{1,3}$/.test(prefix) || Number(prefix) > longest) {
-      throw new Error(`Expected a network such as 10.0.0.0/8 or fd00::/8, found ${text}.`);
-    }
-    list.addSubnet(address, Number(prefix), family);
-  }
-  return list;
 }

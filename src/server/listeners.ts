@@ -6,11 +6,13 @@ import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Configuration, EstListenerConfiguration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
 import { createEstListener } from '../est/listener.ts';
+import { requireProxyProtocol, type ProxyProtocolOptions } from '../est/proxy-protocol.ts';
 import { createPublicationHandler } from '../est/publication.ts';
 import { createEstHandler } from '../est/router.ts';
 import { createProxyTransport, tlsTransport, type Transport } from '../est/transport.ts';
 import { createDrain } from '../ops/drain.ts';
 import type { Log } from '../ops/log.ts';
+import { familyOf, networks } from '../ops/networks.ts';
 import { readSecret } from '../ops/secret.ts';
 import { certificatesFromPem, certificateToPem } from '../pkix/certificate.ts';
 import type { PassThrough } from '../pass-through/pass-through.ts';
@@ -40,7 +42,17 @@ export async function listenEst(services: EstServices): Promise<Listener | undef
     ...limits,
   };
   const server = createEstListener(options, handlerOf(services, tlsTransport));
+  const proxyProtocol = proxyProtocolOf(services);
+  if (proxyProtocol !== undefined) requireProxyProtocol(server, proxyProtocol);
   return await withContext('listeners.est', listen(server, listeners.est));
+}
+
+function proxyProtocolOf({ configuration, log }: EstServices): ProxyProtocolOptions | undefined {
+  const { limits, listeners } = configuration;
+  if (listeners.est?.proxyProtocol === undefined) return undefined;
+  const trusted = networks(listeners.est.proxyProtocol.trustedAddresses);
+  const isTrusted = (address: string): boolean => trusted.check(address, familyOf(address));
+  return { isTrusted, timeout: limits.handshakeTimeout, log };
 }
 
 /** Serves EST to a proxy that ends TLS, where the configuration says so. */

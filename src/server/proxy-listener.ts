@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { chmod, lstat, readFile, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { BlockList, connect, isIP } from 'node:net';
+import { connect, isIP } from 'node:net';
 import type { Limits, ProxyListenerConfiguration } from '../config/configuration.ts';
 import { prepareHttp } from '../est/listener.ts';
+import { familyOf, networks } from '../ops/networks.ts';
 import { readSecret } from '../ops/secret.ts';
 
 /**
@@ -38,14 +39,11 @@ function requireSafePlace({ socket, address, port, tls }: ProxyListenerConfigura
   );
 }
 
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8);
-loopback.addAddress('::1', 'ipv6');
+const loopback = networks(['127.0.0.0/8', '::1']);
 
 /** Names are none: what they mean may change. */
 function isLoopback(address: string): boolean {
-  const version = isIP(address);
-  return version !== 0 && loopback.check(address, version === 4 ? 'ipv4' : 'ipv6');
+  return isIP(address) !== 0 && loopback.check(address, familyOf(address));
 }
 
 async function createProxyServer(

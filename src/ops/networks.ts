@@ -1,0 +1,37 @@
+import { BlockList, isIP } from 'node:net';
+
+/**
+ * The networks (`10.0.0.0/8`, `fd00::/8`) and single addresses of the texts. Throws an Error with a plain sentence for a
+ * text that is neither.
+ */
+export function networks(texts: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const text of texts) {
+    if (!isNetwork(text)) throw new Error(`Expected ${networkForm}, found ${text}.`);
+    const [address = '', prefix] = text.split('/');
+    if (prefix === undefined) list.addAddress(address, familyOf(address));
+    else list.addSubnet(address, Number(prefix), familyOf(address));
+  }
+  return list;
+}
+
+/** What `networks` takes, in words. */
+export const networkForm = 'an IP address, or a network such as 10.0.0.0/8 or fd00::/8';
+
+/** Whether `networks` takes the text. */
+export function isNetwork(text: string): boolean {
+  const [address = '', prefix = '0', ...more] = text.split('/');
+  const longest = familyOf(address) === 'ipv6' ? 128 : 32;
+  return (
+    isIP(address) !== 0 &&
+    !address.includes('%') &&
+    /^\d{1,3}$/.test(prefix) &&
+    Number(prefix) <= longest &&
+    more.length === 0
+  );
+}
+
+/** As BlockList wants it. */
+export function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 6 ? 'ipv6' : 'ipv4';
+}
