@@ -6,8 +6,19 @@ import { request, type IncomingMessage, type RequestOptions } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { certificateToPem } from '../../src/pkix/certificate.ts';
+import { caConstraints, certificateDer, named } from '../support/certificate.ts';
 import { send } from '../support/client.ts';
-import { attribute, certificationRequest, generateKeyPair, id, name, utf8String } from '../support/csr.ts';
+import {
+  attribute,
+  certificationRequest,
+  extension,
+  generateKeyPair,
+  id,
+  name,
+  tlv,
+  utf8String,
+} from '../support/csr.ts';
 import { basic, enrolDevice, enrolment, issueByHand, plainCsr, type Device } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 
@@ -16,14 +27,18 @@ let vendor: TestGateway;
 let folder: string;
 let socketPath: string;
 let device: Device;
+let postQuantum: Awaited<ReturnType<typeof postQuantumAuthority>>;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'proxy-'));
   socketPath = join(folder, 'est.sock');
   vendor = await startTestGateway();
+  postQuantum = await postQuantumAuthority();
   gateway = await startTestGateway({
     proxy: { socket: socketPath, clientCertificate: 'rfc9440' },
+    files: { 'post-quantum.pem': postQuantum.certificate },
     aliases: {
+      postQuantum: { authentication: 'clientCertificate', implicitTrustAnchors: ['post-quantum.pem'] },
       certificate: { authentication: 'clientCertificate' },
       vendors: {
         authentication: 'clientCertificate',
@@ -38,6 +53,14 @@ afterAll(async () => {
   await vendor.stop();
   await rm(folder, { recursive: true });
 });
+
+/** A vendor of devices whose keys and signatures are the largest of ML-DSA. */
+async function postQuantumAuthority() {
+  const [key, issuerKey] = [await generateKeyPair('ML-DSA-87'), await generateKeyPair('ML-DSA-87')];
+  const issuer = named('Post-quantum vendor');
+  const der = await certificateDer({ key: issuerKey, subject: issuer, extensions: [caConstraints()] });
+  return { key, issuerKey, issuer, certificate: certificateToPem(der) };
+}
 
 interface Reply {
   readonly status: number;
@@ -120,9 +143,21 @@ describe('EST behind a proxy that ends TLS', () => {
     expect((await enrolViaProxy({ ...own, ...headers })).status).toBe(400);
   });
 
-  it('X-08 takes a certificate field of 12 KB', async () => {
-    const answer = await enrolViaProxy({ 'Client-Cert': `:${'A'.repeat(12_000)}:` });
-    expect([answer.status, answer.body]).toEqual([400, expect.stringContaining('cannot be read')]);
+  it('X-08 takes a certificate with ML-DSA-87 from a CA with ML-DSA-87, and the whole chain', async () => {
+    const device = await certificateDer({ ...postQuantum, subject: named('device-1') });
+    expect(device.length).toBeGreaterThan(7000);
+    const chain = { 'Client-Cert-Chain': Array(3).fill(sequenceOf(postQuantum.certificate)).join(', ') };
+    const headers = { ...shown(certificateToPem(device)), ...chain };
+    expect((await enrolViaProxy(headers, 'postQuantum')).status).toBe(200);
+  });
+
+  it('X-08 takes a certificate as large as with SLH-DSA, and refuses a larger header', async () => {
+    const filler = Buffer.alloc(55_000, 1);
+    const extensions = [extension('1.3.6.1.4.1.32473.1', tlv(0x04, filler))];
+    const { cert } = await issueByHand(gateway, { subject: named('device-1'), extensions });
+    expect((await enrolViaProxy(shown(cert))).status).toBe(200);
+    const twice = { 'Client-Cert-Chain': sequenceOf(cert) };
+    expect(await enrolViaProxy({ ...shown(cert), ...twice })).toMatchObject({ status: 431 });
   });
 
   it('X-05 V-55 ignores every such field where TLS ends at the gateway', async () => {
@@ -195,6 +230,39 @@ describe('EST behind a proxy that ends TLS', () => {
     await expect(startTestGateway({ proxy: { clientCertificate: 'nginx', ...place } })).rejects.toThrow(
       `listeners.proxy: ${reason.startsWith('can') ? `${String((place as { address?: string }).address)} ` : ''}${reason}`,
     );
+  });
+});
+
+describe('a proxy that names its clients in Forwarded (RFC 7239)', () => {
+  let behind: TestGateway;
+  beforeAll(async () => {
+    const socket = join(folder, 'forwarded.sock');
+    behind = await startTestGateway({
+      proxy: { socket, clientAddress: 'Forwarded', clientCertificate: 'nginx' },
+    });
+  });
+  afterAll(async () => {
+    await behind.stop();
+  });
+
+  it.each([
+    ['192.0.2.7', { Forwarded: 'for=192.0.2.7' }],
+    ['192.0.2.7', { Forwarded: 'for=203.0.113.9, For="192.0.2.7:4711";proto=https' }],
+    ['2001:db8::7', { Forwarded: 'by=_nginx; for="[2001:db8::7]:4711"' }],
+    ['192.0.2.7', { Forwarded: ['for=203.0.113.9', 'for=192.0.2.7'] }],
+    ['192.0.2.7', { Forwarded: 'for="203.0.113.9, for=192.0.2.7' }],
+    [undefined, { Forwarded: 'for=unknown' }],
+    [undefined, { Forwarded: 'for=203.0.113.9, by=192.0.2.7' }],
+    [undefined, { 'X-Forwarded-For': '192.0.2.7' }],
+  ])('logs the client address %s', async (address, headers) => {
+    await viaProxy('/cacerts', { socketPath: behind.proxyPlace, headers });
+    expect(behind.log.entries.at(-1)?.fields['address']).toBe(address);
+  });
+
+  it('is not believed where TLS ends at the gateway', async () => {
+    const headers = { Forwarded: 'for=192.0.2.66', 'X-Forwarded-For': '192.0.2.66' };
+    await send(`${behind.url}/cacerts`, { ca: behind.trustAnchor, headers });
+    expect(behind.log.entries.at(-1)?.fields['address']).toMatch(/127\.0\.0\.1$/);
   });
 });
 

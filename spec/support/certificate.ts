@@ -43,6 +43,7 @@ const algorithms: Readonly<Record<string, Buffer | undefined>> = {
   'ec sha256': sequence(objectIdentifier('1.2.840.10045.4.3.2')),
   'ec sha1': sequence(objectIdentifier('1.2.840.10045.4.1')),
   'rsa sha256': rsaAlgorithm('1.2.840.113549.1.1.11'),
+  'ml-dsa-87 undefined': sequence(objectIdentifier('2.16.840.1.101.3.4.3.19')),
 };
 
 /** A Name of one commonName. */
@@ -65,9 +66,10 @@ export function keyUsage(unusedBits: number, octet: number): Buffer {
 export async function certificateDer(parts: CertificateParts = {}): Promise<Buffer> {
   const key = parts.key ?? (await keyPair('P-256'));
   const issuerKey = (parts.issuerKey ?? key).privateKey;
-  const hash = parts.hash ?? 'sha256';
+  const isMlDsa = issuerKey.asymmetricKeyType === 'ml-dsa-87';
+  const hash = isMlDsa ? undefined : (parts.hash ?? 'sha256');
   const subject = parts.subject ?? named('subject');
-  const algorithm = algorithms[`${issuerKey.asymmetricKeyType ?? ''} ${hash}`] ?? sequence();
+  const algorithm = algorithms[`${issuerKey.asymmetricKeyType ?? ''} ${String(hash)}`] ?? sequence();
   const { extensions = [], version = 3 } = parts;
   const tbs = sequence(
     ...(version === 3 ? [tlv(0xa0, integer(2n))] : []),

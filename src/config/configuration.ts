@@ -69,6 +69,8 @@ export interface ProxyListenerConfiguration {
   readonly linking: 'refuse' | 'trust';
   /** Name of the field with the cipher suite of the client's TLS session. */
   readonly cipherSuite?: string;
+  /** Octets of the header of a request. */
+  readonly headerBytes: number;
 }
 
 /** Which driver, and what its own `optionsSchema` allows. */

@@ -100,6 +100,15 @@ export const proxyListenerSchema: SchemaObject = {
       description:
         "The field in which the proxy names the cipher suite of the device's TLS session, as OpenSSL does. The proxy must set it for every request, or devices could. Left out: serverkeygen gives no keys, since nobody knows how well TLS protects them.",
     },
+    headerBytes: {
+      type: 'integer',
+      minimum: 16_384,
+      maximum: 1_048_576,
+      default: 98_304,
+      title: 'Header size',
+      description:
+        'Octets of the header of a request, the client certificate included: percent-encoded, one with ML-DSA-87 takes 11 KB, with SLH-DSA 12 to 75 KB. For more: 431.',
+    },
   },
   required: ['clientCertificate'],
   additionalProperties: false,

@@ -47,12 +47,13 @@ function isLoopback(address: string): boolean {
 }
 
 async function createProxyServer(
-  { tls }: ProxyListenerConfiguration,
+  { tls, headerBytes: maxHeaderSize }: ProxyListenerConfiguration,
   handler: RequestListener,
 ): Promise<Server> {
-  if (tls === undefined) return createServer(handler);
+  if (tls === undefined) return createServer({ maxHeaderSize }, handler);
   return createTlsServer(
     {
+      maxHeaderSize,
       cert: await readFile(tls.certificate, 'utf8'),
       key: await readSecret(tls.privateKey),
       ca: await Promise.all(tls.trustAnchors.map(async (file) => await readFile(file, 'utf8'))),
