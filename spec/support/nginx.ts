@@ -25,9 +25,7 @@ export async function startNginx(
   const onPort = text.replaceAll(/^( *listen .*)8443( ssl)?;$/gm, `$1${port}$2;`);
   // The test may run as root, whose folder no other user may read.
   await writeFile(file, `daemon off;\nuser root;\n${onPort}`);
-  const process = spawn('nginx', ['-c', file, '-p', folder, '-e', join(folder, 'start.log')], {
-    stdio: 'inherit',
-  });
+  const process = spawn('nginx', ['-c', file, '-e', join(folder, 'start.log')], { stdio: 'inherit' });
   while (!(await answers(port))) {
     if (process.exitCode !== null)
       throw new Error(`nginx ended: ${await readFile(join(folder, 'start.log'), 'utf8')}`);
@@ -38,6 +36,7 @@ export async function startNginx(
 
 /** Stops it and waits for its end. */
 export async function stopNginx(nginx: ChildProcess): Promise<void> {
+  if (nginx.exitCode !== null) return;
   nginx.kill('SIGTERM');
   await once(nginx, 'exit');
 }
