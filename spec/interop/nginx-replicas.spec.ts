@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfiguration } from '../../src/config/load.ts';
@@ -20,13 +22,14 @@ describeWith('nginx', 'nginx/two-replicas.conf, as shipped', () => {
   let two: Gateway;
   let nginx: ChildProcess;
   let url: string;
+  let sockets: { readonly one: string; readonly two: string };
   const logOfTwo: RecordedLog = recordLog();
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'nginx-'));
-    const sockets = { one: join(folder, 'one.sock'), two: join(folder, 'two.sock') };
+    sockets = { one: join(folder, 'one.sock'), two: join(folder, 'two.sock') };
     one = await startTestGateway({ proxy: { socket: sockets.one, clientCertificate: 'nginx' } });
-    two = await startSecond(sockets);
+    two = await startSecond();
     const port = await freePorts();
     url = `https://localhost:${port}/.well-known/est`;
     nginx = await startNginx('nginx/two-replicas.conf', folder, port, {
@@ -43,7 +46,7 @@ describeWith('nginx', 'nginx/two-replicas.conf, as shipped', () => {
   });
 
   /** On the same store and all else, but for the socket. */
-  async function startSecond(sockets: { readonly one: string; readonly two: string }): Promise<Gateway> {
+  async function startSecond(): Promise<Gateway> {
     const file = join(one.directory, 'second.yaml');
     const text = await readFile(one.configurationFile, 'utf8');
     await writeFile(file, text.replace(sockets.one, sockets.two));
@@ -57,6 +60,7 @@ describeWith('nginx', 'nginx/two-replicas.conf, as shipped', () => {
     });
   }
 
+  const cacerts = async (): Promise<Answer> => await send(`${url}/cacerts`, { ca: one.trustAnchor });
   const requestsTo = ({ entries }: RecordedLog): number =>
     entries.filter(({ message }) => message === 'request').length;
 
@@ -83,13 +87,33 @@ describeWith('nginx', 'nginx/two-replicas.conf, as shipped', () => {
     expect([requestsTo(one.log), requestsTo(logOfTwo)]).toEqual(before.map((count) => count + 1));
   });
 
+  it('sends a request again that only asks, and no POST, when a replica breaks off', async () => {
+    await two.stop();
+    const broken = createServer((socket) => {
+      socket.once('data', () => {
+        socket.destroy();
+      });
+    });
+    broken.listen(sockets.two);
+    await once(broken, 'listening');
+    const before = requestsTo(one.log);
+    const csr = await plainCsr('breaks-off', await generateKeyPair('P-256'));
+    const posts = [await enrol(csr), await enrol(csr)];
+    expect(posts.map(({ status }) => status).toSorted()).toEqual([200, 503]);
+    expect(requestsTo(one.log)).toBe(before + 1);
+    const questions = [await cacerts(), await cacerts()];
+    expect(questions.map(({ status }) => status)).toEqual([200, 200]);
+    broken.close();
+    two = await startSecond();
+  });
+
   it('serves by the other while one is down, and says so when both are', async () => {
     const fresh = async (): Promise<number> =>
       (await enrol(await plainCsr('device', await generateKeyPair('P-256')))).status;
     await one.restart(async () => {
       expect([await fresh(), await fresh(), await fresh(), await fresh()]).toEqual([200, 200, 200, 200]);
       await two.stop();
-      const down = await send(`${url}/cacerts`, { ca: one.trustAnchor });
+      const down = await cacerts();
       expect([down.status, down.headers['content-type'], down.headers['retry-after']]).toEqual([
         503,
         'text/plain',

@@ -102,6 +102,17 @@ describeWith('nginx', 'nginx/tls-termination.conf, as shipped', () => {
     expect(verified).toContain('OK');
   });
 
+  it('A-16 leaves codes to the gateway, and writes them into no log', async () => {
+    const refused = await post('/simpleenroll', await freshCsr(), { Authorization: `${basic}x` });
+    const enrolled = await post('/simpleenroll', await freshCsr(), { Authorization: basic });
+    expect([refused.status, enrolled.status]).toEqual([401, 200]);
+    const logs = ['est-gateway.access.log', 'est-gateway.error.log'].map((name) => join(folder, name));
+    const texts = await Promise.all(logs.map(async (file) => await readFile(file, 'utf8')));
+    expect(texts[0]).toContain('/simpleenroll');
+    const [, credentials = ''] = basic.split(' ');
+    for (const text of [...texts, ...gateway.log.lines()]) expect(text).not.toContain(credentials);
+  });
+
   it.each([
     ['TLSv1.2', 'ECDHE-ECDSA-AES128-GCM-SHA256', 403],
     ['TLSv1.2', 'ECDHE-ECDSA-AES256-GCM-SHA384', 200],

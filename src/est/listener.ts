@@ -2,6 +2,7 @@ import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { isDoubtful } from './request.ts';
 
 /** The TLS side of the EST listener. */
 export interface EstListenerOptions extends HttpLimits {
@@ -98,6 +99,11 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!isHttp || !socket.writable) {
     // A handshake that failed or took too long, or a peer that is gone.
     socket.destroy();
+    return;
+  }
+  if (isDoubtful(socket)) {
+    // It has its answer, with which the connection ends.
+    socket.end();
     return;
   }
   const { status, sentence } = unreadable[error.code ?? ''] ?? badRequest;

@@ -34,6 +34,7 @@ export function requireProxyProtocol(server: Server, options: ProxyProtocolOptio
   async function begin(socket: Socket): Promise<void> {
     const connection = connectionOf(socket);
     const address = await readClientAddress(socket, options);
+    if (socket.destroyed) return;
     if (address !== undefined) {
       announced.set(connection, address);
       socket.once('close', () => announced.delete(connection));

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Credentials, PresentedCertificate } from '../auth/auth.ts';
 import { EstError } from '../errors.ts';
 
@@ -17,19 +18,40 @@ export function credentialsOf(
   };
 }
 
+/** Those on which a request was refused for its framing: what follows may be a part of it. */
+const doubtfulConnections = new WeakSet<Duplex>();
+
+/** Whether a request of the connection was refused for its framing, and answered. */
+export function isDoubtful(connection: Duplex): boolean {
+  return doubtfulConnections.has(connection);
+}
+
 /**
  * Refuses what Node lets through and what two hops could read differently: more than one Host or Authorization
- * field, and a request target that is not a path (RFC 9112, section 3.2). Throws `malformed_request`.
+ * field, a request target that is not a path (RFC 9112, section 3.2), another version or transfer coding (sections 2.3
+ * and 6.1), and all that follows such a request (section 9.6). Throws `malformed_request`.
  */
 export function checkFraming(request: IncomingMessage): void {
-  for (const name of ['host', 'authorization', 'content-type', 'expect']) {
-    if ((request.headersDistinct[name]?.length ?? 0) > 1) {
-      throw new EstError('malformed_request', `The request has more than one ${name} header field.`);
-    }
+  const fault = isDoubtful(request.socket)
+    ? 'The connection ends with the malformed request before this one.'
+    : framingFault(request);
+  if (fault === undefined) return;
+  doubtfulConnections.add(request.socket);
+  throw new EstError('malformed_request', fault);
+}
+
+/** A sentence. */
+function framingFault({ headersDistinct, httpVersion, url }: IncomingMessage): string | undefined {
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'The version of HTTP must be 1.1 or 1.0.';
+  const codings = headersDistinct['transfer-encoding']?.join();
+  if (codings !== undefined && (httpVersion === '1.0' || codings.toLowerCase() !== 'chunked')) {
+    return 'The only transfer coding here is chunked, in HTTP/1.1.';
   }
-  if (request.url?.startsWith('/') !== true) {
-    throw new EstError('malformed_request', 'The request target must be a path.');
-  }
+  const twice = ['host', 'authorization', 'content-type', 'expect'].find(
+    (name) => (headersDistinct[name]?.length ?? 0) > 1,
+  );
+  if (twice !== undefined) return `The request has more than one ${twice} header field.`;
+  return url?.startsWith('/') === true ? undefined : 'The request target must be a path.';
 }
 
 /**
