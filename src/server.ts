@@ -13,6 +13,7 @@ import {
   type Listener,
 } from './server/listeners.ts';
 import { openPassThrough } from './server/pass-through.ts';
+import { openReservedKeys } from './server/reserved-keys.ts';
 import { warnOfReadableSecrets } from './server/secret-files.ts';
 
 // For those who write a backend or a store of their own.
@@ -40,7 +41,8 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   const aliases = await openAliases(configuration, backends, store, log);
   const passThrough = await openPassThrough(configuration, log);
   opened.defer(() => passThrough?.close());
-  const services = { configuration, aliases, store, passThrough, log };
+  const reservationOf = await openReservedKeys({ configuration, aliases, backends, store });
+  const services = { configuration, aliases, store, reservationOf, passThrough, log };
   const est = adopt(opened, await listenEst(services));
   const proxy = adopt(opened, await listenProxy(services));
   const http = adopt(opened, await listenHttp(services, backends));

@@ -11,6 +11,7 @@ import { connect, TLSSocket, type ConnectionOptions } from 'node:tls';
 import { createClientCertificateAuthenticator } from '../../src/auth/client-certificate.ts';
 import { trustAnchors } from '../../src/auth/trust-anchors.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
+import { openReservedKeys } from '../../src/server/reserved-keys.ts';
 import { createEstHandler } from '../../src/est/router.ts';
 import { tlsTransport } from '../../src/est/transport.ts';
 import { certificatesFromPem, readCertificate } from '../../src/pkix/certificate.ts';
@@ -135,7 +136,9 @@ describe('bypasses of client authentication', () => {
       const aliases = await openAliases(configuration, backends, store, log);
       const { limits } = configuration;
       const transport = tlsTransport;
-      handler = createEstHandler({ aliases, journal: store.enrollments, log, limits, transport });
+      const journal = store.enrollments;
+      const reservationOf = await openReservedKeys({ configuration, aliases, backends, store });
+      handler = createEstHandler({ aliases, journal, reservationOf, log, limits, transport });
     });
     const ticketKeys = randomBytes(48);
     const seen: boolean[] = [];

@@ -115,6 +115,7 @@ describe('An expired client certificate (RFC 7030, section 3.3.2)', () => {
       serialNumber,
       idempotencyKey: serialNumber,
       subject: 'CN=revoked',
+      publicKey: 'k',
       notBefore: at,
       notAfter: new Date(validTo),
       certificate,

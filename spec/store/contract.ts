@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { revocationReasons } from '../../src/store/store.ts';
 import type { HeldRequest, NewEnrollment, NewHeldRequest, StateStore } from '../../src/store/store.ts';
 import { start, later, at, enrollment, user, certificate, registered, openOne } from './records.ts';
 
@@ -335,6 +336,25 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         expect(await store.certificates.revoked('local', later(2))).toEqual([revoked]);
         expect(await store.certificates.revoked('local', later(86_400))).toEqual([]);
         expect(await store.certificates.revoked('other', later(2))).toEqual([]);
+      });
+
+      it('S-17 reserve keys that were compromised for ever, and those of operators until they expire', async () => {
+        const reservation = async (publicKey: string, seconds = 2) =>
+          await store.certificates.reservationOf(publicKey, later(seconds));
+        for (const [index, reason] of revocationReasons.entries()) {
+          const [serialNumber, idempotencyKey, publicKey] = [`0${index}`, reason, reason];
+          await store.certificates.add({ ...registered, serialNumber, idempotencyKey, publicKey });
+          expect(await reservation(reason)).toBeUndefined();
+          await store.certificates.revoke('local', serialNumber, reason, later(1));
+          const expected = reason.endsWith('Compromise') ? 'compromised' : undefined;
+          expect([await reservation(reason), await reservation(reason, 86_401)]).toEqual([
+            expected,
+            expected,
+          ]);
+        }
+        await store.certificates.add({ ...registered, operatorRole: 'registration-authority' });
+        expect(await reservation('k1')).toBe('operator');
+        expect(await reservation('k1', 86_401)).toBeUndefined();
       });
 
       it('get CRL numbers that grow from 1, each once, also at once', async () => {

@@ -43,6 +43,7 @@ export const registered = {
   serialNumber: '0a1b',
   idempotencyKey: 'i1',
   subject: 'CN=device-1',
+  publicKey: 'k1',
   notBefore: start,
   notAfter: later(86_400),
   certificate: certificate.certificate,

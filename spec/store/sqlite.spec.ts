@@ -116,6 +116,7 @@ describe('sqlite', () => {
       serialNumber: '01',
       idempotencyKey: 'a',
       subject: 'CN=a',
+      publicKey: 'k',
       notBefore: new Date(0),
       notAfter: new Date(1),
       certificate: Buffer.of(1),

@@ -128,6 +128,9 @@ export interface CertificationAuthority {
   /** The CA writes the parts of a subject in an order of its own; a CSR for a renewal may have them in another one. */
   readonly ordersSubject?: true;
 
+  /** The certificates, DER, by which the CA knows the gateway. */
+  readonly clientCertificates?: readonly Buffer[];
+
   /**
    * The chain of the issuing CA as DER certificates: every intermediate up to and with the current root; any order,
    * no duplicates (RFC 7030, section 4.1.3). The alias adds what clients need around a change of the root.
@@ -227,10 +230,10 @@ export interface CertificationAuthoritiesDriver<Options = unknown, AliasSettings
   ): Promise<CertificationAuthorities<AliasSettings>>;
 }
 
-/** A backend with several CAs; `health` and `close` are those of `CertificationAuthority`. */
+/** A backend with several CAs; `clientCertificates`, `health` and `close` are those of `CertificationAuthority`. */
 export interface CertificationAuthorities<AliasSettings = unknown> extends Pick<
   CertificationAuthority,
-  'health' | 'close'
+  'clientCertificates' | 'health' | 'close'
 > {
   /** Called at start for each alias; throws an Error with a plain sentence when the settings name what is not there. */
   forAlias(settings: AliasSettings, signal: AbortSignal): Promise<CertificationAuthorityForAlias>;

@@ -1,7 +1,7 @@
-import { trustAnchors, type TrustAnchors } from '../auth/trust-anchors.ts';
+import { certificatesOf, trustAnchors, type TrustAnchors } from '../auth/trust-anchors.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Log } from '../ops/log.ts';
-import { readCertificate, type Certificate } from '../pkix/certificate.ts';
+import { keysOf, readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { caCertificateBag } from '../pkix/chain.ts';
 import { certsOnly } from '../pkix/cms.ts';
 
@@ -12,12 +12,16 @@ interface CaCertificateBag {
   readonly certsOnly: Buffer;
   /** As anchors of client certificates: the explicit ones of RFC 7030, section 3.1. */
   readonly anchors: TrustAnchors;
+  /** SHA-256 of the anchors' subjectPublicKeyInfos, hex. */
+  readonly keys: ReadonlySet<string>;
 }
 
 /** The CA certificates of one backend, kept in memory. */
 export interface CaCertificates {
   /** At most `freshFor` old; older when the CA cannot be reached. */
   current(signal: AbortSignal): Promise<CaCertificateBag>;
+  /** Whether a key (SHA-256 of the subjectPublicKeyInfo, hex) is in the last bag, however old; the CA is not asked. */
+  hasKey(publicKey: string): boolean;
 }
 
 /** What an alias adds to the certificates of its CA. */
@@ -47,10 +51,12 @@ export async function openCaCertificates(
   async function load(loadSignal: AbortSignal): Promise<CaCertificateBag> {
     const chain = (await ca.caCertificates(loadSignal)).map((der) => readCertificate(der));
     const certificates = caCertificateBag(chain, additional.caCertificates);
+    const anchors = trustAnchors('explicit', [...certificates, ...additional.trustAnchors]);
     return {
       certificates,
       certsOnly: certsOnly(certificates.map(({ der }) => der)),
-      anchors: trustAnchors('explicit', [...certificates, ...additional.trustAnchors]),
+      anchors,
+      keys: keysOf(certificatesOf(anchors)),
     };
   }
 
@@ -65,5 +71,6 @@ export async function openCaCertificates(
       }
       return bag;
     },
+    hasKey: (publicKey) => bag.keys.has(publicKey),
   };
 }

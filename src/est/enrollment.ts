@@ -220,28 +220,51 @@ export function enrolled(outcome: EnrollmentOutcome): EstResponse {
   return { status: 'ok', ...certificateContent(outcome.certificate) };
 }
 
-/** Refuses a key that anybody knows, the CA's, or another identity's under another subject. Throws `refused_by_policy`. */
+/**
+ * Refuses a key that anybody knows or that was compromised, one of a CA, of the gateway or of who works for it, and
+ * another identity's under another subject. Throws `refused_by_policy`.
+ */
 async function refuseForeignKey(
   request: EstRequest,
-  { identity, csr }: PermittedEnrollment,
+  permitted: PermittedEnrollment,
   subject: string,
 ): Promise<void> {
-  const { certificates } = await request.alias.caCertificates.current(request.signal);
-  const holders = isKeyShown(identity, csr)
-    ? []
-    : await request.journal.holdersOfKey(csr.publicKey.sha256, request.receivedAt);
+  const { publicKey } = permitted.csr;
+  const reservation = await request.reservationOf(publicKey.sha256, request.receivedAt);
+  if (reservation === 'compromised') {
+    throw new EstError('refused_by_policy', 'The key of the CSR has been compromised; make a new key.');
+  }
   const isForeign =
-    request.alias.knownKeys.includes(csr.publicKey.key) ||
-    certificates.some(({ spki }) => spki.equals(csr.publicKey.spki)) ||
-    holders.some((holder) => holder.identity !== identity.key && holder.subject !== subject);
+    reservation === 'ca' ||
+    request.alias.knownKeys.includes(publicKey.key) ||
+    (isKeyShown(permitted)
+      ? asksForOther(permitted)
+      : reservation === 'operator' || (await isHeldByOther(request, permitted, subject)));
   if (isForeign) {
     throw new EstError('refused_by_policy', 'The key of the CSR belongs to somebody else; make a new key.');
   }
 }
 
 /** The client has the key in its certificate of this CA, perhaps under other names than before. */
-function isKeyShown({ certificate: shown }: ClientIdentity, csr: CertificationRequest): boolean {
+function isKeyShown({ identity: { certificate: shown }, csr }: PermittedEnrollment): boolean {
   return shown?.trustAnchor === 'explicit' && shown.certificate.spki.equals(csr.publicKey.spki);
+}
+
+/** As a registration authority does, unless it renews its own certificate. */
+function asksForOther({ identity, renewed }: PermittedEnrollment): boolean {
+  return (
+    identity.registrationAuthority !== undefined &&
+    renewed?.sha256 !== identity.certificate?.certificate.sha256
+  );
+}
+
+async function isHeldByOther(
+  { journal, receivedAt }: EstRequest,
+  { identity, csr }: PermittedEnrollment,
+  subject: string,
+): Promise<boolean> {
+  const holders = await journal.holdersOfKey(csr.publicKey.sha256, receivedAt);
+  return holders.some((holder) => holder.identity !== identity.key && holder.subject !== subject);
 }
 
 /** What makes two requests the same, though signature, attributes or TLS session differ (RFC 7030, section 4.2.3). */

@@ -6,6 +6,15 @@ import type { TrustAnchorKind } from '../identity.ts';
 import type { EnrollmentJournal, PendingLimits } from '../store/store.ts';
 import type { Alias } from './alias.ts';
 
+/**
+ * Why no client may have a key (SHA-256 of the subjectPublicKeyInfo, hex): it is a CA's, one of the gateway or of who
+ * works for it, or it was compromised. Undefined: nothing is known against it.
+ */
+export type KeyReservations = (
+  publicKey: string,
+  now: Date,
+) => Promise<'ca' | 'operator' | 'compromised' | undefined>;
+
 /** What an operation sees of a request; `est/router.ts` makes it, and no operation sees HTTP. */
 export interface EstRequest {
   /** For the error text, the log and the backend. */
@@ -13,6 +22,7 @@ export interface EstRequest {
   readonly receivedAt: Date;
   readonly alias: Alias;
   readonly journal: EnrollmentJournal;
+  readonly reservationOf: KeyReservations;
   /** How long, in seconds, a repeat of the same request gets the same certificate. */
   readonly repeatWindow: number;
   /** How many requests may wait for the CA, and for how many seconds one that nobody asks for. */

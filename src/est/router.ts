@@ -9,7 +9,7 @@ import { reservedNames } from '../reserved-names.ts';
 import type { EnrollmentJournal } from '../store/store.ts';
 import type { Alias } from './alias.ts';
 import { decodeBody } from './body.ts';
-import type { EstRequest, RequestFacts } from './message.ts';
+import type { EstRequest, KeyReservations, RequestFacts } from './message.ts';
 import { operations, type Operation } from './operations.ts';
 import { errorReply, operationReply, send, sendRelayed, type Reply } from './reply.ts';
 import { checkFraming, credentialsOf, readBody } from './request.ts';
@@ -19,6 +19,7 @@ import type { Transport } from './transport.ts';
 export interface EstService {
   readonly aliases: ReadonlyMap<string, Alias>;
   readonly journal: EnrollmentJournal;
+  readonly reservationOf: KeyReservations;
   readonly log: Log;
   readonly transport: Transport;
   readonly limits: {
@@ -209,6 +210,7 @@ function toEstRequest(
     receivedAt: new Date(),
     alias,
     journal: service.journal,
+    reservationOf: service.reservationOf,
     repeatWindow,
     pending: {
       perIdentity: limits.pendingPerIdentity,

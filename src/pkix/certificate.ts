@@ -50,6 +50,11 @@ export interface Certificate {
   readonly sha256: string;
 }
 
+/** SHA-256 of each one's SubjectPublicKeyInfo, hex. */
+export function keysOf(certificates: readonly Certificate[]): ReadonlySet<string> {
+  return new Set(certificates.map(({ spki }) => hash('sha256', spki, 'hex')));
+}
+
 /** Decodes a certificate of version 1 to 3. Throws DerError. */
 export function readCertificate(der: Buffer): Certificate {
   const { tbs, signatureAlgorithm } = readSignedCertificate(der);

@@ -8,6 +8,7 @@ import type { Alias } from '../est/alias.ts';
 import { createEstListener } from '../est/listener.ts';
 import { requireProxyProtocol, type ProxyProtocolOptions } from '../est/proxy-protocol.ts';
 import { createPublicationHandler } from '../est/publication.ts';
+import type { KeyReservations } from '../est/message.ts';
 import { createEstHandler } from '../est/router.ts';
 import { createProxyTransport, tlsTransport, type Transport } from '../est/transport.ts';
 import { createDrain } from '../ops/drain.ts';
@@ -27,6 +28,7 @@ export interface EstServices {
   readonly configuration: Configuration;
   readonly aliases: ReadonlyMap<string, Alias>;
   readonly store: StateStore;
+  readonly reservationOf: KeyReservations;
   readonly passThrough: PassThrough | undefined;
   readonly log: Log;
 }
@@ -65,11 +67,12 @@ export async function listenProxy(services: EstServices): Promise<Listener | und
 }
 
 function handlerOf(
-  { configuration, aliases, store, passThrough, log }: EstServices,
+  { configuration, aliases, store, reservationOf, passThrough, log }: EstServices,
   transport: Transport,
 ): RequestListener {
   const { limits } = configuration;
-  const handler = createEstHandler({ aliases, journal: store.enrollments, log, limits, transport });
+  const journal = store.enrollments;
+  const handler = createEstHandler({ aliases, journal, reservationOf, log, limits, transport });
   return withPassThrough(passThrough, handler);
 }
 

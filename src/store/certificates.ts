@@ -1,7 +1,12 @@
-import type { InsertResult, Kysely, Selectable } from 'kysely';
+import { sql, type InsertResult, type Kysely, type Selectable } from 'kysely';
 import type { Database } from './database.ts';
 import { prepared } from './prepared.ts';
-import type { CertificateRegistry, RegisteredCertificate, Revocation } from './store.ts';
+import {
+  compromises,
+  type CertificateRegistry,
+  type RegisteredCertificate,
+  type Revocation,
+} from './store.ts';
 import type { Tables } from './tables.ts';
 
 /** Certificates and revocations over any database that kysely speaks to. */
@@ -14,6 +19,8 @@ export function createCertificateRegistry(database: Database): CertificateRegist
         serial_number: certificate.serialNumber,
         idempotency_key: certificate.idempotencyKey,
         subject: certificate.subject,
+        public_key: certificate.publicKey,
+        operator_role: certificate.operatorRole ?? null,
         not_before: certificate.notBefore.getTime(),
         not_after: certificate.notAfter.getTime(),
         certificate: certificate.certificate,
@@ -67,6 +74,12 @@ export function createCertificateRegistry(database: Database): CertificateRegist
       });
     },
 
+    async reservationOf(publicKey, now) {
+      const { rows } = await queries.reserving(database, { public_key: publicKey });
+      if (rows.some(({ revocation_reason: reason }) => isCompromise(reason))) return 'compromised';
+      return rows.some(({ not_after: end }) => end > now.getTime()) ? 'operator' : undefined;
+    },
+
     async nextCrlNumber(backend) {
       const { number } = await database.kysely
         .insertInto('crl_numbers')
@@ -83,6 +96,13 @@ export function createCertificateRegistry(database: Database): CertificateRegist
 
 type Row = Selectable<Tables['certificates']>;
 
+/** In the letters of the partial index, since with bound values the planner could not use it. */
+const isReserving = sql<boolean>`(revocation_reason in ('keyCompromise', 'cACompromise', 'aACompromise') or operator_role is not null)`;
+
+function isCompromise(reason: Row['revocation_reason']): boolean {
+  return compromises.some((compromise) => compromise === reason);
+}
+
 /** What every enrolment and every client certificate asks of the database. */
 function prepareQueries(database: Kysely<Tables>) {
   return {
@@ -92,6 +112,8 @@ function prepareQueries(database: Kysely<Tables>) {
         serial_number: place('serial_number'),
         idempotency_key: place('idempotency_key'),
         subject: place('subject'),
+        public_key: place('public_key'),
+        operator_role: place('operator_role'),
         not_before: place('not_before'),
         not_after: place('not_after'),
         certificate: place('certificate'),
@@ -111,6 +133,13 @@ function prepareQueries(database: Kysely<Tables>) {
         .where('backend', '=', place('backend'))
         .where('idempotency_key', '=', place('idempotency_key')),
     ),
+    reserving: prepared<Pick<Row, 'public_key'>, Pick<Row, 'revocation_reason' | 'not_after'>>((place) =>
+      database
+        .selectFrom('certificates')
+        .select(['revocation_reason', 'not_after'])
+        .where('public_key', '=', place('public_key'))
+        .where(isReserving),
+    ),
   };
 }
 
@@ -120,6 +149,8 @@ function toCertificate(row: Row): RegisteredCertificate {
     serialNumber: row.serial_number,
     idempotencyKey: row.idempotency_key,
     subject: row.subject,
+    publicKey: row.public_key,
+    ...(row.operator_role !== null && { operatorRole: row.operator_role }),
     notBefore: new Date(row.not_before),
     notAfter: new Date(row.not_after),
     certificate: Buffer.from(row.certificate),

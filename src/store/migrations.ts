@@ -84,6 +84,8 @@ const migrations: Readonly<Record<string, Migration>> = {
         .addColumn('serial_number', 'text', (column) => column.notNull())
         .addColumn('idempotency_key', 'text', (column) => column.notNull())
         .addColumn('subject', 'text', (column) => column.notNull())
+        .addColumn('public_key', 'text', (column) => column.notNull())
+        .addColumn('operator_role', 'text')
         .addColumn('not_before', 'bigint', (column) => column.notNull())
         .addColumn('not_after', 'bigint', (column) => column.notNull())
         .addColumn('certificate', 'blob', (column) => column.notNull())
@@ -97,6 +99,14 @@ const migrations: Readonly<Record<string, Migration>> = {
         .on('certificates')
         .columns(['backend', 'not_after'])
         .where(sql.ref('revoked_at'), 'is not', null)
+        .execute();
+      await database.schema
+        .createIndex('certificates_reserved')
+        .on('certificates')
+        .column('public_key')
+        .where(
+          sql<boolean>`revocation_reason in ('keyCompromise', 'cACompromise', 'aACompromise') or operator_role is not null`,
+        )
         .execute();
       await database.schema
         .createTable('crl_numbers')

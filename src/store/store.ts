@@ -225,6 +225,10 @@ export interface RegisteredCertificate {
   readonly idempotencyKey: string;
   /** RFC 4514 string. */
   readonly subject: string;
+  /** SHA-256 of the subjectPublicKeyInfo, hex. */
+  readonly publicKey: string;
+  /** What an operator had it issued for; left out: a client asked for it. */
+  readonly operatorRole?: string;
   readonly notBefore: Date;
   readonly notAfter: Date;
   /** DER. */
@@ -245,6 +249,13 @@ export interface Revocation {
   readonly reason: RevocationReason;
 }
 
+/** The reasons that speak of the key, and not of its holder. */
+export const compromises = [
+  'keyCompromise',
+  'cACompromise',
+  'aACompromise',
+] as const satisfies readonly RevocationReason[];
+
 /** Certificates and revocations of CA backends that issue by themselves. */
 export interface CertificateRegistry {
   /** Records a certificate before anyone gets it. Rejects when the serial number exists at the backend. */
@@ -264,6 +275,12 @@ export interface CertificateRegistry {
   ): Promise<'revoked' | 'already' | 'unknown'>;
   /** The revoked certificates that are on the CRL: all whose notAfter is later than `notExpiredAt`. */
   revoked(backend: string, notExpiredAt: Date): Promise<readonly RevokedCertificate[]>;
+  /**
+   * Why a client may not have a key (SHA-256 of the subjectPublicKeyInfo, hex), by the certificates of all backends:
+   * `compromised`, when one with it was revoked for that at any time; `operator`, when one that has not expired was
+   * issued for an operator.
+   */
+  reservationOf(publicKey: string, now: Date): Promise<'compromised' | 'operator' | undefined>;
   /** A number that grows with every call (RFC 5280, section 5.2.3); the first is 1. */
   nextCrlNumber(backend: string): Promise<number>;
 }

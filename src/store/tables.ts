@@ -49,6 +49,8 @@ interface CertificatesTable {
   serial_number: string;
   idempotency_key: string;
   subject: string;
+  public_key: string;
+  operator_role: string | null;
   not_before: number;
   not_after: number;
   certificate: Uint8Array;

@@ -170,6 +170,7 @@ describe('What the local CA issues', () => {
       backend: 'local',
       serialNumber: certificate.serialNumber,
       idempotencyKey: request.idempotencyKey,
+      publicKey: request.csr.publicKey.sha256,
       subject: 'serialNumber=0815,CN=device-1',
       notBefore: certificate.notBefore,
       notAfter: certificate.notAfter,

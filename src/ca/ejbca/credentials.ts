@@ -4,6 +4,7 @@ import { Ajv } from 'ajv';
 import { EstError } from '../../errors.ts';
 import { readSecret } from '../../ops/secret.ts';
 import { createConnection, parseJson, type Connection } from '../../ops/connection.ts';
+import { certificatesFromPem } from '../../pkix/certificate.ts';
 import type {
   ClientCertificateOptions,
   ClientCredentialsOptions,
@@ -15,6 +16,8 @@ import type {
 export interface Credentials {
   /** The own key and certificate; empty for tokens. */
   readonly tls: SecureContextOptions;
+  /** The own certificate, DER, unless it is in a PKCS#12 file. */
+  readonly certificates: readonly Buffer[];
   /** The value of the Authorization header field; undefined for a client certificate. */
   authorization(): Promise<string | undefined>;
   /** Makes the next `authorization` get a new token, since EJBCA refused this one; false where there is none to get. */
@@ -46,18 +49,29 @@ async function openClientCertificate(options: ClientCertificateOptions): Promise
       throw new Error('clientCertificate: give either pkcs12, or certificate and privateKey.');
     }
     const pfx = await readFile(pkcs12);
-    return byCertificate({ pfx, ...passphrase }, pfx.toString('base64'));
+    return byCertificate({ pfx, ...passphrase }, [], pfx.toString('base64'));
   }
   if (certificate === undefined || privateKey === undefined) {
     throw new Error('clientCertificate: give either certificate and privateKey, or pkcs12.');
   }
   const key = await readSecret(privateKey);
-  return byCertificate({ cert: await readFile(certificate, 'utf8'), key, ...passphrase }, key);
+  const cert = await readFile(certificate, 'utf8');
+  const own = certificatesFromPem(cert).slice(0, 1);
+  return byCertificate(
+    { cert, key, ...passphrase },
+    own.map(({ der }) => der),
+    key,
+  );
 }
 
-function byCertificate(tls: SecureContextOptions, secret: string): Credentials {
+function byCertificate(
+  tls: SecureContextOptions,
+  certificates: readonly Buffer[],
+  secret: string,
+): Credentials {
   return {
     tls,
+    certificates,
     authorization: async () => {
       await Promise.resolve(undefined);
     },
@@ -136,6 +150,7 @@ function byToken(source: TokenSource, secret: string, connection?: Connection): 
 
   return {
     tls: {},
+    certificates: [],
     async authorization() {
       if (current !== undefined && performance.now() < usableUntil) return `Bearer ${current.token}`;
       underWay ??= next().finally(() => {

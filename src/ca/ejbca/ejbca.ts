@@ -43,6 +43,7 @@ async function openEjbca(
     throw error;
   }
   return {
+    clientCertificates: credentials.certificates,
     async forAlias(settings, signal) {
       const ca = await explained(findCa(calls, settings, signal));
       await requireCertificateProfile(calls, settings, signal);

@@ -121,6 +121,8 @@ function createEstAuthority(
   };
 
   return {
+    clientCertificates: [credentials.certificate.der],
+
     caCertificates: cacerts,
 
     relay,

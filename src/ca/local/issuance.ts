@@ -18,6 +18,8 @@ interface NewCertificate {
   /** DER. */
   readonly certificate: Buffer;
   readonly serialNumber: string;
+  /** SHA-256 of the subjectPublicKeyInfo, hex. */
+  readonly publicKey: string;
   readonly notBefore: Date;
   readonly notAfter: Date;
 }
@@ -45,7 +47,7 @@ export function createIssuance(authority: Authority, backdate: number): Issue {
     // Certificates count in whole seconds, and the registry shall say what they say.
     const second = Math.floor(now.getTime() / 1000) * 1000;
     if (second >= latest) throw new EstError('ca_unavailable', 'The CA certificate has expired; renew it.');
-    const { spki, type } = request.csr.publicKey;
+    const { spki, type, sha256: publicKey } = request.csr.publicKey;
     const validity = {
       notBefore: new Date(Math.max(second - backdate * 1000, earliest)),
       notAfter: new Date(Math.min(second + profile.validity, latest)),
@@ -59,7 +61,7 @@ export function createIssuance(authority: Authority, backdate: number): Issue {
     ];
     const { subject } = request;
     const tbs = { serialNumber, issuer: issuer.subject, subject, ...validity, spki, extensions };
-    return { certificate: await signCertificate(tbs, signer), serialNumber, ...validity };
+    return { certificate: await signCertificate(tbs, signer), serialNumber, publicKey, ...validity };
   };
 }
 

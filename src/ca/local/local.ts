@@ -91,7 +91,13 @@ async function openLocalCertificationAuthority(
         new Date(),
       );
       const idempotencyKey = `${role} ${issued.serialNumber}`;
-      await certificates.add({ ...issued, backend: name, idempotencyKey, subject: nameToString(subject) });
+      await certificates.add({
+        ...issued,
+        backend: name,
+        idempotencyKey,
+        subject: nameToString(subject),
+        operatorRole: role,
+      });
       return issued.certificate;
     },
 

@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RevocationReason } from '../../src/store/store.ts';
+import { output } from '../cli/command-line.ts';
+import { startChain } from '../relay/chain.ts';
+import { send, type Answer } from '../support/client.ts';
+import { issueByCa, type Signatory } from '../support/cmc.ts';
+import { generateKeyPair, type KeyPair } from '../support/csr.ts';
+import { certificateOf, enrolDevice, enrolment, enrolWithBasic, plainCsr, renew } from '../support/device.ts';
+import { newAuthority, startTestGateway, type TestAuthority, type TestGateway } from '../support/gateway.ts';
+
+const plant = { commonName: 'RA 1', names: { commonName: ['*.plant.example'] } };
+const purposes = 'extendedKeyUsage=clientAuth,1.3.6.1.5.5.7.3.28';
+const theirs = { status: 403, body: expect.stringContaining('The key of the CSR belongs to somebody else') };
+
+/** The key pair of a PEM of a private key. */
+function keyPairOf(pem: string, passphrase?: string): KeyPair {
+  const privateKey = createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) });
+  return { privateKey, publicKey: createPublicKey(privateKey) };
+}
+
+describe('keys that no client may have', () => {
+  let gateway: TestGateway;
+  let sibling: TestAuthority;
+  let vendor: TestAuthority;
+
+  beforeAll(async () => {
+    [sibling, vendor] = await Promise.all([newAuthority(), newAuthority()]);
+    const backend = {
+      driver: 'local',
+      certificate: 'sibling.pem',
+      privateKey: 'file:sibling.key',
+      passphrase: 'file:passphrase',
+      chain: ['sibling-root.pem'],
+      profiles: { device: { validityDays: 90 } },
+    };
+    gateway = await startTestGateway({
+      backends: { sibling: backend },
+      aliases: {
+        sibling: { backend: 'sibling' },
+        vendor: { implicitTrustAnchors: ['vendor-root.pem', 'vendor.pem'] },
+        plant: { registrationAuthorities: { plant } },
+      },
+      files: {
+        'sibling.pem': sibling.issuingCertificate,
+        'sibling.key': sibling.issuingKey,
+        'sibling-root.pem': sibling.rootCertificate,
+        'vendor.pem': vendor.issuingCertificate,
+        'vendor-root.pem': vendor.rootCertificate,
+      },
+    });
+  });
+
+  afterAll(async () => {
+    await gateway.stop();
+  });
+
+  const enrolWith = async (key: KeyPair, commonName = 'device'): Promise<Answer> =>
+    await enrolWithBasic(gateway, await plainCsr(commonName, key));
+
+  async function asAuthority(
+    { key, cert }: Signatory,
+    operation: string,
+    commonName: string,
+    keyPair: KeyPair,
+  ): Promise<Answer> {
+    return await send(`${gateway.url}/plant/${operation}`, {
+      ca: gateway.trustAnchor,
+      key,
+      cert,
+      ...enrolment(await plainCsr(commonName, keyPair)),
+    });
+  }
+
+  it.each<[string, () => { readonly issuingKey: string }]>([
+    ['of the CA', () => gateway],
+    ["of another alias's CA", () => sibling],
+    ["of another alias's vendor", () => vendor],
+  ])('V-24 S-17 refuses the key %s', async (_whose, ca) => {
+    const key = keyPairOf(ca().issuingKey, gateway.passphrase);
+    expect(await enrolWith(key)).toMatchObject(theirs);
+  });
+
+  it("S-17 refuses the key of the gateway's own TLS certificate", async () => {
+    const key = keyPairOf(await readFile(join(gateway.directory, 'server.key'), 'utf8'));
+    expect(await enrolWith(key, 'localhost')).toMatchObject(theirs);
+  });
+
+  it('S-17 refuses the key by which a backend knows the gateway', async () => {
+    const chain = await startChain();
+    try {
+      const key = keyPairOf(await readFile(join(chain.relay.directory, 'ra.key'), 'utf8'));
+      expect(await enrolWithBasic(chain.relay, await plainCsr('relay', key))).toMatchObject(theirs);
+      expect(await chain.upstream.store.enrollments.list(1)).toEqual([]);
+    } finally {
+      await chain.stop();
+    }
+  });
+
+  it('S-17 refuses the key of a registration authority that the CA has certified', async () => {
+    const keyPair = await generateKeyPair('P-256');
+    const csr = join(gateway.directory, 'ra.csr');
+    await writeFile(csr, await plainCsr('RA 1', keyPair));
+    const config = ['--config', gateway.configurationFile];
+    await output([
+      'ca',
+      'issue',
+      '--role',
+      'registration-authority',
+      '--csr',
+      csr,
+      '--backend',
+      'local',
+      ...config,
+    ]);
+    expect(await enrolWith(keyPair)).toMatchObject(theirs);
+  });
+
+  it('S-17 lets a registration authority renew itself with its key, and ask for nobody else with it', async () => {
+    const authority = await issueByCa(gateway, 'RA 1', purposes);
+    const other = await generateKeyPair('P-256');
+    const sensor = 'sensor.plant.example';
+    expect(await asAuthority(authority, 'simpleenroll', sensor, authority.keyPair)).toMatchObject(theirs);
+    expect(await asAuthority(authority, 'simpleenroll', sensor, other)).toMatchObject({ status: 200 });
+    expect(await asAuthority(authority, 'simplereenroll', sensor, authority.keyPair)).toMatchObject(theirs);
+    expect(await asAuthority(authority, 'simplereenroll', 'RA 1', authority.keyPair)).toMatchObject({
+      status: 200,
+    });
+  });
+
+  /** Two certificates of one device over one key, of which the first is revoked. */
+  async function withTwoCertificates(commonName: string, reason: RevocationReason) {
+    const device = await enrolDevice(gateway, commonName);
+    const cert = await certificateOf(
+      await renew(gateway, device, await plainCsr(commonName, device.keyPair)),
+    );
+    const serialNumber = new X509Certificate(device.cert).serialNumber.toLowerCase();
+    expect(new X509Certificate(cert).serialNumber.toLowerCase()).not.toBe(serialNumber);
+    await gateway.store.certificates.revoke('local', serialNumber, reason, new Date());
+    return { ...device, cert };
+  }
+
+  it.each(['keyCompromise', 'cACompromise', 'aACompromise'] as const)(
+    'S-17 refuses a key that was revoked for %s, also to who shows another certificate of it',
+    async (reason) => {
+      const compromised = { status: 403, body: expect.stringContaining('has been compromised') };
+      const device = await withTwoCertificates(`device-${reason}`, reason);
+      const again = await plainCsr(device.commonName, device.keyPair);
+      expect(await renew(gateway, device, again)).toMatchObject(compromised);
+      expect(await enrolWithBasic(gateway, again)).toMatchObject(compromised);
+      expect(await enrolWithBasic(gateway, again, 'sibling')).toMatchObject(compromised);
+      const rekeyed = await plainCsr(device.commonName, await generateKeyPair('P-256'));
+      expect(await renew(gateway, device, rekeyed)).toMatchObject({ status: 200 });
+    },
+  );
+
+  it('S-17 has nothing against a key whose certificate was superseded', async () => {
+    const device = await withTwoCertificates('device-superseded', 'superseded');
+    const again = await plainCsr(device.commonName, device.keyPair);
+    expect(await renew(gateway, device, again)).toMatchObject({ status: 200 });
+  });
+});
