@@ -24,11 +24,13 @@ import {
   keyPair,
   name,
   null_,
+  primeModulus,
   rsaKeyPair,
   utf8String,
 } from '../support/csr.ts';
 import { basic, enrolDevice, enrolment, plainCsr, privatePem } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { refusedKeys } from './refused-keys.ts';
 import { refusedRequests } from './refused-requests.ts';
 
 let gateway: TestGateway;
@@ -119,10 +121,13 @@ function nextLetter(text: string): string {
 }
 
 describe('malformed and forbidden requests', () => {
-  it.each(refusedRequests)('%s refuses %s with %d, and asks no CA', async (_id, _what, status, der) => {
-    const octets = await der(gateway);
-    expect(await outcomeOf('lenient', octets.toString('base64'), octets)).toEqual(refusal(status));
-  });
+  it.each([...refusedRequests, ...refusedKeys])(
+    '%s refuses %s with %d, and asks no CA',
+    async (_id, _what, status, der) => {
+      const octets = await der(gateway);
+      expect(await outcomeOf('lenient', octets.toString('base64'), octets)).toEqual(refusal(status));
+    },
+  );
 
   it.each<[id: string, what: string, spoil: (base64: string) => string]>([
     ['V-01', 'an empty body', () => ''],
@@ -189,6 +194,18 @@ describe('malformed and forbidden requests', () => {
     while (!checkPrimeSync(near)) near += 2n;
     const der = await certificationRequest({ key: rsaKeyPair(prime, near) });
     expect(await outcomeOf('lenient', der.toString('base64'), der)).toEqual(refusal(403));
+  });
+
+  it('S-13 refuses an RSA key whose modulus is a prime, the second time at once', async () => {
+    const der = await certificationRequest(await primeModulus());
+    const times = [performance.now()];
+    for (let time = 0; time < 2; time += 1) {
+      expect(await outcomeOf('lenient', der.toString('base64'), der)).toEqual(refusal(400));
+      times.push(performance.now());
+    }
+    expect((await post('lenient', der.toString('base64'))).body).toContain('The RSA modulus is a prime');
+    const [begun = 0, first = 0, second = 0] = times;
+    expect(second - first).toBeLessThan((first - begun) / 2);
   });
 
   it('V-23 refuses a key that the list of the alias names, and only there', async () => {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { createHash, generatePrimeSync, checkPrimeSync, randomInt } from 'node:crypto';
+import { createHash, createPublicKey, generatePrimeSync, checkPrimeSync, randomInt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { readDer } from '../../src/pkix/der.ts';
@@ -7,6 +7,7 @@ import { readPublicKey } from '../../src/pkix/keys.ts';
 import {
   createBlocklist,
   hasClosePrimes,
+  hasPrimeModulus,
   hasRocaFingerprint,
   hasSmallFactor,
 } from '../../src/pkix/weak-keys.ts';
@@ -77,13 +78,21 @@ describe('weak RSA keys (row S-13, vector V-23)', () => {
     expect(hasClosePrimes(rounds(200n))).toBe(false);
   });
 
-  it('finds every odd prime factor below 752, and 2', async () => {
+  it('S-13 finds every prime factor below 2^16', async () => {
     const modulus = await soundModulus();
     expect(hasSmallFactor(modulus)).toBe(false);
     expect(hasSmallFactor(modulus * 2n)).toBe(true);
-    for (const factor of [3n, 5n, 167n, 739n, 743n, 751n])
+    for (const factor of [3n, 5n, 167n, 751n, 757n, 32_749n, 65_519n, 65_521n])
       expect(hasSmallFactor(modulus * factor)).toBe(true);
-    expect(hasSmallFactor(modulus * 757n)).toBe(false);
+    expect(hasSmallFactor(modulus * 65_537n)).toBe(false);
+  });
+
+  it('S-13 finds a modulus that is a prime, and no other', async () => {
+    const key = (modulus: bigint) =>
+      createPublicKey({ key: rsaSpki(modulus, 65537n), format: 'der', type: 'spki' });
+    expect(await hasPrimeModulus(key(generatePrimeSync(2048, { bigint: true })))).toBe(true);
+    expect(await hasPrimeModulus(key(await soundModulus()))).toBe(false);
+    expect(await hasPrimeModulus((await keyPair('P-256')).publicKey)).toBe(false);
   });
 
   it('has nothing against sound keys', async () => {

@@ -4,9 +4,12 @@
  */
 import { execFile } from 'node:child_process';
 import {
+  constants,
   createPrivateKey,
   createPublicKey,
   generateKeyPair as generateKeyPairWithCallback,
+  generatePrimeSync,
+  publicDecrypt,
   sign,
   type KeyObject,
 } from 'node:crypto';
@@ -170,6 +173,25 @@ export function rsaKeyPair(p: bigint, q: bigint, e = 65537n): KeyPair {
   return { privateKey, publicKey: createPublicKey(privateKey) };
 }
 
+/**
+ * What a CSR is made of whose modulus is a prime of 2048 bits, properly signed: node:crypto has no such private key, so
+ * that the padded hash is taken out of another key's signature.
+ */
+export async function primeModulus(): Promise<Pick<CertificationRequestParts, 'key' | 'mutateSignature'>> {
+  const [modulus, e] = [generatePrimeSync(2048, { bigint: true }), 65537n];
+  const spkiOctets = rsaSpki(modulus, e);
+  const publicKey = createPublicKey({ key: spkiOctets, format: 'der', type: 'spki' });
+  const other = await keyPair('RSA-2048');
+  return {
+    key: { publicKey, privateKey: other.privateKey },
+    mutateSignature(signature) {
+      const padded = publicDecrypt({ key: other.publicKey, padding: constants.RSA_NO_PADDING }, signature);
+      const signed = modularPower(BigInt(`0x${padded.toString('hex')}`), inverse(e, modulus - 1n), modulus);
+      return Buffer.from(signed.toString(16).padStart(512, '0'), 'hex');
+    },
+  };
+}
+
 /** The SubjectPublicKeyInfo of an RSA key, sane or not. */
 export function rsaSpki(modulus: bigint, exponent: bigint): Buffer {
   return spki(
@@ -190,6 +212,16 @@ function base64url(value: bigint): string {
 function evenHex(value: bigint): string {
   const hex = value.toString(16);
   return hex.padStart(hex.length + (hex.length % 2), '0');
+}
+
+/** base^exponent mod modulus. */
+export function modularPower(base: bigint, exponent: bigint, modulus: bigint): bigint {
+  let [result, square] = [1n, base % modulus];
+  for (let rest = exponent; rest > 0n; rest >>= 1n) {
+    if ((rest & 1n) === 1n) result = (result * square) % modulus;
+    square = (square * square) % modulus;
+  }
+  return result;
 }
 
 function inverse(value: bigint, modulus: bigint): bigint {

@@ -13,6 +13,7 @@ import { createView, type RequestView } from '../policy/request-view.ts';
 import type { OpenedEnrollment, Quota, RepeatWindow } from '../store/store.ts';
 import { checkFullPkiResponse, readIssuedCertificate } from './issued-certificate.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
+import { refusePrimeModulus } from './prime-modulus.ts';
 
 /** A request that passed every check and may go to the CA. */
 export interface PermittedEnrollment {
@@ -74,6 +75,7 @@ export async function begin(
   const view = viewOf(request, permitted);
   pass(request.alias.policy.examine(view));
   await refuseForeignKey(request, permitted, subject);
+  await refusePrimeModulus(permitted.csr.publicKey);
   await request.alias.askPolicyWebhook?.(view, request.id, request.signal);
   const opened = await request.journal.open(
     {

@@ -73,11 +73,12 @@ type KeyStrength = Pick<PublicKey, 'type' | 'bits'>;
  */
 export function readPublicKey(spki: DerNode): PublicKey {
   const publicKey = decodePublicKey(spki);
+  refuseOtherForm(publicKey, readKeyInfo(spki));
   if (publicKey.type === 'RSA') refuseWeakModulus(rsaModulus(spki));
   return publicKey;
 }
 
-/** As `readPublicKey`, without the search for weaknesses of RSA keys: for the certificates of CAs. */
+/** As `readPublicKey`, in every form and without the search for weaknesses of RSA keys: for the certificates of CAs. */
 export function decodePublicKey(spki: DerNode): PublicKey {
   const { type, bits } = checkKey(readKeyInfo(spki));
   return {
@@ -116,7 +117,7 @@ function readKeyInfo(spki: DerNode): KeyInfo {
   return { algorithm: readObjectIdentifier(oid), parameters, octets };
 }
 
-/** RFC 3279, section 2.3.1. Absent parameters are tolerated: they change nothing. */
+/** RFC 3279, section 2.3.1. Absent parameters change nothing. */
 function checkRsaKey({ parameters, octets }: KeyInfo): KeyStrength {
   if (parameters !== undefined && !isNull(parameters))
     throw refusal('The parameters of an RSA key must be NULL.');
@@ -137,6 +138,12 @@ function checkRsaKey({ parameters, octets }: KeyInfo): KeyStrength {
     throw refusal('The exponent of an RSA key must be odd, at least 65537 and below 2^256.');
   }
   return { type: 'RSA', bits };
+}
+
+/** Keys are compared by their octets: who could write a key in two ways would have two. */
+function refuseOtherForm({ type }: KeyStrength, { parameters, octets }: KeyInfo): void {
+  if (type === 'RSA' && parameters === undefined) throw refusal('The parameters of an RSA key must be NULL.');
+  if (type.startsWith('P-') && octets[0] !== 4) throw refusal('The point of an EC key must be uncompressed.');
 }
 
 function rsaModulus(spki: DerNode): bigint {
