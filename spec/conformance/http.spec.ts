@@ -283,6 +283,14 @@ describe('sizes and times', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 413 [^]*Connection: close/);
   });
 
+  it('S-05 refuses too many fields, of which none is overlooked', async () => {
+    const fields = (count: number): string => 'a:\r\n'.repeat(count);
+    const get = 'GET /.well-known/est/cacerts HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n';
+    expect(await raw(`${get}${fields(98)}\r\n`)).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await raw(`${get}${fields(99)}\r\n`)).toMatch(/^HTTP\/1\.1 400 [^]*more than 100 header fields/);
+    expect(await raw(`${get}${fields(3000)}\r\n`)).toMatch(/^HTTP\/1\.1 400 [^]*more than 100 header fields/);
+  });
+
   it.each([
     ['no credentials', [pkcs10, 'Content-Length: 100'], 401],
     ['1 GiB', [authorized, pkcs10, 'Content-Length: 1073741824'], 413],

@@ -244,6 +244,11 @@ describeWith('openssl', 'revocation by CRLs', () => {
       '0x7f.1',
       '2130706433',
       '0.0.0.0',
+      '127.0.0.1.',
+      '[::ffff:7f00:1]',
+      '[64:ff9b::7f00:1]',
+      '[2002:7f00:1::1]',
+      '168.63.129.16',
     ];
     const careful = await startTestGateway({
       aliases: Object.fromEntries(

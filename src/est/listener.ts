@@ -56,6 +56,8 @@ export function prepareHttp(server: HttpServer, limits: HttpLimits, handler: Req
   server.headersTimeout = limits.headersTimeout * 1000;
   server.requestTimeout = limits.requestTimeout * 1000;
   server.keepAliveTimeout = 5000;
+  // Beyond its limit Node drops fields without a word, and with them what a proxy has added; all are counted later.
+  server.maxHeadersCount = 0;
   server.maxConnections = limits.connections;
   server.setTimeout(2 * limits.requestTimeout * 1000);
   server.on('checkContinue', handler);

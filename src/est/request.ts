@@ -29,7 +29,7 @@ export function isDoubtful(connection: Duplex): boolean {
 /**
  * Refuses what Node lets through and what two hops could read differently: more than one Host or Authorization
  * field, a request target that is not a path (RFC 9112, section 3.2), another version or transfer coding (sections 2.3
- * and 6.1), and all that follows such a request (section 9.6). Throws `malformed_request`.
+ * and 6.1), too many fields, and all that follows such a request (section 9.6). Throws `malformed_request`.
  */
 export function checkFraming(request: IncomingMessage): void {
   const fault = isDoubtful(request.socket)
@@ -40,8 +40,18 @@ export function checkFraming(request: IncomingMessage): void {
   throw new EstError('malformed_request', fault);
 }
 
+/** Header fields of a request. */
+const mostFields = 100;
+
 /** A sentence. */
-function framingFault({ headersDistinct, httpVersion, url }: IncomingMessage): string | undefined {
+function framingFault({
+  headersDistinct,
+  httpVersion,
+  rawHeaders,
+  url,
+}: IncomingMessage): string | undefined {
+  // Names and values stand in one list.
+  if (rawHeaders.length > 2 * mostFields) return `The request has more than ${mostFields} header fields.`;
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'The version of HTTP must be 1.1 or 1.0.';
   const codings = headersDistinct['transfer-encoding']?.join();
   if (codings !== undefined && (httpVersion === '1.0' || codings.toLowerCase() !== 'chunked')) {
