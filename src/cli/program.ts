@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { addAuditKeysCommand } from './audit-keys.ts';
 import { addCaCommands } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import { addImportEjbcaCommand } from './import-ejbca.ts';
@@ -21,6 +22,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addUserCommands,
   addCaCommands,
   addPolicyCommands,
+  addAuditKeysCommand,
   addImportEjbcaCommand,
   addSchemaCommand,
 ];

@@ -39,7 +39,7 @@ export function hasSmallFactor(modulus: bigint): boolean {
 }
 
 /** By Euclid's algorithm. */
-function greatestCommonDivisor(a: bigint, b: bigint): bigint {
+export function greatestCommonDivisor(a: bigint, b: bigint): bigint {
   let [larger, smaller] = [a, b];
   while (smaller > 0n) [larger, smaller] = [smaller, larger % smaller];
   return larger;
@@ -115,7 +115,7 @@ export async function hasPrimeModulus(publicKey: KeyObject): Promise<boolean> {
 }
 
 /** Big-endian; undefined for keys of other types. */
-function modulusOf(publicKey: KeyObject): Buffer | undefined {
+export function modulusOf(publicKey: KeyObject): Buffer | undefined {
   const { n: modulus } = publicKey.export({ format: 'jwk' });
   return modulus === undefined ? undefined : Buffer.from(modulus, 'base64url');
 }

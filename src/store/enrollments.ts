@@ -88,6 +88,18 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
       return rows.flatMap(({ certificate }) => (certificate === null ? [] : [Buffer.from(certificate)]));
     },
 
+    async issuedAfter(after, limit) {
+      const rows = await database
+        .selectFrom('enrollments')
+        .select(['id', 'certificate'])
+        .where('id', '>', after)
+        .where(isIssued)
+        .orderBy('id')
+        .limit(limit)
+        .execute();
+      return rows.map(({ id, certificate }) => ({ id, certificate: Buffer.from(certificate ?? []) }));
+    },
+
     async list(limit) {
       const rows = await database.kysely
         .selectFrom('enrollments')

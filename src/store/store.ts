@@ -165,6 +165,12 @@ export interface EnrollmentJournal {
    */
   issuedUnder(alias: string, subject: string, since: Date): Promise<readonly Buffer[]>;
 
+  /** The certificates (DER) that were issued, in the order of their records, which begin after `id`; at most `limit`. */
+  issuedAfter(
+    id: string,
+    limit: number,
+  ): Promise<readonly { readonly id: string; readonly certificate: Buffer }[]>;
+
   /** The newest records first, at most `limit`. */
   list(limit: number): Promise<readonly JournalEntry[]>;
 }
