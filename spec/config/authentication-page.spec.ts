@@ -17,7 +17,7 @@ describe('docs/authentication.md', () => {
   const userCommands = examples.filter((text) => text.startsWith('est-gateway user '));
 
   it('has examples', () => {
-    expect([settings.length, commands.length, userCommands.length, examples.length]).toEqual([6, 1, 1, 8]);
+    expect([settings.length, commands.length, userCommands.length, examples.length]).toEqual([7, 1, 1, 9]);
   });
 
   it.each(settings)('has settings that the gateway understands: %s', async (text) => {

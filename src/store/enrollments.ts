@@ -89,7 +89,7 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
     },
 
     async issuedAfter(after, limit) {
-      const rows = await database
+      const rows = await database.kysely
         .selectFrom('enrollments')
         .select(['id', 'certificate'])
         .where('id', '>', after)
