@@ -13,7 +13,7 @@ export interface GroupCommit {
 }
 
 /** The right to write within a group. */
-export interface Turn {
+interface Turn {
   /** Ends the turn; resolves when the whole group is durable, rejects when it is lost. */
   done(): Promise<void>;
 }
