@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,8 +8,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { Certificate } from '../../src/pkix/certificate.ts';
 import { sqlite } from '../../src/store/sqlite.ts';
+import { certificate } from '../support/certificate.ts';
+import { generateKeyPair } from '../support/csr.ts';
 import { stateStoreContract } from './contract.ts';
+import { later, start } from './records.ts';
 
 let directory: string;
 let count = 0;
@@ -20,6 +25,17 @@ beforeAll(async () => {
 afterAll(async () => {
   await rm(directory, { recursive: true });
 });
+
+/** Takes back what the second migration has done. */
+function asBefore0002(file: string): void {
+  const database = new DatabaseSync(file);
+  database.exec(`
+    DROP INDEX certificates_reserved;
+    ALTER TABLE certificates DROP COLUMN public_key;
+    ALTER TABLE certificates DROP COLUMN operator_role;
+    DELETE FROM kysely_migration WHERE name = '0002_reserved_keys'`);
+  database.close();
+}
 
 stateStoreContract('sqlite', () => sqlite.open({ file: newFile() }));
 
@@ -150,6 +166,32 @@ describe('sqlite', () => {
     const database = new DatabaseSync(file);
     expect(database.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
     database.close();
+  });
+
+  it('S-17 knows the keys of certificates that an older release has recorded', async () => {
+    const file = newFile();
+    const device = await certificate({ key: await generateKeyPair('P-256') });
+    const authority = await certificate({ key: await generateKeyPair('P-256') });
+    const dates = { subject: 'CN=a', notBefore: start, notAfter: later(60), publicKey: '' };
+    const before = await sqlite.open({ file });
+    for (const [serialNumber, idempotencyKey, { der }] of [
+      ['01', 'device', device],
+      ['02', 'registration-authority 02', authority],
+    ] as const) {
+      const names = { backend: 'local', serialNumber, idempotencyKey };
+      await before.certificates.add({ ...names, ...dates, certificate: der });
+    }
+    await before.certificates.revoke('local', '01', 'keyCompromise', start);
+    await before.close();
+    asBefore0002(file);
+    const after = await sqlite.open({ file });
+    const reservationOf = async ({ spki }: Certificate): Promise<unknown> =>
+      await after.certificates.reservationOf(createHash('sha256').update(spki).digest('hex'), start);
+    expect([await reservationOf(device), await reservationOf(authority)]).toEqual([
+      'compromised',
+      'operator',
+    ]);
+    await after.close();
   });
 
   it('refuses tables that a newer release has changed', async () => {

@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto';
 import { Migrator, sql, type Kysely, type Migration } from 'kysely';
+import { readCertificate } from '../pkix/certificate.ts';
 import type { Tables } from './tables.ts';
 
 /** Every change of the tables, in order; what was released is never edited. */
@@ -84,8 +86,6 @@ const migrations: Readonly<Record<string, Migration>> = {
         .addColumn('serial_number', 'text', (column) => column.notNull())
         .addColumn('idempotency_key', 'text', (column) => column.notNull())
         .addColumn('subject', 'text', (column) => column.notNull())
-        .addColumn('public_key', 'text', (column) => column.notNull())
-        .addColumn('operator_role', 'text')
         .addColumn('not_before', 'bigint', (column) => column.notNull())
         .addColumn('not_after', 'bigint', (column) => column.notNull())
         .addColumn('certificate', 'blob', (column) => column.notNull())
@@ -99,14 +99,6 @@ const migrations: Readonly<Record<string, Migration>> = {
         .on('certificates')
         .columns(['backend', 'not_after'])
         .where(sql.ref('revoked_at'), 'is not', null)
-        .execute();
-      await database.schema
-        .createIndex('certificates_reserved')
-        .on('certificates')
-        .column('public_key')
-        .where(
-          sql<boolean>`revocation_reason in ('keyCompromise', 'cACompromise', 'aACompromise') or operator_role is not null`,
-        )
         .execute();
       await database.schema
         .createTable('crl_numbers')
@@ -136,6 +128,35 @@ const migrations: Readonly<Record<string, Migration>> = {
         .createIndex('held_requests_asked')
         .on('held_requests')
         .columns(['backend', 'asked_at'])
+        .execute();
+    },
+  },
+  '0002_reserved_keys': {
+    async up(database: Kysely<Tables>): Promise<void> {
+      await database.schema
+        .alterTable('certificates')
+        .addColumn('public_key', 'text', (column) => column.notNull().defaultTo(''))
+        .execute();
+      await database.schema.alterTable('certificates').addColumn('operator_role', 'text').execute();
+      // Keys of clients have no space in them, and those of operators begin with the role.
+      await sql`update certificates set operator_role = substr(idempotency_key, 1, instr(idempotency_key, ' ') - 1)
+        where instr(idempotency_key, ' ') > 0`.execute(database);
+      const certificates = await database.selectFrom('certificates').selectAll().execute();
+      for (const { backend, serial_number: serialNumber, certificate } of certificates) {
+        await database
+          .updateTable('certificates')
+          .set({ public_key: hash('sha256', readCertificate(Buffer.from(certificate)).spki, 'hex') })
+          .where('backend', '=', backend)
+          .where('serial_number', '=', serialNumber)
+          .execute();
+      }
+      await database.schema
+        .createIndex('certificates_reserved')
+        .on('certificates')
+        .column('public_key')
+        .where(
+          sql<boolean>`revocation_reason in ('keyCompromise', 'cACompromise', 'aACompromise') or operator_role is not null`,
+        )
         .execute();
     },
   },
