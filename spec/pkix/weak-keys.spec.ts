@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { createHash, createPublicKey, generatePrimeSync, checkPrimeSync, randomInt } from 'node:crypto';
+import { createHash, generatePrimeSync, checkPrimeSync, randomInt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { readDer } from '../../src/pkix/der.ts';
@@ -7,9 +7,9 @@ import { readPublicKey } from '../../src/pkix/keys.ts';
 import {
   createBlocklist,
   hasClosePrimes,
-  hasPrimeModulus,
   hasRocaFingerprint,
   hasSmallFactor,
+  isPrimeModulus,
 } from '../../src/pkix/weak-keys.ts';
 import { keyPair, rsaKeyPair, rsaSpki, spkiOf } from '../support/csr.ts';
 
@@ -88,11 +88,9 @@ describe('weak RSA keys (row S-13, vector V-23)', () => {
   });
 
   it('S-13 finds a modulus that is a prime, and no other', async () => {
-    const key = (modulus: bigint) =>
-      createPublicKey({ key: rsaSpki(modulus, 65537n), format: 'der', type: 'spki' });
-    expect(await hasPrimeModulus(key(generatePrimeSync(2048, { bigint: true })))).toBe(true);
-    expect(await hasPrimeModulus(key(await soundModulus()))).toBe(false);
-    expect(await hasPrimeModulus((await keyPair('P-256')).publicKey)).toBe(false);
+    const octets = (modulus: bigint): Buffer => Buffer.from(modulus.toString(16), 'hex');
+    expect(await isPrimeModulus(octets(generatePrimeSync(2048, { bigint: true })))).toBe(true);
+    expect(await isPrimeModulus(octets(await soundModulus()))).toBe(false);
   });
 
   it('has nothing against sound keys', async () => {

@@ -75,7 +75,7 @@ export async function begin(
   const view = viewOf(request, permitted);
   pass(request.alias.policy.examine(view));
   await refuseForeignKey(request, permitted, subject);
-  await refusePrimeModulus(permitted.csr.publicKey);
+  await refusePrimeModulus(permitted.csr.publicKey, request.signal);
   await request.alias.askPolicyWebhook?.(view, request.id, request.signal);
   const opened = await request.journal.open(
     {

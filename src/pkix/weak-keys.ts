@@ -103,16 +103,11 @@ function squareRoot(value: bigint): bigint {
   }
 }
 
-const isProbablyPrime = promisify<Buffer, boolean>(checkPrime);
-
 /**
- * Whether a public key is an RSA key whose modulus is a single prime. Takes a thread of the pool for 2 ms (2048 bits) to
- * 90 ms (8192 bits), and where it is one for 0.1 to 11 seconds.
+ * Whether a modulus, big-endian, is a single prime. Takes a thread of the pool for 2 ms (2048 bits) to 90 ms (8192 bits),
+ * and where it is one for 0.1 to 11 seconds.
  */
-export async function hasPrimeModulus(publicKey: KeyObject): Promise<boolean> {
-  const modulus = modulusOf(publicKey);
-  return modulus !== undefined && (await isProbablyPrime(modulus));
-}
+export const isPrimeModulus = promisify<Buffer, boolean>(checkPrime);
 
 /** Big-endian; undefined for keys of other types. */
 export function modulusOf(publicKey: KeyObject): Buffer | undefined {
