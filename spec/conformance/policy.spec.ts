@@ -166,6 +166,24 @@ describe.each(['schema', 'file'])('policy.schema (alias "%s")', (alias) => {
   });
 });
 
+describe('clientAddress', () => {
+  it('is that of IPv4 on a listener for both families, too', async () => {
+    const policy = { schema: { properties: { clientAddress: { const: '127.0.0.1' } } } };
+    const both = await startTestGateway({ est: { address: '::' }, aliases: { near: { policy } } });
+    try {
+      const csr = await plainCsr('near', await keyPair('P-256'));
+      const answer = await send(`https://127.0.0.1:${both.port}/.well-known/est/near/simpleenroll`, {
+        ...{ ca: both.trustAnchor, servername: 'localhost' },
+        ...enrolment(csr, { Authorization: basic }),
+      });
+      expect(answer.status).toBe(200);
+      expect(both.log.entries.at(-1)?.fields).toMatchObject({ address: '127.0.0.1' });
+    } finally {
+      await both.stop();
+    }
+  });
+});
+
 describe('a policy that makes no sense', () => {
   it.each([
     [{ rules: ['subject.commonName == identity.user'] }, 'policy.rules[0]'],

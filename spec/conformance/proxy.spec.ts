@@ -190,6 +190,7 @@ describe('EST behind a proxy that ends TLS', () => {
     ['192.0.2.7', { 'X-Forwarded-For': '192.0.2.7' }],
     ['192.0.2.7', { 'X-Forwarded-For': '203.0.113.9, 192.0.2.7' }],
     ['2001:db8::7', { 'X-Forwarded-For': '2001:db8::7' }],
+    ['192.0.2.7', { 'X-Forwarded-For': '::ffff:192.0.2.7' }],
     [undefined, { 'X-Forwarded-For': 'junk' }],
     [undefined, { Forwarded: 'for=192.0.2.7' }],
   ])('logs the client address %s', async (address, headers) => {

@@ -5,6 +5,7 @@ import type { Credentials } from '../auth/auth.ts';
 import type { RelayedAnswer } from '../ca/ca.ts';
 import { EstError, toEstError } from '../errors.ts';
 import type { Log } from '../ops/log.ts';
+import { plainAddress } from '../ops/networks.ts';
 import { reservedNames } from '../reserved-names.ts';
 import type { EnrollmentJournal } from '../store/store.ts';
 import type { Alias } from './alias.ts';
@@ -60,8 +61,12 @@ export function createEstHandler(service: EstService): RequestListener {
 
   application.use(function begin(request: Request, response: EstExpressResponse, next: NextFunction) {
     const address = service.transport.address(request);
-    const exchange: Exchange = { id: randomUUID(), startedAt: performance.now(), address, facts: {} };
-    response.locals.exchange = exchange;
+    response.locals.exchange = {
+      id: randomUUID(),
+      startedAt: performance.now(),
+      address: address && plainAddress(address),
+      facts: {},
+    };
     checkFraming(request);
     next();
   });

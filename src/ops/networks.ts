@@ -31,6 +31,11 @@ export function isNetwork(text: string): boolean {
   );
 }
 
+/** IPv4 inside IPv6, as sockets of both families give it, as IPv4 (RFC 4291, section 2.5.5.2); all else as it is. */
+export function plainAddress(address: string): string {
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+}
+
 /** As BlockList wants it. */
 export function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIP(address) === 6 ? 'ipv6' : 'ipv4';

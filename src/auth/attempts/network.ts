@@ -1,10 +1,7 @@
-/**
- * What counts as one address: of IPv6 the first 64 bits, of which any host has all the rest; IPv4 inside IPv6 as IPv4.
- */
+/** What counts as one address: of IPv6 the first 64 bits, of which any host has all the rest. */
 export function networkOf(address: string): string {
   const plain = address.toLowerCase().replace(/%.*$/, '');
-  const embedded = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain)?.[1];
-  if (embedded !== undefined || !plain.includes(':')) return embedded ?? plain;
+  if (!plain.includes(':')) return plain;
   const [head = '', tail] = plain.split('::');
   const before = head === '' ? [] : head.split(':');
   const after = tail === undefined || tail === '' ? [] : tail.split(':');
