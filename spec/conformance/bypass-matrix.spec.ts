@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { TestGateway } from '../support/gateway.ts';
+import { describeWith } from '../support/programs.ts';
 import { cheats } from './bypass-matrix/cheats.ts';
 import { enrol, startSite, type Site } from './bypass-matrix/site.ts';
 import { honestly, ways } from './bypass-matrix/ways.ts';
@@ -24,28 +25,33 @@ async function traces({ store }: TestGateway): Promise<readonly number[]> {
 
 const refusals = [400, 401, 403, 404];
 
-describe.each(ways)('$name', (way) => {
-  it('serves who is honest', async () => {
-    const shown = await honestly(way, site);
-    const { gateway } = way.place(site);
-    const [recorded = 0, issued = 0] = await traces(gateway);
-    expect(await enrol(way.place(site), way.commonName, shown)).toBe(200);
-    expect(await traces(gateway)).toEqual([recorded + 1, issued + 1]);
-  });
+for (const way of ways) {
+  describeWith(way.program, way.name, () => {
+    it('serves who is honest', async () => {
+      const shown = await honestly(way, site);
+      const { gateway } = way.place(site);
+      const [recorded = 0, issued = 0] = await traces(gateway);
+      expect(await enrol(way.place(site), way.commonName, shown)).toBe(200);
+      expect(await traces(gateway)).toEqual([recorded + 1, issued + 1]);
+    });
 
-  it.each(cheats.filter(({ without }) => without(way) === undefined))('refuses $name', async ({ forge }) => {
-    const attempts = await forge(way, site);
-    const place = way.place(site);
-    const before = await traces(place.gateway);
-    const statuses: number[] = [];
-    for (const { alias = place.alias, ...shown } of attempts) {
-      statuses.push(await enrol({ ...place, alias }, way.commonName, shown));
-    }
-    expect(statuses).not.toEqual([]);
-    expect(statuses.filter((status) => !refusals.includes(status))).toEqual([]);
-    expect(await traces(place.gateway)).toEqual(before);
+    it.each(cheats.filter(({ without }) => without(way) === undefined))(
+      'refuses $name',
+      async ({ forge }) => {
+        const attempts = await forge(way, site);
+        const place = way.place(site);
+        const before = await traces(place.gateway);
+        const statuses: number[] = [];
+        for (const { alias = place.alias, ...shown } of attempts) {
+          statuses.push(await enrol({ ...place, alias }, way.commonName, shown));
+        }
+        expect(statuses).not.toEqual([]);
+        expect(statuses.filter((status) => !refusals.includes(status))).toEqual([]);
+        expect(await traces(place.gateway)).toEqual(before);
+      },
+    );
   });
-});
+}
 
 describe('The matrix', () => {
   it('says why a cell is empty', () => {

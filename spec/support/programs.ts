@@ -9,13 +9,18 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 
+/** Whether what needs an external program is to be tried: it is installed, or REQUIRE_ALL=1 makes its lack a failure. */
+export function isTriedWith(program: string): boolean {
+  const isThere = spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+  return isThere || process.env['REQUIRE_ALL'] === '1';
+}
+
 /**
- * A suite that needs an external program. Where the program is missing, the suite says so and skips; with
+ * A suite that needs an external program, if any. Where the program is missing, the suite says so and skips; with
  * REQUIRE_ALL=1 it runs, and fails.
  */
-export function describeWith(program: string, title: string, suite: () => void): void {
-  const isThere = spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
-  if (isThere || process.env['REQUIRE_ALL'] === '1') {
+export function describeWith(program: string | undefined, title: string, suite: () => void): void {
+  if (program === undefined || isTriedWith(program)) {
     describe(title, suite);
     return;
   }

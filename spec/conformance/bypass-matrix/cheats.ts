@@ -9,7 +9,17 @@ import { readToEnd } from '../../support/client.ts';
 import { extension, generateKeyPair, id, objectIdentifier, sequence } from '../../support/csr.ts';
 import { issueByHand, privatePem } from '../../support/device.ts';
 import { startTestGateway } from '../../support/gateway.ts';
-import { digest, enrol, forms, forwardedAs, type Form, type Held, type Shown, type Site } from './site.ts';
+import {
+  digest,
+  enrol,
+  forms,
+  forwardedAs,
+  type Form,
+  type Held,
+  type Place,
+  type Shown,
+  type Site,
+} from './site.ts';
 import { honestly, type Way } from './ways.ts';
 
 /** One way of cheating. */
@@ -98,6 +108,8 @@ const wrongUsers: readonly (readonly [string, (user: User, site: Site) => User])
   ['a user name with NUL after it', (user) => ({ ...user, name: `${user.name}\0` })],
   ['a user name in letters of full width', (user) => ({ ...user, name: user.name.replace('h', '\uff48') })],
   ['an empty user name', (user) => ({ ...user, name: '' })],
+  ['a user name that fits any', (user) => ({ ...user, name: '*' })],
+  ['a user name with a piece of a filter', (user) => ({ ...user, name: `${user.name})(uid=*` })],
   ['the user of another alias', (_user, { stranger }) => stranger],
 ];
 
@@ -179,7 +191,7 @@ export const cheats: readonly Cheat[] = [
     name: 'T-23 V-52 a session is resumed without its certificate',
     without: needsTls,
     forge: async (way, site) => {
-      const session = await sessionWithoutCertificate(site);
+      const session = await sessionWithoutCertificate(way.place(site));
       return [{ ...(await withoutCertificate(way, site)), tls: { session } }];
     },
   },
@@ -275,8 +287,8 @@ const basicOf = ({ name, code }: User): string =>
 const fieldOf = (form: Form): string => (form === 'haproxy' ? 'nginx' : form);
 
 /** A TLS session that was opened without a certificate. */
-async function sessionWithoutCertificate({ direct }: Site): Promise<Buffer> {
-  const socket = connect({ port: direct.port, ca: direct.trustAnchor, servername: 'localhost' });
+async function sessionWithoutCertificate({ gateway }: Place): Promise<Buffer> {
+  const socket = connect({ port: gateway.port, ca: gateway.trustAnchor, servername: 'localhost' });
   const session = once(socket, 'session') as Promise<[Buffer]>;
   await once(socket, 'secureConnect');
   socket.write('GET /.well-known/est/cacerts HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');

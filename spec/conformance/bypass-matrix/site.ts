@@ -1,16 +1,25 @@
-/** Where the matrix is tried: gateways that take client certificates directly and from proxies, and who is honest there. */
+/**
+ * Where the matrix is tried: gateways that take client certificates directly, through TCP pass-through and from proxies
+ * that end TLS, and who is honest there.
+ */
+import { hash } from 'bcryptjs';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request as requestPlain, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { Agent, request as requestTls, type RequestOptions } from 'node:https';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addUser } from '../../../src/cli/user.ts';
+import { search } from '../../auth/ldap-source.ts';
 import { extension, generateKeyPair, id, objectIdentifier, sequence } from '../../support/csr.ts';
 import { named } from '../../support/certificate.ts';
 import { enrolDevice, enrolment, issueByHand, plainCsr } from '../../support/device.ts';
-import { startTestGateway, type TestGateway } from '../../support/gateway.ts';
+import { startTestGateway, type TestGateway, type TestGatewayOptions } from '../../support/gateway.ts';
+import { isTriedWith } from '../../support/programs.ts';
+import { startSlapd } from '../../support/slapd.ts';
+import { sayJson, startWebhook, type TestWebhook } from '../../support/webhook.ts';
 
 /** Forms in which proxies hand certificates on. */
 export const forms = ['rfc9440', 'nginx', 'haproxy', 'envoy'] as const;
@@ -38,6 +47,8 @@ export interface Shown {
 /** The gateways, and the certificates and users that every cell may use. */
 export interface Site {
   readonly direct: TestGateway;
+  /** As clients see it through a proxy that passes TCP on. */
+  readonly passed: TestGateway;
   readonly proxied: Readonly<Record<Form, TestGateway>>;
   readonly vendor: TestGateway;
   readonly user: { readonly name: string; readonly code: string };
@@ -48,10 +59,18 @@ export interface Site {
 }
 
 /** Aliases by the ways of authentication. */
-const aliases = (vendorAnchors: readonly string[]): Readonly<Record<string, object>> => ({
+const aliases = (
+  vendorAnchors: readonly string[],
+  credentials: Readonly<Record<'file' | 'service', object> & { directory: object | undefined }>,
+): Readonly<Record<string, object>> => ({
   certificate: { authentication: 'clientCertificate' },
   vendors: { authentication: 'clientCertificate', implicitTrustAnchors: vendorAnchors },
   basic: { authentication: 'basic' },
+  file: { authentication: 'basic', credentials: [credentials.file] },
+  service: { authentication: 'basic', credentials: [credentials.service] },
+  ...(credentials.directory && {
+    directory: { authentication: 'basic', credentials: [credentials.directory] },
+  }),
   digest: { authentication: 'basic', httpAuthentication: ['digest-SHA-256'] },
   both: { authentication: 'both' },
   authority: {
@@ -68,27 +87,40 @@ export async function startSite(): Promise<Site> {
   const vendor = await startTestGateway();
   const anchors = join(folder, 'vendor.pem');
   await writeFile(anchors, vendor.trustAnchor + vendor.issuingCertificate);
-  const start = async (form?: Form): Promise<TestGateway> =>
-    await startTestGateway({
-      aliases: aliases([anchors]),
-      ...(form && { proxy: { socket: join(folder, `${form}.sock`), clientCertificate: form } }),
-    });
-  const direct = await start();
   const user = { name: 'honest', code: 'open-sesame-7351' };
+  const service = await startService(user);
+  const directory = isTriedWith('slapd') ? await startSlapd(entriesOf(user)) : undefined;
+  const credentials = {
+    file: { driver: 'htpasswd', file: 'users.htpasswd' },
+    service: { driver: 'webhook', url: service.url, trustAnchor: 'service.pem' },
+    directory: directory && { driver: 'ldap', urls: [directory.ldapUrl], search },
+  };
+  const files = {
+    'users.htpasswd': `${user.name}:${await hash(user.code, 4)}\n`,
+    'service.pem': service.trustAnchor,
+    'ldap.password': passwordOfGateway,
+  };
+  const start = async (listeners: Pick<TestGatewayOptions, 'est' | 'proxy'> = {}): Promise<TestGateway> =>
+    await startTestGateway({ aliases: aliases([anchors], credentials), files, ...listeners });
+  const startBehind = async (form: Form): Promise<TestGateway> =>
+    await start({ proxy: { socket: join(folder, `${form}.sock`), clientCertificate: form } });
+  const direct = await start();
+  const passed = await passedOn(await start({ est: { proxyProtocol: { trustedAddresses: ['127.0.0.1'] } } }));
   const stranger = { name: 'stranger', code: 'open-sesame-9244' };
   for (const alias of ['basic', 'digest', 'both']) {
     await addUser(direct.store, { alias, ...user, remainingUses: undefined }, ['SHA-256']);
   }
   await addUser(direct.store, { alias: 'elsewhere', ...stranger, remainingUses: undefined }, ['SHA-256']);
   const proxied = {
-    rfc9440: await start('rfc9440'),
-    nginx: await start('nginx'),
-    haproxy: await start('haproxy'),
-    envoy: await start('envoy'),
+    rfc9440: await startBehind('rfc9440'),
+    nginx: await startBehind('nginx'),
+    haproxy: await startBehind('haproxy'),
+    envoy: await startBehind('envoy'),
   };
   const purposes = sequence(objectIdentifier('1.3.6.1.5.5.7.3.2'), objectIdentifier('1.3.6.1.5.5.7.3.28'));
   return {
     direct,
+    passed,
     proxied,
     vendor,
     user,
@@ -100,11 +132,67 @@ export async function startSite(): Promise<Site> {
       }),
     stop: async () => {
       await Promise.all(
-        [direct, vendor, ...Object.values(proxied)].map(async (one) => {
+        [direct, passed, vendor, service, ...Object.values(proxied)].map(async (one) => {
           await one.stop();
         }),
       );
+      await directory?.remove();
       await rm(folder, { recursive: true });
+    },
+  };
+}
+
+const passwordOfGateway = 'password-of-the-gateway';
+
+/** A directory with one user, and with the gateway's own. */
+const entriesOf = ({ name, code }: Site['user']): string => `
+dn: cn=est-gateway,dc=example
+objectClass: organizationalRole
+objectClass: simpleSecurityObject
+cn: est-gateway
+userPassword: ${passwordOfGateway}
+
+dn: ou=devices,dc=example
+objectClass: organizationalUnit
+ou: devices
+
+dn: uid=${name},ou=devices,dc=example
+objectClass: inetOrgPerson
+uid: ${name}
+cn: ${name}
+sn: ${name}
+userPassword: ${code}
+`;
+
+/** An operator's service that knows one user. */
+async function startService({ name, code }: Site['user']): Promise<TestWebhook> {
+  const service = await startWebhook();
+  service.answer((question, response) => {
+    const { username, code: shown } = question.json;
+    const known = shown === code ? 'permit' : 'refuse';
+    sayJson({ decision: username === name ? known : 'unknown' })(question, response);
+  });
+  return service;
+}
+
+/** The gateway behind a proxy that passes TCP on, after a header of the PROXY protocol. */
+async function passedOn(gateway: TestGateway): Promise<TestGateway> {
+  const server = createServer((client) => {
+    const socket = connect(gateway.port, '127.0.0.1');
+    socket.write('PROXY TCP4 192.0.2.7 198.51.100.1 40000 443\r\n');
+    client.on('error', () => socket.destroy()).pipe(socket);
+    socket.on('error', () => client.destroy()).pipe(client);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    ...gateway,
+    port,
+    url: `https://localhost:${port}/.well-known/est`,
+    stop: async () => {
+      server.close();
+      await gateway.stop();
     },
   };
 }

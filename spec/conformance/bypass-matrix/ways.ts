@@ -5,6 +5,8 @@ import { forms, ownDevice, type Held, type Place, type Shown, type Site } from '
 /** One way: where it is used, and what an honest client shows. */
 export interface Way {
   readonly name: string;
+  /** An external program that it needs. */
+  readonly program?: string;
   readonly place: (site: Site) => Place;
   /** What the client asks for. */
   readonly commonName: string;
@@ -40,6 +42,13 @@ export const ways: readonly Way[] = [
     certificate: async (site: Site) => await ownDevice(site.proxied[form]),
   })),
   {
+    name: 'T-11 client certificate through TCP pass-through',
+    place: ({ passed }) => ({ gateway: passed, alias: 'certificate' }),
+    commonName: 'honest',
+    issuer: (site) => site.passed,
+    certificate: async (site) => await ownDevice(site.passed),
+  },
+  {
     name: 'T-14 vendor certificate',
     place: direct('vendors'),
     commonName: 'device-1',
@@ -54,6 +63,15 @@ export const ways: readonly Way[] = [
     certificate: async (site) => await site.registrationAuthority(site.direct),
   },
   { name: 'A-01 Basic', place: direct('basic'), commonName: 'honest', scheme: 'basic' },
+  { name: 'A-01 Basic, of an htpasswd file', place: direct('file'), commonName: 'honest', scheme: 'basic' },
+  { name: 'A-01 Basic, of a webhook', place: direct('service'), commonName: 'honest', scheme: 'basic' },
+  {
+    name: 'A-01 Basic, of an LDAP directory',
+    program: 'slapd',
+    place: direct('directory'),
+    commonName: 'honest',
+    scheme: 'basic',
+  },
   { name: 'A-08 Digest', place: direct('digest'), commonName: 'honest', scheme: 'digest' },
   { name: 'T-11 A-01 both', place: direct('both'), commonName: 'honest', scheme: 'basic', ...own },
 ];
