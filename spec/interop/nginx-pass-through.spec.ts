@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { freePorts } from '../cli/command-line.ts';
 import { openTls, send } from '../support/client.ts';
-import { load, shortest } from '../support/configuration-file.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { basic, certificateOf, enrolment, plainCsr, privatePem } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
@@ -45,19 +44,6 @@ describeWith('nginx', 'nginx/tcp-pass-through.conf, as shipped', () => {
   const lastRequest = () => gateway.log.entries.findLast(({ message }) => message === 'request')?.fields;
   const connect = async (version: 'TLSv1.2' | 'TLSv1.3'): Promise<TLSSocket> =>
     await openTls({ port, ca: gateway.trustAnchor, minVersion: version, maxVersion: version });
-
-  it('goes with the listener that docs/nginx.md and its own comment show', async () => {
-    const page = await readFile('docs/nginx.md', 'utf8');
-    const example = /```yaml\n(listeners:\n {2}est:\n[^`]+)```/.exec(page)?.[1] ?? '';
-    const { listeners } = await load(shortest.replace(/^listeners:\n( .*\n)+/m, example));
-    expect(listeners.est).toMatchObject({
-      ...{ address: '127.0.0.1', port: 9443 },
-      proxyProtocol: { trustedAddresses: ['127.0.0.1'] },
-    });
-    const comment =
-      /^#\n((# {4}.*\n)+)/m.exec(await readFile('nginx/tcp-pass-through.conf', 'utf8'))?.[1] ?? '';
-    expect(comment.replace(/^# {5}/gm, '')).toBe(example);
-  });
 
   it.each(['TLSv1.2', 'TLSv1.3'] as const)(
     'enrols by user and code, and renews, over %s',

@@ -16,7 +16,6 @@ import {
   type Device,
 } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
-import { load, shortest } from '../support/configuration-file.ts';
 import { startNginx, stopNginx } from '../support/nginx.ts';
 import { openssl } from '../support/openssl.ts';
 import { describeWith } from '../support/programs.ts';
@@ -64,17 +63,6 @@ describeWith('nginx', 'nginx/tls-termination.conf, as shipped', () => {
     return await send(`${url}${path}`, { ca: gateway.trustAnchor, ...tls, ...enrolment(csr, headers) });
   }
   const freshCsr = async (): Promise<Buffer> => await plainCsr('device-1', await generateKeyPair('P-256'));
-
-  it('goes with the listener of docs/nginx.md', async () => {
-    const example = /```yaml\n([^`]+)```/.exec(await readFile('docs/nginx.md', 'utf8'))?.[1] ?? '';
-    const text = shortest.replace(/^listeners:\n( .*\n)+/m, example);
-    expect((await load(text)).listeners).toMatchObject({
-      proxy: {
-        ...{ socket: '/run/est-gateway/est.sock', clientCertificate: 'nginx', linking: 'refuse' },
-        cipherSuite: 'X-SSL-Cipher',
-      },
-    });
-  });
 
   it('gives the CA certificates to who has no certificate', async () => {
     const answer = await send(`${url}/cacerts`, { ca: gateway.trustAnchor });

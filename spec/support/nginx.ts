@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { answers } from './programs.ts';
 
-/** Starts nginx with the file as it is, but for its port, its places of logs, and the given texts. */
+/** Starts nginx with the file as it is, but for its user, its port, its places of logs, and the given texts. */
 export async function startNginx(
   shipped: string,
   folder: string,
@@ -24,7 +24,8 @@ export async function startNginx(
   const file = join(folder, 'nginx.conf');
   const onPort = text.replaceAll(/^( *listen .*)8443( ssl)?;$/gm, `$1${port}$2;`);
   // The test may run as root, whose folder no other user may read.
-  await writeFile(file, `daemon off;\nuser root;\n${onPort}`);
+  const asRoot = `user root;\n${onPort.replace(/^user .*;\n/m, '')}`;
+  await writeFile(file, `daemon off;\n${asRoot}`);
   const process = spawn('nginx', ['-c', file, '-e', join(folder, 'start.log')], { stdio: 'inherit' });
   while (!(await answers(port))) {
     if (process.exitCode !== null)

@@ -1,0 +1,77 @@
+import { describe, expect, it } from '@jest/globals';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { load, shortest } from '../support/configuration-file.ts';
+
+const root = join(import.meta.dirname, '../..');
+const page = readFileSync(join(root, 'docs/nginx.md'), 'utf8');
+const examples = [...page.matchAll(/```yaml\n([^`]+)```/g)].map(([, text = '']) => text);
+
+/** The listeners that the comment at the top of a shipped file shows; several stand beside each other. */
+function listenersIn(file: string): readonly string[] {
+  const [, comment = ''] =
+    /^#\n((?:# {4}.*\n)+)/m.exec(readFileSync(join(root, 'nginx', file), 'utf8')) ?? [];
+  const rows = comment
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.slice('#     '.length));
+  const column = rows[0]?.lastIndexOf('listeners:') ?? 0;
+  if (column === 0) return [rows.join('\n')];
+  return [
+    rows.map((row) => row.slice(0, column).trimEnd()).join('\n'),
+    rows.map((row) => row.slice(column)).join('\n'),
+  ];
+}
+
+/** The listeners of a gateway that is configured so. */
+async function loaded(text: string) {
+  const { listeners } = await load(shortest.replace(/^listeners:\n( .*\n)+/m, `${text.trimEnd()}\n`));
+  return listeners;
+}
+
+describe('docs/nginx.md', () => {
+  const [atProxy = '', passedOn = ''] = examples;
+  const [proxy, est] = examples.map((text) => parse(text) as object);
+
+  it('has listeners that the gateway understands', async () => {
+    expect(examples).toHaveLength(2);
+    const own = { socket: '/run/est-gateway/est.sock', clientCertificate: 'nginx', linking: 'refuse' };
+    expect(await loaded(atProxy)).toMatchObject({ proxy: { ...own, cipherSuite: 'X-SSL-Cipher' } });
+    expect(await loaded(passedOn)).toMatchObject({
+      est: { address: '127.0.0.1', port: 9443, proxyProtocol: { trustedAddresses: ['127.0.0.1'] } },
+    });
+  });
+
+  it('has the listeners that the shipped files begin with', () => {
+    const first = (file: string): unknown => parse(listenersIn(file)[0] ?? '');
+    expect(first('tls-termination.conf')).toEqual(proxy);
+    expect(first('tcp-pass-through.conf')).toEqual(est);
+  });
+
+  it('has every form that the gateway takes in its table, and each of them alone suffices', async () => {
+    const section = page.split('## How the certificate comes')[1]?.split('\n## ')[0] ?? '';
+    const [, ...forms] = [...section.matchAll(/^\| `(\w+)` /gm)].map(([, form = '']) => form);
+    expect(forms).toEqual(['rfc9440', 'nginx', 'haproxy', 'envoy']);
+    for (const form of forms) {
+      const text = `listeners:\n  proxy: { socket: /run/est.sock, clientCertificate: ${form} }\n`;
+      expect(await loaded(text)).toMatchObject({ proxy: { clientCertificate: form } });
+    }
+  });
+
+  it('speaks of every file that is shipped', () => {
+    for (const file of readdirSync(join(root, 'nginx')))
+      expect(page).toContain(`[nginx/${file}](../nginx/${file})`);
+  });
+});
+
+describe('nginx/two-replicas.conf', () => {
+  it('begins with the listeners of two gateways that differ in nothing but their sockets', async () => {
+    const both = await Promise.all(listenersIn('two-replicas.conf').map(loaded));
+    expect(both.map(({ proxy }) => proxy?.socket)).toEqual(
+      ['one', 'two'].map((name) => `/run/est-gateway/${name}.sock`),
+    );
+    const [one, two] = both.map((listeners) => ({ ...listeners, proxy: { ...listeners.proxy, socket: '' } }));
+    expect(one).toEqual(two);
+  });
+});
