@@ -72,7 +72,7 @@ function nextSteps(directory: string): string {
     `Created ${directory}: a configuration, a CA and a TLS server certificate.`,
     `Add a user:   est-gateway user add NAME --config ${config}`,
     `Serve EST:    est-gateway serve --config ${config}`,
-    `Clients trust ${join(directory, 'trust-anchor.pem')}. Keep ca/root.key elsewhere: only a new issuing CA needs it.`,
+    `Clients trust ${join(directory, 'trust-anchor.pem')}. Keep ca/root.key elsewhere: only a new issuing CA or root needs it.`,
     '',
   ].join('\n');
 }
