@@ -216,6 +216,20 @@ const framing: readonly Attempt[] = [
   ['V-47', 'no colon', inside((body) => ['X', length(body)]), refused, asOne],
   ['V-47', 'NUL in a field', inside((body) => ['X: a\0b', length(body)]), refused],
   ['V-48 H-17', 'two Hosts', inside((body) => ['Host: other', length(body)]), refused],
+  [
+    'V-46 H-21',
+    'an unknown coding and an unknown expectation',
+    ({ smuggled }) => post(['Expect: x', 'Transfer-Encoding: gzip, chunked'], lastChunk + smuggled),
+    [417],
+    [501],
+  ],
+  [
+    'V-48 H-21',
+    'two Hosts and an unknown expectation',
+    ({ smuggled }) => post(['Expect: x', 'Host: other', 'Content-Length: 0']) + smuggled,
+    [417],
+    refused,
+  ],
   ['S-03', 'GET with a body', ({ smuggled }) => get(cacerts, length(smuggled)) + smuggled, [200, 404]],
   [
     'S-03',

@@ -2,7 +2,7 @@ import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { isDoubtful } from './request.ts';
+import { endWith, isDoubtful } from './request.ts';
 
 /** The TLS side of the EST listener. */
 export interface EstListenerOptions extends HttpLimits {
@@ -71,8 +71,9 @@ function refuseRenegotiation(socket: TLSSocket): void {
   socket.on('error', () => socket.destroy());
 }
 
-/** Any expectation but 100-continue (RFC 9110, section 10.1.1). */
-function answerExpectation(_request: IncomingMessage, response: ServerResponse): void {
+/** Any expectation but 100-continue (RFC 9110, section 10.1.1), whatever else the request is: nobody looks at that. */
+function answerExpectation(request: IncomingMessage, response: ServerResponse): void {
+  endWith(request);
   const body = 'The only expectation that this server meets is 100-continue.\n';
   response.writeHead(417, {
     'Content-Type': 'text/plain',

@@ -18,10 +18,15 @@ export function credentialsOf(
   };
 }
 
-/** Those on which a request was refused for its framing: what follows may be a part of it. */
+/** Those on which a request was refused unread or for its framing: what follows may be a part of it. */
 const doubtfulConnections = new WeakSet<Duplex>();
 
-/** Whether a request of the connection was refused for its framing, and answered. */
+/** Has nothing carried out that follows on the connection, which ends with the answer to this request. */
+export function endWith({ socket }: IncomingMessage): void {
+  doubtfulConnections.add(socket);
+}
+
+/** Whether a request of the connection was refused so, and answered. */
 export function isDoubtful(connection: Duplex): boolean {
   return doubtfulConnections.has(connection);
 }
@@ -36,7 +41,7 @@ export function checkFraming(request: IncomingMessage): void {
     ? 'The connection ends with the malformed request before this one.'
     : framingFault(request);
   if (fault === undefined) return;
-  doubtfulConnections.add(request.socket);
+  endWith(request);
   throw new EstError('malformed_request', fault);
 }
 
