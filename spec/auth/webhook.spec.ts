@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Answer } from '../support/client.ts';
+import { openTls, send, type Answer } from '../support/client.ts';
+import { generateKeyPair } from '../support/csr.ts';
+import { plainCsr } from '../support/device.ts';
 import { startTestGateway, user, type TestGateway } from '../support/gateway.ts';
 import { enrolAs } from '../support/login.ts';
 import { newServiceTls } from '../support/service-tls.ts';
-import { startUpstream } from '../support/upstream.ts';
+import { startUpstream, until } from '../support/upstream.ts';
 import {
   answersThatPermitNothing,
   say,
@@ -196,6 +198,37 @@ describe('Basic with users that a webhook knows', () => {
     } finally {
       process.env = before;
     }
+  });
+
+  it('logs the request of a client that goes away while the service decides', async () => {
+    const asked = Promise.withResolvers<() => void>();
+    service.answer((question, response) => {
+      asked.resolve(() => {
+        sayJson({ decision: 'permit' })(question, response);
+      });
+    });
+    const { port, trustAnchor: ca } = gateway;
+    const csr = (await plainCsr('leaving', await generateKeyPair('P-256'))).toString('base64');
+    const client = await openTls({ port, ca });
+    client.write(
+      [
+        'POST /.well-known/est/alone/simpleenroll HTTP/1.1',
+        'Host: localhost',
+        `Authorization: Basic ${btoa('leaving:her own code')}`,
+        'Content-Type: application/pkcs10',
+        `Content-Length: ${csr.length}`,
+        '',
+        csr,
+      ].join('\r\n'),
+    );
+    const decide = await asked.promise;
+    client.destroy();
+    // The gateway has seen the end when it answers a connection that began later.
+    await send(`${gateway.url}/cacerts`, { ca });
+    decide();
+    const line = () => gateway.log.entries.find(({ fields }) => fields['outcome'] === 'malformed_request');
+    await until(() => line() !== undefined, 'the request is logged');
+    expect(line()).toMatchObject({ level: 'info', message: 'request', fields: { alias: 'alone' } });
   });
 
   it('writes neither codes nor the token into the log, whatever happens', async () => {

@@ -96,10 +96,12 @@ export async function readBody(
     });
     function refuseIncomplete(cause?: unknown): void {
       const sentence = 'The connection ended before the request body did.';
-      if (!request.complete) reject(new EstError('malformed_request', sentence, { cause }));
+      reject(new EstError('malformed_request', sentence, { cause }));
     }
     request.on('error', refuseIncomplete);
     request.on('close', refuseIncomplete);
+    // The client went away before, perhaps while somebody decided about its code: no event follows.
+    if (request.destroyed) refuseIncomplete();
   });
 }
 
