@@ -188,10 +188,22 @@ export const cheats: readonly Cheat[] = [
     },
   },
   {
+    name: 'S-07 V-52 revoked, in a session that is resumed',
+    without: (way) => isRevocable(way) ?? needsTls(way),
+    forge: async (way, site) => {
+      const shown = await honestly(way, site);
+      const session = await sessionOf(way.place(site), shown.certificate);
+      const resuming = { ...shown, tls: { session } };
+      const before = await enrol(way.place(site), way.commonName, resuming);
+      if (before !== 200) throw new Error(`An honest client got ${before}.`);
+      return [await revoked(way, site, resuming)];
+    },
+  },
+  {
     name: 'T-23 V-52 a session is resumed without its certificate',
     without: needsTls,
     forge: async (way, site) => {
-      const session = await sessionWithoutCertificate(way.place(site));
+      const session = await sessionOf(way.place(site));
       return [{ ...(await withoutCertificate(way, site)), tls: { session } }];
     },
   },
@@ -286,9 +298,12 @@ const basicOf = ({ name, code }: User): string =>
 /** The field in which a form has the certificate; nginx and HAProxy have the same. */
 const fieldOf = (form: Form): string => (form === 'haproxy' ? 'nginx' : form);
 
-/** A TLS session that was opened without a certificate. */
-async function sessionWithoutCertificate({ gateway }: Place): Promise<Buffer> {
-  const socket = connect({ port: gateway.port, ca: gateway.trustAnchor, servername: 'localhost' });
+/** A TLS session that was opened with this certificate, or without one. */
+async function sessionOf({ gateway }: Place, certificate?: Held): Promise<Buffer> {
+  const socket = connect({
+    ...{ port: gateway.port, ca: gateway.trustAnchor, servername: 'localhost' },
+    ...certificate,
+  });
   const session = once(socket, 'session') as Promise<[Buffer]>;
   await once(socket, 'secureConnect');
   socket.write('GET /.well-known/est/cacerts HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
