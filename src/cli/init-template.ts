@@ -51,7 +51,8 @@ listeners:
       #trustAnchors: [tls/proxies.pem]
     # How the proxy hands the client certificate on: rfc9440, nginx, haproxy or envoy.
     #clientCertificate: nginx
-    # The field whose last entry is the client address, for the log: X-Forwarded-For or Forwarded.
+    # The field whose last entry is the client address, for the log, the wait after wrong codes, and the policy:
+    # X-Forwarded-For or Forwarded. The proxy must add to it in every request.
     #clientAddress: X-Forwarded-For
     # A CSR with the channel binding of a TLS session (RFC 7030, section 3.5), which nobody can verify here. refuse: 403;
     # trust: the proxy is trusted to keep its clients apart.

@@ -28,7 +28,7 @@ export function addPolicyCommands(program: Command): void {
     .addOption(
       new Option(
         '--identity <who...>',
-        'who asks: user:NAME, certificate:FILE (PEM, of the CA of the alias), vendor:FILE (PEM, of another one); ' +
+        'who asks: user:NAME, certificate:FILE (PEM, of the CA of the alias), vendor:FILE (PEM, of a vendor); ' +
           'a user and a certificate for both',
       )
         .argParser(parseIdentity)

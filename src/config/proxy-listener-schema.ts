@@ -84,7 +84,8 @@ export const proxyListenerSchema: SchemaObject = {
       enum: ['X-Forwarded-For', 'Forwarded'],
       default: 'X-Forwarded-For',
       title: 'Client address',
-      description: 'The field whose last entry is the client address, for the log.',
+      description:
+        'The field whose last entry is the client address: for the log, the wait after wrong codes, and the policy. The proxy must add to it in every request.',
     },
     linking: {
       enum: ['refuse', 'trust'],
