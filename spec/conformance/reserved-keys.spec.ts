@@ -9,7 +9,13 @@ import { send, type Answer } from '../support/client.ts';
 import { issueByCa, type Signatory } from '../support/cmc.ts';
 import { generateKeyPair, type KeyPair } from '../support/csr.ts';
 import { certificateOf, enrolDevice, enrolment, enrolWithBasic, plainCsr, renew } from '../support/device.ts';
-import { newAuthority, startTestGateway, type TestAuthority, type TestGateway } from '../support/gateway.ts';
+import {
+  newAuthority,
+  newServerCertificate,
+  startTestGateway,
+  type TestAuthority,
+  type TestGateway,
+} from '../support/gateway.ts';
 
 const plant = { commonName: 'RA 1', names: { commonName: ['*.plant.example'] } };
 const purposes = 'extendedKeyUsage=clientAuth,1.3.6.1.5.5.7.3.28';
@@ -28,6 +34,7 @@ describe('keys that no client may have', () => {
 
   beforeAll(async () => {
     [sibling, vendor] = await Promise.all([newAuthority(), newAuthority()]);
+    const service = await newServerCertificate(sibling);
     const backend = {
       driver: 'local',
       certificate: 'sibling.pem',
@@ -36,14 +43,26 @@ describe('keys that no client may have', () => {
       chain: ['sibling-root.pem'],
       profiles: { device: { validityDays: 90 } },
     };
+    const clientCertificate = { certificate: 'webhook.pem', privateKey: 'file:webhook.key' };
+    const webhook = { url: 'https://localhost:1/', trustAnchor: 'sibling-root.pem', clientCertificate };
+    const { key: keyAtProxy, certificate: atProxy } = await newServerCertificate(sibling);
     gateway = await startTestGateway({
       backends: { sibling: backend },
+      proxy: {
+        ...{ address: '127.0.0.1', port: 0, clientCertificate: 'nginx' },
+        tls: { certificate: 'proxy.pem', privateKey: 'file:proxy.key', trustAnchors: ['sibling-root.pem'] },
+      },
       aliases: {
+        asking: { policy: { webhook } },
         sibling: { backend: 'sibling' },
         vendor: { implicitTrustAnchors: ['vendor-root.pem', 'vendor.pem'] },
         plant: { registrationAuthorities: { plant } },
       },
       files: {
+        'proxy.pem': atProxy,
+        'proxy.key': keyAtProxy,
+        'webhook.pem': service.certificate,
+        'webhook.key': service.key,
         'sibling.pem': sibling.issuingCertificate,
         'sibling.key': sibling.issuingKey,
         'sibling-root.pem': sibling.rootCertificate,
@@ -83,8 +102,12 @@ describe('keys that no client may have', () => {
     expect(await enrolWith(key)).toMatchObject(theirs);
   });
 
-  it("S-17 refuses the key of the gateway's own TLS certificate", async () => {
-    const key = keyPairOf(await readFile(join(gateway.directory, 'server.key'), 'utf8'));
+  it.each([
+    ["of the gateway's own TLS certificate", 'server.key'],
+    ['of its TLS certificate for a proxy', 'proxy.key'],
+    ['by which a webhook knows it', 'webhook.key'],
+  ])('S-17 refuses the key %s', async (_what, file) => {
+    const key = keyPairOf(await readFile(join(gateway.directory, file), 'utf8'));
     expect(await enrolWith(key, 'localhost')).toMatchObject(theirs);
   });
 

@@ -39,14 +39,14 @@ export async function openReservedKeys({
   };
 }
 
-/** Of TLS, and of what signs answers. */
+/** Of TLS, of what signs answers, and of what services know the gateway by. */
 function ownCertificateFiles({ listeners, aliases }: Configuration): readonly string[] {
-  const own = [listeners.est, ...Object.values(aliases).flatMap(signersOf)];
+  const own = [listeners.est, listeners.proxy?.tls, ...Object.values(aliases).flatMap(certificatesOfAlias)];
   return own.flatMap((files) => files?.certificate ?? []);
 }
 
-function signersOf({ fullCmc, serverKeyGeneration }: AliasConfiguration) {
-  return [fullCmc?.signer, serverKeyGeneration?.encryption?.signer];
+function certificatesOfAlias({ fullCmc, serverKeyGeneration, policy }: AliasConfiguration) {
+  return [fullCmc?.signer, serverKeyGeneration?.encryption?.signer, policy.webhook?.clientCertificate];
 }
 
 /** What follows the first one are CAs. */
