@@ -177,6 +177,19 @@ describe('who may speak the PROXY protocol', () => {
     }
   });
 
+  it('is believed of clients that fetch what is passed through, too', async () => {
+    const paths = { '/ca.crl': { kind: 'crl', upstream: 'http://localhost:9/ca.crl' } };
+    const gateway = await startBehind(['127.0.0.1'], { passThrough: { paths } });
+    try {
+      const socket = await openTlsAsProxy(gateway.port, [line], { ca: gateway.trustAnchor });
+      socket.write(get.replace('/.well-known/est/cacerts', '/ca.crl'));
+      expect(await readToEnd(socket)).toMatch(/^HTTP\/1\.1 50/);
+      expect(last(gateway, 'pass-through')).toMatchObject({ address });
+    } finally {
+      await gateway.stop();
+    }
+  });
+
   it('believes nobody else', async () => {
     const gateway = await startBehind(['192.0.2.0/24', '2001:db8::1', '::1'], { est: { address: '::' } });
     try {

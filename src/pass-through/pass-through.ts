@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { EstError, toEstError } from '../errors.ts';
 import { decodeBase64 } from '../est/base64.ts';
 import { errorReply, send } from '../est/reply.ts';
+import { clientAddressOf } from '../est/proxy-protocol.ts';
 import { checkFraming, readBody } from '../est/request.ts';
 import type { Log } from '../ops/log.ts';
 import { DerError } from '../pkix/der.ts';
@@ -59,7 +60,7 @@ export function createPassThrough(routes: readonly PassThroughRoute[], log: Log)
     const requestId = randomUUID();
     const startedAt = performance.now();
     const { method, socket } = request;
-    const fields = { requestId, method, path: route.path, address: socket.remoteAddress };
+    const fields = { requestId, method, path: route.path, address: clientAddressOf(socket) };
     const finished = (): object => ({ milliseconds: Math.round(performance.now() - startedAt) });
     const closed = new AbortController();
     response.once('close', () => {
