@@ -238,6 +238,9 @@ describe('Basic with users that a webhook knows', () => {
     }
     service.answer(sayJson({ decision: 'refuse', reason: 'not her secret code' }));
     await login('logged');
+    // Whoever confuses the two fields sends the code as the name, of which nobody can say then that it is one.
+    service.answer(say(500, {}, ''));
+    await login('her secret code', 'anna');
     const lines = gateway.log.lines();
     expect(lines.join()).toContain('not ...');
     expect(lines.filter((line) => line.includes('secret code') || line.includes(token))).toEqual([]);

@@ -52,9 +52,9 @@ export function createCodeCheck({ alias, sources, attempts, log }: CodeCheckOpti
     { name: user }: ShownCode,
     { state, reason }: Extract<CredentialVerdict, { readonly reason?: string }>,
   ): void {
-    const fields = { alias, source, user, reason };
-    if (state === 'wrong') log.warn('A user may not enrol.', fields);
-    else log.error('A source of credentials does not answer as it should.', fields);
+    if (state === 'wrong') log.warn('A user may not enrol.', { alias, source, user, reason });
+    // A name that nobody knows may be a code in the wrong place.
+    else log.error('A source of credentials does not answer as it should.', { alias, source, reason });
   }
 
   return async function check(shown, { address, signal }) {
