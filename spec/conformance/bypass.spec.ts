@@ -17,9 +17,10 @@ import { tlsTransport } from '../../src/est/transport.ts';
 import { certificatesFromPem, readCertificate } from '../../src/pkix/certificate.ts';
 import { openAliases } from '../../src/server/aliases.ts';
 import { openCertificationAuthorities } from '../../src/server/drivers.ts';
-import { openTls, readToEnd } from '../support/client.ts';
+import { named } from '../support/certificate.ts';
+import { openTls, readToEnd, send } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
-import { enrolDevice, plainCsr, type Device } from '../support/device.ts';
+import { enrolDevice, enrolment, issueByHand, plainCsr, type Device } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 
 /**
@@ -37,6 +38,17 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.all([gateway.stop(), stranger.stop()]);
+});
+
+it('refuses a certificate of the 30th of February, which TLS takes, as the fault of the client', async () => {
+  const { key, cert } = await issueByHand(gateway, {
+    subject: named('device'),
+    notBefore: '20200230000000Z',
+  });
+  const csr = await plainCsr('device', await generateKeyPair('P-256'));
+  const tls = { ca: gateway.trustAnchor, key, cert };
+  const answer = await send(`${gateway.url}/simplereenroll`, { ...tls, ...enrolment(csr) });
+  expect(answer).toMatchObject({ status: 403, body: expect.stringContaining('it is malformed') });
 });
 
 /** A TLS 1.3 or 1.2 session after one request, and what the server said of the client. */

@@ -31,7 +31,7 @@ export function createClientCertificateAuthenticator(
 ): CertificateAuthenticator {
   return async function clientCertificate({ clientCertificate: presented }, now, signal) {
     if (presented === undefined) return undefined;
-    const certificate = options.read(presented.x509.raw);
+    const certificate = readPresented(options.read, presented.x509.raw, 'it is malformed');
     if (presented.chain !== undefined) refuseWeakKey(certificate);
     if (!presented.authorized) refuseUnlessOnlyExpired(presented, certificate, options.expiredFor, now);
     const explicit = await options.explicit(signal);
@@ -112,21 +112,26 @@ function refuseWeakKey({ spki }: Certificate): void {
 const longestChain = 8;
 
 function presentedChain({ x509: leaf, chain: forwarded }: PresentedCertificate): readonly Certificate[] {
-  if (forwarded !== undefined) return forwarded.slice(0, longestChain).map(readForwarded);
+  if (forwarded !== undefined) return forwarded.slice(0, longestChain).map(readAbove);
   const chain: Certificate[] = [];
   let issuer = leaf.issuerCertificate;
   while (issuer !== undefined && chain.length < longestChain) {
-    chain.push(readCertificate(issuer.raw));
+    chain.push(readAbove(issuer.raw));
     issuer = issuer.issuerCertificate;
   }
   return chain;
 }
 
-function readForwarded(der: Buffer): Certificate {
+function readAbove(der: Buffer): Certificate {
+  return readPresented(readCertificate, der, 'what the client sent above it is malformed');
+}
+
+/** OpenSSL takes some certificates that are malformed. */
+function readPresented(read: (der: Buffer) => Certificate, der: Buffer, objection: string): Certificate {
   try {
-    return readCertificate(der);
+    return read(der);
   } catch (error) {
-    if (error instanceof DerError) throw refusal('what the client sent above it is malformed');
+    if (error instanceof DerError) throw refusal(objection);
     throw error;
   }
 }
