@@ -29,15 +29,19 @@ export function clientAddressOf(socket: Socket): string | undefined {
 export function requireProxyProtocol(server: Server, options: ProxyProtocolOptions): void {
   const startTls = server.listeners('connection');
   server.removeAllListeners('connection');
-  const announced = new Map<string, string>();
+  const announced = new Map<string, { readonly address: string }>();
 
   async function begin(socket: Socket): Promise<void> {
     const connection = connectionOf(socket);
     const address = await readClientAddress(socket, options);
     if (socket.destroyed) return;
     if (address !== undefined) {
-      announced.set(connection, address);
-      socket.once('close', () => announced.delete(connection));
+      const announcement = { address };
+      announced.set(connection, announcement);
+      socket.once('close', () => {
+        // The proxy may have used its port again before this was heard.
+        if (announced.get(connection) === announcement) announced.delete(connection);
+      });
     }
     for (const listener of startTls) listener.call(server, socket);
   }
@@ -51,8 +55,8 @@ export function requireProxyProtocol(server: Server, options: ProxyProtocolOptio
     });
   });
   server.on('secureConnection', (socket: TLSSocket) => {
-    const address = announced.get(connectionOf(socket));
-    if (address !== undefined) clientAddresses.set(socket, address);
+    const announcement = announced.get(connectionOf(socket));
+    if (announcement !== undefined) clientAddresses.set(socket, announcement.address);
   });
 }
 
