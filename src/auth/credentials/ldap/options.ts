@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import { wholeNumber } from '../../../ops/service-options.ts';
 
 /** Stands in `search.filter` and `userDn` for the name of the user. */
 export const placeholder = '${username}';
@@ -44,15 +45,6 @@ const text = (title: string, description: string, more: object = {}): SchemaObje
   title,
   description,
   ...more,
-});
-
-const number = (title: string, description: string, maximum: number, byDefault: number): SchemaObject => ({
-  type: 'integer',
-  minimum: 1,
-  maximum,
-  default: byDefault,
-  title,
-  description,
 });
 
 const attributeType = '^[A-Za-z][A-Za-z0-9-]*$';
@@ -164,13 +156,13 @@ export const ldapOptionsSchema: SchemaObject = {
       description: 'How long the directory may take.',
       default: {},
       properties: {
-        connect: number(
+        connect: wholeNumber(
           'Connect',
           'Seconds until the connection to one server must be there, TLS included.',
           300,
           3,
         ),
-        answer: number('Answer', 'Seconds that the check of a code may take in all.', 3600, 10),
+        answer: wholeNumber('Answer', 'Seconds that the check of a code may take in all.', 3600, 10),
       },
       additionalProperties: false,
     },
@@ -180,13 +172,13 @@ export const ldapOptionsSchema: SchemaObject = {
       description: 'How much is asked of the directory.',
       default: {},
       properties: {
-        concurrency: number(
+        concurrency: wholeNumber(
           'Checks at once',
           'Each has a connection of its own; more than these wait.',
           10_000,
           50,
         ),
-        queue: number('Queue', 'Checks that may wait; for more: 503.', 100_000, 1000),
+        queue: wholeNumber('Queue', 'Checks that may wait; for more: 503.', 100_000, 1000),
       },
       additionalProperties: false,
     },
