@@ -1,11 +1,16 @@
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { certificatesFromPem, certificateToPem, readCertificate } from '../../src/pkix/certificate.ts';
+import {
+  certificatesFromPem,
+  certificateToPem,
+  readCertificate,
+  trustedCertificateToPem,
+} from '../../src/pkix/certificate.ts';
 import { DerError } from '../../src/pkix/der.ts';
 import { nameToString } from '../../src/pkix/names.ts';
 import { caConstraints, certificate, certificateDer, named } from '../support/certificate.ts';
-import { extension, id, integer, null_, sequence, tlv } from '../support/csr.ts';
+import { extension, generateKeyPair, id, integer, null_, sequence, tlv } from '../support/csr.ts';
 import { openssl } from '../support/openssl.ts';
 import { thrownBy } from '../support/thrown.ts';
 
@@ -88,6 +93,32 @@ describe('PEM', () => {
       /^-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/]{64}\n)+[A-Za-z0-9+/=]{1,64}\n-----END CERTIFICATE-----\n$/,
     );
     expect(await openssl('x509 -in c.pem -noout -subject', { 'c.pem': pem })).toContain('subject');
+  });
+
+  it('lets OpenSSL end the path of a TLS client at an issuing CA, and of nobody else', async () => {
+    const keys = { root: await generateKeyPair('P-256'), issuing: await generateKeyPair('P-256') };
+    const issuing = await certificateDer({
+      subject: named('issuing'),
+      issuer: named('root'),
+      key: keys.issuing,
+      issuerKey: keys.root,
+      extensions: [caConstraints()],
+    });
+    const client = await certificateDer({
+      subject: named('client'),
+      issuer: named('issuing'),
+      issuerKey: keys.issuing,
+    });
+    const files = {
+      'client.pem': certificateToPem(client),
+      'ca.pem': certificateToPem(issuing),
+      'trusted.pem': trustedCertificateToPem(issuing),
+    };
+    const verify = async (ca: string, purpose: string): Promise<string> =>
+      await openssl(`verify -purpose ${purpose} -CAfile ${ca} client.pem`, files);
+    expect(await verify('trusted.pem', 'sslclient')).toContain('client.pem: OK');
+    await expect(verify('ca.pem', 'sslclient')).rejects.toThrow('unable to get issuer certificate');
+    await expect(verify('trusted.pem', 'sslserver')).rejects.toThrow('rejected');
   });
 
   it('refuses a file without certificate, and a certificate that is none', () => {

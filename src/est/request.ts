@@ -99,7 +99,9 @@ export async function readBody(
       reject(new EstError('malformed_request', sentence, { cause }));
     }
     request.on('error', refuseIncomplete);
-    request.on('close', refuseIncomplete);
+    request.on('close', () => {
+      if (!request.readableEnded) refuseIncomplete();
+    });
     // The client went away before, perhaps while somebody decided about its code: no event follows.
     if (request.destroyed) refuseIncomplete();
   });

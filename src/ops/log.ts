@@ -83,6 +83,8 @@ const invisible = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 /** Escapes what could start a line, steer a terminal or reorder text, as JSON escapes it. */
 export function escapeInvisible(line: string): string {
+  // Lines of ASCII alone, which most are, need no look at Unicode's classes.
+  if (/^[ -~]*$/.test(line)) return line;
   return line.replace(invisible, (character) =>
     character
       .split('')

@@ -9,6 +9,7 @@ import {
   tags,
   type DerNode,
 } from './der.ts';
+import { objectIdentifier, sequence, toDer } from './der-write.ts';
 import {
   readAuthorityKeyIdentifier,
   readBasicConstraints,
@@ -166,6 +167,19 @@ export function certificatesFromPem(pem: string): readonly Certificate[] {
 
 /** PEM (RFC 7468, section 5), with a line feed at its end. */
 export function certificateToPem(der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
+  return toPem('CERTIFICATE', der);
+}
+
+/**
+ * PEM in OpenSSL's own form of a trusted certificate: what it is trusted for stands behind it. At one for TLS clients
+ * OpenSSL ends a path, self-signed or not, and so verifies no signature above the CA that issued the client's certificate.
+ */
+export function trustedCertificateToPem(der: Buffer): string {
+  const uses = toDer(sequence(sequence(objectIdentifier(oids.clientAuth))));
+  return toPem('TRUSTED CERTIFICATE', Buffer.concat([der, uses]));
+}
+
+function toPem(label: string, octets: Buffer): string {
+  const lines = octets.toString('base64').match(/.{1,64}/g) ?? [];
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n');
 }

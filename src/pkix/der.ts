@@ -221,11 +221,12 @@ export function readTime(node: DerNode): Date {
   const digits = node.tag === tags.utcTime ? withCentury(text) : text;
   const isTime = node.tag === tags.utcTime || node.tag === tags.generalizedTime;
   if (!isTime || !/^\d{14}Z$/.test(digits)) throw new DerError('A time is malformed.');
-  const iso = digits.replace(/^(....)(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6.000Z');
-  const date = new Date(iso);
-  if (Number.isNaN(date.getTime()) || date.toISOString() !== iso)
-    throw new DerError('A time does not exist.');
-  return date;
+  const date = `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6, 8)}`;
+  const iso = `${date}T${digits.slice(8, 10)}:${digits.slice(10, 12)}:${digits.slice(12, 14)}.000Z`;
+  const time = new Date(iso);
+  // JavaScript takes some days that do not exist for those after them.
+  if (Number.isNaN(time.getTime()) || time.toISOString() !== iso) throw new DerError('A time does not exist.');
+  return time;
 }
 
 /** RFC 5280, section 4.1.2.5.1: 50 to 99 are of the 20th century. */

@@ -122,8 +122,12 @@ function attributeToString({ type, value, isText }: AttributeTypeAndValue): stri
   return `${shortNames[type] ?? nameOfOid(type)}=${isText ? escapeValue(value) : value}`;
 }
 
+/** Most values: nothing in them is ever escaped. */
+const plainValue = /^[\w.:/@-]+(?: [\w.:/@-]+)*$/;
+
 /** The text of an attribute's value, as it stands in a distinguished name (RFC 4514, section 2.4). */
 export function escapeValue(value: string): string {
+  if (plainValue.test(value)) return value;
   return value
     .replaceAll(/["+,;<>\\]/g, String.raw`\$&`)
     .replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, hexEscape)

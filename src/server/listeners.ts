@@ -15,7 +15,7 @@ import { createDrain } from '../ops/drain.ts';
 import type { Log } from '../ops/log.ts';
 import { familyOf, networks } from '../ops/networks.ts';
 import { readSecret } from '../ops/secret.ts';
-import { certificatesFromPem, certificateToPem } from '../pkix/certificate.ts';
+import { certificatesFromPem, trustedCertificateToPem } from '../pkix/certificate.ts';
 import type { PassThrough } from '../pass-through/pass-through.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
@@ -89,7 +89,10 @@ export async function readTlsFiles(
   return { certificate, privateKey };
 }
 
-/** PEM of all that a client certificate may lead to, each once. */
+/**
+ * PEM of all that a client certificate may lead to, each once. The whole path, of which OpenSSL verifies the first
+ * signature, is validated for each request.
+ */
 async function trustAnchorsOf(aliases: readonly Alias[]): Promise<readonly string[]> {
   const signal = AbortSignal.timeout(openingTimeout);
   const explicit = await Promise.all(
@@ -97,7 +100,7 @@ async function trustAnchorsOf(aliases: readonly Alias[]): Promise<readonly strin
   );
   const anchors = [...explicit, ...aliases.map(({ implicitTrustAnchors }) => implicitTrustAnchors)];
   const certificates = anchors.flatMap(({ roots, intermediates }) => [...roots, ...intermediates]);
-  return [...new Set(certificates.map(({ der }) => certificateToPem(der)))];
+  return [...new Set(certificates.map(({ der }) => trustedCertificateToPem(der)))];
 }
 
 /** Serves CRL, CA certificates and what is passed through over plain HTTP, where the configuration says so. */
