@@ -221,13 +221,28 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
           await store.enrollments.issued(id, certificate, later(1));
         }
         await openOne(store, { fingerprint: 'f4', identity: 'user:c' });
-        const holders = await store.enrollments.holdersOfKey('k1', later(2));
-        expect([...holders].sort((a, b) => a.identity.localeCompare(b.identity))).toEqual([
-          { identity: 'user:a', subject: 'CN=device-1' },
-          { identity: 'user:b', subject: 'CN=device-1' },
-        ]);
-        expect(await store.enrollments.holdersOfKey('k1', later(86_400))).toEqual([]);
-        expect(await store.enrollments.holdersOfKey('k2', later(2))).toEqual([]);
+        const isOther = async (
+          holder: { readonly identity: string; readonly subject: string },
+          { publicKey, now }: { readonly publicKey: string; readonly now: Date },
+        ): Promise<boolean> => await store.enrollments.isKeyOfOther(publicKey, holder, now);
+        const [subject, other] = ['CN=device-1', 'CN=device-2'];
+        const valid = { publicKey: 'k1', now: later(2) };
+        expect(await isOther({ identity: 'user:c', subject: other }, valid)).toBe(true);
+        expect(await isOther({ identity: 'user:a', subject: other }, valid)).toBe(true);
+        expect(await isOther({ identity: 'user:c', subject }, valid)).toBe(false);
+        expect(await isOther({ identity: 'user:c', subject: other }, { ...valid, now: later(86_400) })).toBe(
+          false,
+        );
+        expect(await isOther({ identity: 'user:c', subject: other }, { ...valid, publicKey: 'k2' })).toBe(
+          false,
+        );
+      });
+
+      it('S-17 finds no other holder of a key that one alone has', async () => {
+        const id = await openOne(store, { fingerprint: 'f1', identity: 'user:a' });
+        await store.enrollments.issued(id, certificate, later(1));
+        const own = { identity: 'user:a', subject: 'CN=device-2' };
+        expect(await store.enrollments.isKeyOfOther('k1', own, later(2))).toBe(false);
       });
 
       it('R-17 gives what was issued under a subject at an alias, the newest first', async () => {

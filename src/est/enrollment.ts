@@ -231,17 +231,19 @@ async function refuseForeignKey(
   permitted: PermittedEnrollment,
   subject: string,
 ): Promise<void> {
+  const { journal, receivedAt } = request;
   const { publicKey } = permitted.csr;
-  const reservation = await request.reservationOf(publicKey.sha256, request.receivedAt);
+  const reservation = await request.reservationOf(publicKey.sha256, receivedAt);
   if (reservation === 'compromised') {
     throw new EstError('refused_by_policy', 'The key of the CSR has been compromised; make a new key.');
   }
+  const holder = { identity: permitted.identity.key, subject };
   const isForeign =
     reservation === 'ca' ||
     request.alias.knownKeys.includes(publicKey.key) ||
     (isKeyShown(permitted)
       ? asksForOther(permitted)
-      : reservation === 'operator' || (await isHeldByOther(request, permitted, subject)));
+      : reservation === 'operator' || (await journal.isKeyOfOther(publicKey.sha256, holder, receivedAt)));
   if (isForeign) {
     throw new EstError('refused_by_policy', 'The key of the CSR belongs to somebody else; make a new key.');
   }
@@ -258,15 +260,6 @@ function asksForOther({ identity, renewed }: PermittedEnrollment): boolean {
     identity.registrationAuthority !== undefined &&
     renewed?.sha256 !== identity.certificate?.certificate.sha256
   );
-}
-
-async function isHeldByOther(
-  { journal, receivedAt }: EstRequest,
-  { identity, csr }: PermittedEnrollment,
-  subject: string,
-): Promise<boolean> {
-  const holders = await journal.holdersOfKey(csr.publicKey.sha256, receivedAt);
-  return holders.some((holder) => holder.identity !== identity.key && holder.subject !== subject);
 }
 
 /** What makes two requests the same, though signature, attributes or TLS session differ (RFC 7030, section 4.2.3). */

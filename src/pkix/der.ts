@@ -225,7 +225,8 @@ export function readTime(node: DerNode): Date {
   const iso = `${date}T${digits.slice(8, 10)}:${digits.slice(10, 12)}:${digits.slice(12, 14)}.000Z`;
   const time = new Date(iso);
   // JavaScript takes some days that do not exist for those after them.
-  if (Number.isNaN(time.getTime()) || time.toISOString() !== iso) throw new DerError('A time does not exist.');
+  if (Number.isNaN(time.getTime()) || time.toISOString() !== iso)
+    throw new DerError('A time does not exist.');
   return time;
 }
 

@@ -70,8 +70,9 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
         .execute();
     },
 
-    async holdersOfKey(publicKey, now) {
-      return (await queries.holders(database, { public_key: publicKey, not_after: now.getTime() })).rows;
+    async isKeyOfOther(publicKey, { identity, subject }, now) {
+      const holder = { public_key: publicKey, not_after: now.getTime(), identity, subject };
+      return (await queries.otherHolder(database, holder)).rows.length > 0;
     },
 
     async issuedUnder(alias, subject, since) {
@@ -171,13 +172,15 @@ function prepareQueries(database: Kysely<Tables>) {
         })
         .where('id', '=', place('id')),
     ),
-    holders: prepared<{ public_key: string; not_after: number }, KeyHolder>((place) =>
+    otherHolder: prepared<KeyHolder & { public_key: string; not_after: number }, Pick<Row, 'id'>>((place) =>
       database
         .selectFrom('enrollments')
-        .select(['identity', 'subject'])
-        .distinct()
+        .select('id')
         .where('public_key', '=', place('public_key'))
-        .where('not_after', '>', place('not_after')),
+        .where('not_after', '>', place('not_after'))
+        .where('identity', '!=', place('identity'))
+        .where('subject', '!=', place('subject'))
+        .limit(1),
     ),
   };
 }

@@ -31,6 +31,7 @@ export interface SqliteDatabase extends TransactionalDatabase {
 export function sqliteDatabase(connection: DatabaseSync): SqliteDatabase {
   const statements = createStatements(connection);
   const groups = createGroupCommit(connection);
+  const [savepoint, release] = [connection.prepare('SAVEPOINT work'), connection.prepare('RELEASE work')];
 
   async function runInTurn<Row>(query: CompiledQuery<Row>): Promise<QueryResult<Row>> {
     if (SelectQueryNode.is(query.query)) return statements.run(query);
@@ -50,9 +51,9 @@ export function sqliteDatabase(connection: DatabaseSync): SqliteDatabase {
     async transaction(work) {
       const turn = await groups.turn();
       try {
-        connection.exec('SAVEPOINT work');
+        savepoint.run();
         const result = await work(inTransaction);
-        connection.exec('RELEASE work');
+        release.run();
         return result;
       } catch (error) {
         // A full disk has ended the transaction already.

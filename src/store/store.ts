@@ -154,10 +154,10 @@ export interface EnrollmentJournal {
   failed(id: string, code: string, now: Date): Promise<void>;
 
   /**
-   * Who holds issued certificates with this key (SHA-256 of the subjectPublicKeyInfo, hex) that have not
-   * expired: each pair of identity and subject once.
+   * Whether a certificate with this key (SHA-256 of the subjectPublicKeyInfo, hex) that has not expired was issued to
+   * another identity under another subject; a device that only came by another way, or has another name now, is none.
    */
-  holdersOfKey(publicKey: string, now: Date): Promise<readonly KeyHolder[]>;
+  isKeyOfOther(publicKey: string, than: KeyHolder, now: Date): Promise<boolean>;
 
   /**
    * The certificates (DER) that were issued at an alias under a subject (RFC 4514, as it was recorded) and expire at

@@ -58,10 +58,14 @@ async function openLocalCertificationAuthority(
   }
 
   async function issueOrHold(request: EnrollmentRequest): Promise<EnrollmentResult> {
-    const certificate = await earlierCertificate(request);
-    if (certificate !== undefined) return { status: 'issued', certificate };
     const waiting = await askForApproval(request, profileNamed(profiles, request.profile));
     return waiting ?? { status: 'issued', certificate: await issueAndRegister(request) };
+  }
+
+  /** For a request that was asked before. */
+  async function issueOnce(request: EnrollmentRequest): Promise<EnrollmentResult> {
+    const certificate = await earlierCertificate(request);
+    return certificate === undefined ? await issueOrHold(request) : { status: 'issued', certificate };
   }
 
   return {
@@ -69,11 +73,11 @@ async function openLocalCertificationAuthority(
 
     enroll: async (request, signal) => {
       if (signal.aborted) throw new EstError('ca_timeout', 'The request was given up before the CA began.');
-      return await issueOrHold(request);
+      return request.attemptedSince === undefined ? await issueOrHold(request) : await issueOnce(request);
     },
 
     ...([...profiles.values()].some(({ approval }) => approval !== 'none') && {
-      resume: async (_reference: string, request: EnrollmentRequest) => await issueOrHold(request),
+      resume: async (_reference: string, request: EnrollmentRequest) => await issueOnce(request),
     }),
 
     certificateStatus: async (serialNumber) => {
