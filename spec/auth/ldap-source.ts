@@ -1,4 +1,4 @@
-import { ldapCredentials } from '../../src/auth/credentials/ldap/ldap.ts';
+import { ldapCredentials } from '../../src/auth/credentials/ldap/driver.ts';
 import type { CredentialSource } from '../../src/auth/credentials/source.ts';
 import type { UserRegistry } from '../../src/store/store.ts';
 import { recordLog } from '../support/log.ts';

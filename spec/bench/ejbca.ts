@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { connect, type TLSSocket } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ejbcaDriver } from '../../src/ca/ejbca/ejbca.ts';
+import { ejbcaDriver } from '../../src/ca/ejbca/driver.ts';
 import type { EjbcaAliasSettings } from '../../src/ca/ejbca/alias-settings.ts';
 import type { EnrollmentRequest } from '../../src/ca/ca.ts';
 import { defaultOptions, settingsFor } from '../ca/ejbca/setup.ts';

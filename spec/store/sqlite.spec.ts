@@ -104,7 +104,7 @@ describe('sqlite', () => {
       await once(busy.stdout, 'data');
       for (let n = 0; n < 100; n += 1) await store.certificates.nextCrlNumber('patient');
       expect(await store.certificates.nextCrlNumber('patient')).toBe(101);
-      expect(await store.certificates.nextCrlNumber('busy')).toBeGreaterThan(100);
+      expect(await store.certificates.nextCrlNumber('busy')).toBeGreaterThan(10);
     } finally {
       busy.kill();
       await once(busy, 'close');

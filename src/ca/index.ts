@@ -1,6 +1,6 @@
 import type { CertificationAuthoritiesDriver, CertificationAuthorityDriver } from './ca.ts';
-import { ejbcaDriver } from './ejbca/ejbca.ts';
-import { estDriver } from './est/est.ts';
+import { ejbcaDriver } from './ejbca/driver.ts';
+import { estDriver } from './est/driver.ts';
 import { localDriver } from './local/local.ts';
 import { mockDriver } from './mock.ts';
 

@@ -2,7 +2,6 @@ import type { SchemaObject } from 'ajv';
 import { EstError } from '../errors.ts';
 import type { Log } from '../ops/log.ts';
 import { webhookOptionsSchema, type WebhookOptions } from '../ops/webhook-options.ts';
-import { openWebhook } from '../ops/webhook.ts';
 import type { RequestView } from './request-view.ts';
 
 /** JSON Schema of `policy.webhook`. */
@@ -26,6 +25,7 @@ const rule = 'policy.webhook';
 
 /** Reads the files; rejects with a plain sentence when the options make no sense. */
 export async function openPolicyWebhook(options: WebhookOptions, log: Log): Promise<PolicyWebhook> {
+  const { openWebhook } = await import('../ops/webhook.ts');
   const webhook = await openWebhook(options, ['permit', 'refuse'], log);
   return async function askWebhook(view, requestId, signal) {
     const answer = await webhook.ask({ ...view, requestId }, signal);

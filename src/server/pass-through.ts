@@ -6,8 +6,6 @@ import { createAddressFilter, filteredLookup } from '../ops/public-address.ts';
 import { createDocumentCache } from '../pass-through/cache.ts';
 import { kindsByName } from '../pass-through/kinds.ts';
 import { createPassThrough, type PassThrough, type PassThroughRoute } from '../pass-through/pass-through.ts';
-import { createDocumentSource } from '../pass-through/source.ts';
-import { createUpstream } from '../pass-through/upstream.ts';
 import { withContext } from './context.ts';
 
 /** Makes the paths of the configuration ready; undefined: there are none. */
@@ -28,6 +26,9 @@ async function openRoutes(
 ): Promise<readonly PassThroughRoute[]> {
   const lookup = filteredLookup(createAddressFilter(allowedNetworks), notAllowed);
   const cache = createDocumentCache(cacheBytes);
+  // Most gateways pass nothing through, and need no memory for what does.
+  const { createDocumentSource } = await import('../pass-through/source.ts');
+  const { createUpstream } = await import('../pass-through/upstream.ts');
   return await Promise.all(
     Object.entries(paths).map(async ([path, { kind: name, upstream: url, trustAnchor: file, maxBytes }]) => {
       const kind = kindsByName[name];

@@ -1,4 +1,4 @@
-import { ejbcaDriver } from '../../../src/ca/ejbca/ejbca.ts';
+import { ejbcaDriver } from '../../../src/ca/ejbca/driver.ts';
 import type { EjbcaAliasSettings } from '../../../src/ca/ejbca/alias-settings.ts';
 import type { EjbcaOptions } from '../../../src/ca/ejbca/options.ts';
 import type { CertificationAuthorities, CertificationAuthority } from '../../../src/ca/ca.ts';

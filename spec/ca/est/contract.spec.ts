@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { estDriver } from '../../../src/ca/est/est.ts';
+import { estDriver } from '../../../src/ca/est/driver.ts';
 import type { EstOptions } from '../../../src/ca/est/options.ts';
 import { startEstServer, type TestEstServer } from '../../support/est-server.ts';
 import { recordLog } from '../../support/log.ts';

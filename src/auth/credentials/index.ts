@@ -1,5 +1,5 @@
 import { htpasswdCredentials } from './htpasswd.ts';
-import { ldapCredentials } from './ldap/ldap.ts';
+import { ldapCredentials } from './ldap/driver.ts';
 import type { CredentialDriver } from './source.ts';
 import { storeCredentials } from './store.ts';
 import { webhookCredentials } from './webhook.ts';

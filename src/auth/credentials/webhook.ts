@@ -1,5 +1,4 @@
 import { webhookOptionsSchema, type WebhookOptions } from '../../ops/webhook-options.ts';
-import { openWebhook } from '../../ops/webhook.ts';
 import type { CredentialDriver } from './source.ts';
 
 /** Users that a service of the operator's knows. */
@@ -12,6 +11,7 @@ export const webhookCredentials: CredentialDriver<WebhookOptions> = {
       'A service of your own that is asked about each user and code, as JSON over HTTPS (docs/authentication.md).',
   },
   async open(options, { alias, log }) {
+    const { openWebhook } = await import('../../ops/webhook.ts');
     const webhook = await openWebhook(options, ['permit', 'refuse', 'unknown'], log);
     return {
       name: `webhook ${options.url}`,

@@ -1,4 +1,4 @@
-import axios, { isAxiosError } from 'axios';
+import type { AxiosError, AxiosRequestConfig } from 'axios';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { isIP } from 'node:net';
@@ -30,7 +30,7 @@ export type Fetch = (url: string, question?: Question) => Promise<Buffer>;
 export function createFetch({ allowedNetworks, timeout, maxBytes }: FetchOptions): Fetch {
   const mayConnect = createAddressFilter(allowedNetworks);
   const lookup = filteredLookup(mayConnect, notAllowed);
-  const client = axios.create({
+  const options: AxiosRequestConfig = {
     httpAgent: new HttpAgent({ lookup }),
     httpsAgent: new HttpsAgent({ lookup }),
     proxy: false,
@@ -40,7 +40,7 @@ export function createFetch({ allowedNetworks, timeout, maxBytes }: FetchOptions
     responseType: 'arraybuffer',
     transformRequest: (body: Buffer | undefined) => body,
     validateStatus: (status) => status === 200,
-  });
+  };
   return async function fetch(url, question) {
     requireAllowed(url, mayConnect);
     const signal = AbortSignal.timeout(timeout * 1000);
@@ -48,11 +48,14 @@ export function createFetch({ allowedNetworks, timeout, maxBytes }: FetchOptions
       question === undefined
         ? { method: 'GET' }
         : { method: 'POST', data: question.body, headers: { 'Content-Type': question.mediaType } };
+    // Most gateways never fetch, and need no memory for what does.
+    const { default: axios, isAxiosError } = await import('axios');
     try {
-      const { data } = await client.request<Buffer>({ url, signal, ...sent });
+      const { data } = await axios.request<Buffer>({ ...options, url, signal, ...sent });
       return data;
     } catch (error) {
-      throw new Error(`${url}: ${reasonOf(error, signal)}`, { cause: error });
+      const failure = isAxiosError(error) ? error : { message: String(error) };
+      throw new Error(`${url}: ${reasonOf(failure, signal)}`, { cause: error });
     }
   };
 }
@@ -70,9 +73,10 @@ function requireAllowed(url: string, mayConnect: AddressFilter): void {
 const notAllowed =
   'it leads to an address that is not public; revocation.allowedNetworks may allow its network.';
 
-function reasonOf(error: unknown, signal: AbortSignal): string {
+type FetchFailure = Pick<AxiosError, 'message'> & Partial<Pick<AxiosError, 'code' | 'response'>>;
+
+function reasonOf({ message, code = '', response }: FetchFailure, signal: AbortSignal): string {
   if (signal.aborted) return 'the answer did not come in time.';
-  const { message, code = '', response } = isAxiosError(error) ? error : { message: String(error) };
   if (message.startsWith('maxContentLength')) return 'the answer is larger than revocation.maxBytes.';
   if (message.includes(notAllowed)) return notAllowed;
   if (response !== undefined)

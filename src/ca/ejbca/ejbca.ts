@@ -1,33 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import type { Log } from '../../ops/log.ts';
 import { readCertificate } from '../../pkix/certificate.ts';
-import type {
-  CertificationAuthorities,
-  CertificationAuthoritiesDriver,
-  CertificationAuthorityServices,
-} from '../ca.ts';
-import { contradictionsIn, ejbcaAliasSchema, type EjbcaAliasSettings } from './alias-settings.ts';
+import type { CertificationAuthorities, CertificationAuthorityServices } from '../ca.ts';
+import type { EjbcaAliasSettings } from './alias-settings.ts';
 import { createAuthorityForAlias } from './authority.ts';
 import { createEjbcaCalls, type EjbcaCa, type EjbcaCalls } from './calls.ts';
 import { enrollmentCodesOf } from './client-mode.ts';
 import { openCredentials } from './credentials.ts';
-import { ejbcaOptionsSchema, type EjbcaOptions } from './options.ts';
+import type { EjbcaOptions } from './options.ts';
 import { createRestClient } from './rest-client.ts';
 import { createVendorMode } from './vendor-mode.ts';
 import { createWebService, type WebService } from './web-service.ts';
 
-/** EJBCA behind the gateway: an alias behaves as an EST alias of EJBCA Enterprise would, also with Community. */
-export const ejbcaDriver: CertificationAuthoritiesDriver<EjbcaOptions, EjbcaAliasSettings> = {
-  name: 'ejbca',
-  optionsSchema: ejbcaOptionsSchema,
-  aliasSettings: { schema: ejbcaAliasSchema, contradictionsIn },
-  open: openEjbca,
-};
-
 /** Milliseconds that EJBCA may take at start to say who it is. */
 const openingTimeout = 10_000;
 
-async function openEjbca(
+/** Logs in, and finds out who answers. */
+export async function openEjbca(
   options: EjbcaOptions,
   { name, log }: CertificationAuthorityServices,
 ): Promise<CertificationAuthorities<EjbcaAliasSettings>> {

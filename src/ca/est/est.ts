@@ -7,7 +7,6 @@ import { oids } from '../../pkix/oids.ts';
 import { readSignedData } from '../../pkix/signed-data-read.ts';
 import type {
   CertificationAuthority,
-  CertificationAuthorityDriver,
   CertificationAuthorityServices,
   EnrollmentRequest,
   EnrollmentResult,
@@ -15,16 +14,10 @@ import type {
 } from '../ca.ts';
 import { createEstClient, decode, type EstAnswer, type EstCall, type EstClient } from './client.ts';
 import { openEstCredentials, type EstCredentials } from './credentials.ts';
-import { estOptionsSchema, type EstOptions } from './options.ts';
+import type { EstOptions } from './options.ts';
 
-/** A CA that speaks EST somewhere else (RFC 7030): the gateway asks it in the place of its clients. */
-export const estDriver: CertificationAuthorityDriver<EstOptions> = {
-  name: 'est',
-  optionsSchema: estOptionsSchema,
-  open: openEstCertificationAuthority,
-};
-
-async function openEstCertificationAuthority(
+/** Reads the files; nothing is asked yet. */
+export async function openEstCertificationAuthority(
   options: EstOptions,
   services: CertificationAuthorityServices,
 ): Promise<CertificationAuthority> {

@@ -9,38 +9,34 @@ import {
 } from 'ldapts';
 import { readSecret } from '../../../ops/secret.ts';
 import { escapeValue } from '../../../pkix/names.ts';
-import type { CredentialDriver, CredentialVerdict, ShownCode } from '../source.ts';
+import type { CredentialSource, CredentialVerdict, ShownCode } from '../source.ts';
 import { openDirectory, reasonOf } from './connection.ts';
-import { ldapOptionsSchema, placeholder, type LdapOptions, type LdapSearchOptions } from './options.ts';
+import { placeholder, type LdapOptions, type LdapSearchOptions } from './options.ts';
 
-/** Users of an LDAP directory, who prove their codes by a simple bind (RFC 4513, section 5.1.3). */
-export const ldapCredentials: CredentialDriver<LdapOptions> = {
-  name: 'ldap',
-  optionsSchema: ldapOptionsSchema,
-  async open(options) {
-    const directory = await openDirectory(options);
-    const users = await openUsers(options);
-    return {
-      name: `ldap ${options.urls.join(' ')}`,
-      takesEqualTime: false,
-      async prove(shown, signal) {
-        if (shown.name === '') return { state: 'unknown' };
-        // A bind without a password succeeds as anybody (RFC 4513, section 5.1.2).
-        if (shown.code === '') return { state: 'wrong' };
-        try {
-          return await directory.use(signal, async (client) => await users.prove(client, shown));
-        } catch (error) {
-          return { state: 'unavailable', reason: reasonOf(error) };
-        }
-      },
-      async health(signal) {
-        await directory.use(signal, async (client) => {
-          await users.prepare?.(client);
-        });
-      },
-    };
-  },
-};
+/** Users of a directory; it is asked over a new connection each time. */
+export async function openLdapCredentials(options: LdapOptions): Promise<CredentialSource> {
+  const directory = await openDirectory(options);
+  const users = await openUsers(options);
+  return {
+    name: `ldap ${options.urls.join(' ')}`,
+    takesEqualTime: false,
+    async prove(shown, signal) {
+      if (shown.name === '') return { state: 'unknown' };
+      // A bind without a password succeeds as anybody (RFC 4513, section 5.1.2).
+      if (shown.code === '') return { state: 'wrong' };
+      try {
+        return await directory.use(signal, async (client) => await users.prove(client, shown));
+      } catch (error) {
+        return { state: 'unavailable', reason: reasonOf(error) };
+      }
+    },
+    async health(signal) {
+      await directory.use(signal, async (client) => {
+        await users.prepare?.(client);
+      });
+    },
+  };
+}
 
 /** How users are found and proved over a new connection. */
 interface Users {
