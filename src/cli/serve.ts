@@ -37,7 +37,7 @@ export async function serve(configuration: Configuration): Promise<void> {
 }
 
 /** Octets of V8's young generation that hold what the requests of a busy moment make, so that it dies there. */
-const youngGeneration = 6_000_000;
+const youngGeneration = 24_000_000;
 
 /**
  * V8 would let its young generation grow to 64 MB under load and keep them resident; in too small a one, what belongs to
