@@ -3,6 +3,7 @@ import { createCircuitBreaker, type CircuitBreaker } from '../../src/ops/circuit
 
 const down = new Error('down');
 const refused = new Error('refused');
+const gone = new Error('the caller is gone');
 
 describe('createCircuitBreaker()', () => {
   let breaker: CircuitBreaker;
@@ -14,7 +15,7 @@ describe('createCircuitBreaker()', () => {
     breaker = createCircuitBreaker({
       failures: 3,
       pause: 10,
-      isFailure: (error) => error === down,
+      verdictOn: (error) => (error === down ? 'fails' : error === gone ? 'unknown' : 'works'),
       onOpen: (error) => openings.push(error),
     });
   });
@@ -61,6 +62,42 @@ describe('createCircuitBreaker()', () => {
     expect(openings).toEqual([down]);
     jest.advanceTimersByTime(10_000);
     expect(await call(refused)).toBe(refused);
+    expect(await call('fine')).toBe('fine');
+  });
+
+  it('takes a caller who gave up neither for a failure nor for a success', async () => {
+    for (const outcome of [gone, gone, gone, down, gone, down, gone] as const) await call(outcome);
+    expect(openings).toEqual([]);
+    expect(await call(down)).toBe(down);
+    expect(await call('fine')).toEqual(spared);
+  });
+
+  it('lets the next call try when the one that tried gave up', async () => {
+    for (let n = 0; n < 3; n += 1) await call(down);
+    jest.advanceTimersByTime(10_000);
+    expect(await call(gone)).toBe(gone);
+    expect(await call(down)).toBe(down);
+    expect(await call('fine')).toEqual(spared);
+  });
+
+  it('lets calls that began before the pause neither end it, nor prolong it, nor make room for a second try', async () => {
+    const early = Array.from({ length: 3 }, () => Promise.withResolvers<string>());
+    const running = early.map(async ({ promise }) => await breaker.run(async () => await promise));
+    for (let n = 0; n < 3; n += 1) await call(down);
+    early[0]?.resolve('late');
+    expect(await running[0]).toBe('late');
+    expect(await call('fine')).toEqual(spared);
+    jest.advanceTimersByTime(9000);
+    early[1]?.reject(down);
+    await expect(running[1]).rejects.toBe(down);
+    jest.advanceTimersByTime(1000);
+    const trial = Promise.withResolvers<string>();
+    const trying = breaker.run(async () => await trial.promise);
+    early[2]?.resolve('late');
+    await running[2];
+    expect(await call('fine')).toEqual(spared);
+    trial.resolve('back');
+    await trying;
     expect(await call('fine')).toBe('fine');
   });
 });

@@ -6,27 +6,35 @@ export interface CircuitBreaker {
   run<Value>(job: () => Promise<Value>): Promise<Value>;
 }
 
+/** What the end of a job says about the service; `unknown` when the job was given up before the service showed anything. */
+export type ServiceVerdict = 'works' | 'fails' | 'unknown';
+
 /** When the service is spared, and for how long. */
 export interface CircuitBreakerOptions {
   /** Failures in a row. */
   readonly failures: number;
   /** Seconds without a call; then one call tries whether the service is back. */
   readonly pause: number;
-  /** Whether what a job threw means that the service is down. */
-  readonly isFailure: (error: unknown) => boolean;
-  /** Told once each time the pause begins. */
+  /** What an error that a job threw says; a job that gave a value says that the service works. */
+  readonly verdictOn: (error: unknown) => ServiceVerdict;
+  /** Told once each time the service begins to be spared. */
   readonly onOpen: (error: unknown) => void;
 }
 
-/** Closed at first: every call goes through. */
+/** Closed at first: every call goes through. While it is open, only the call that tries decides what comes next. */
 export function createCircuitBreaker(options: CircuitBreakerOptions): CircuitBreaker {
   let failuresInARow = 0;
   /** Milliseconds of `performance.now()` until which nothing goes through. */
   let pausedUntil = 0;
   let isTrying = false;
 
-  function admit(): void {
-    if (failuresInARow < options.failures) return;
+  function isOpen(): boolean {
+    return failuresInARow >= options.failures;
+  }
+
+  /** Gives whether the call is the one that tries. */
+  function admit(): boolean {
+    if (!isOpen()) return false;
     const left = pausedUntil - performance.now();
     if (left > 0 || isTrying) {
       throw new EstError(
@@ -38,32 +46,35 @@ export function createCircuitBreaker(options: CircuitBreakerOptions): CircuitBre
       );
     }
     isTrying = true;
+    return true;
   }
 
-  function note(error: unknown): void {
-    if (!options.isFailure(error)) {
-      failuresInARow = 0;
-      return;
-    }
+  function noteFailure(error: unknown): void {
+    const wasOpen = isOpen();
     failuresInARow += 1;
-    if (failuresInARow < options.failures) return;
-    const isFirst = failuresInARow === options.failures;
+    if (!isOpen()) return;
     pausedUntil = performance.now() + options.pause * 1000;
-    if (isFirst) options.onOpen(error);
+    if (!wasOpen) options.onOpen(error);
+  }
+
+  function note(verdict: ServiceVerdict, isTrial: boolean, error?: unknown): void {
+    if (isTrial) isTrying = false;
+    // What began before the service was spared tells of the time before.
+    if (verdict === 'unknown' || (isOpen() && !isTrial)) return;
+    if (verdict === 'works') failuresInARow = 0;
+    else noteFailure(error);
   }
 
   return {
     async run(job) {
-      admit();
+      const isTrial = admit();
       try {
         const value = await job();
-        failuresInARow = 0;
+        note('works', isTrial);
         return value;
       } catch (error) {
-        note(error);
+        note(options.verdictOn(error), isTrial, error);
         throw error;
-      } finally {
-        isTrying = false;
       }
     },
   };

@@ -4,6 +4,7 @@ import { Agent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { EstError } from '../errors.ts';
+import type { ServiceVerdict } from './circuit-breaker.ts';
 
 /** A request as it goes out. */
 interface HttpRequest {
@@ -157,6 +158,12 @@ export function isServerFailure(error: unknown): boolean {
   return (
     error.code === 'ca_unavailable' || (error.code === 'ca_timeout' && error.cause instanceof AnswerTimeout)
   );
+}
+
+/** As a circuit breaker sees it: a caller who was out of time, or gone, says nothing about the server. */
+export function serverVerdict(error: unknown): ServiceVerdict {
+  if (isServerFailure(error)) return 'fails';
+  return error instanceof EstError && error.code !== 'ca_timeout' ? 'works' : 'unknown';
 }
 
 function toAnswer({ status, headers, data }: AxiosResponse<Buffer>): HttpAnswer {

@@ -5,7 +5,7 @@ import type { SecureContextOptions } from 'node:tls';
 import { EstError } from '../errors.ts';
 import { createCircuitBreaker } from './circuit-breaker.ts';
 import { readClientCertificate } from './client-certificate.ts';
-import { createConnection, isServerFailure, parseJson, type HttpAnswer } from './connection.ts';
+import { createConnection, parseJson, serverVerdict, type HttpAnswer } from './connection.ts';
 import { createGate } from './gate.ts';
 import type { Log } from './log.ts';
 import { readSecret } from './secret.ts';
@@ -48,7 +48,7 @@ export async function openWebhook<Decision extends string>(
   const gate = createGate(limits);
   const breaker = createCircuitBreaker({
     ...options.circuitBreaker,
-    isFailure: isServerFailure,
+    verdictOn: serverVerdict,
     onOpen: (error) => {
       log.error('A webhook fails again and again; it is left alone for a while.', { webhook: url, error });
     },

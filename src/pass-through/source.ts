@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { createCircuitBreaker } from '../ops/circuit-breaker.ts';
+import { EstError } from '../errors.ts';
+import { createCircuitBreaker, type ServiceVerdict } from '../ops/circuit-breaker.ts';
 import type { Log } from '../ops/log.ts';
 import type { DocumentCache } from './cache.ts';
 import type { CachedDocument, Document } from './document.ts';
@@ -48,7 +49,7 @@ export function createDocumentSource({ path, upstream, cache, log }: DocumentSou
   const flights = new Map<string, Flight>();
   const breaker = createCircuitBreaker({
     ...sparing,
-    isFailure: isOutage,
+    verdictOn: verdictOnUpstream,
     onOpen: (error) => {
       log.error('An upstream fails again and again; it is left alone for a while.', { path, error });
     },
@@ -118,6 +119,12 @@ export function createDocumentSource({ path, upstream, cache, log }: DocumentSou
       upstream.close();
     },
   };
+}
+
+/** When all who asked are gone, the request to the upstream is given up, and nobody knows. */
+function verdictOnUpstream(error: unknown): ServiceVerdict {
+  if (!(error instanceof EstError)) return 'unknown';
+  return isOutage(error) ? 'fails' : 'works';
 }
 
 /** A document that the cache held before, and that is still current, has its ETag. */

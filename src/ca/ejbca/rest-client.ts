@@ -6,6 +6,7 @@ import type { Log } from '../../ops/log.ts';
 import {
   createConnection,
   isServerFailure,
+  serverVerdict,
   parseJson,
   type Connection,
   type HttpAnswer,
@@ -79,7 +80,7 @@ export function createRestClient({
   const gate = createGate(options.limits);
   const breaker = createCircuitBreaker({
     ...options.circuitBreaker,
-    isFailure: isServerFailure,
+    verdictOn: serverVerdict,
     onOpen: (error) => {
       log.error('EJBCA fails again and again; it is left alone for a while.', { backend: name, error });
     },

@@ -4,7 +4,7 @@ import { createCircuitBreaker } from '../../ops/circuit-breaker.ts';
 import { createGate } from '../../ops/gate.ts';
 import type { Log } from '../../ops/log.ts';
 import type { RelayedAnswer } from '../ca.ts';
-import { createConnection, isServerFailure, wholeSeconds, type HttpAnswer } from '../../ops/connection.ts';
+import { createConnection, serverVerdict, wholeSeconds, type HttpAnswer } from '../../ops/connection.ts';
 import type { EstCredentials } from './credentials.ts';
 import type { EstOptions } from './options.ts';
 import { createRelayConnection, type IncomingAnswer } from './relay.ts';
@@ -60,7 +60,7 @@ export function createEstClient(
   const gate = createGate(limits);
   const breaker = createCircuitBreaker({
     ...options.circuitBreaker,
-    isFailure: isServerFailure,
+    verdictOn: serverVerdict,
     onOpen: (error) => {
       log.error('The EST server fails again and again; it is left alone for a while.', {
         backend: name,
