@@ -58,6 +58,29 @@ describe('an LDAP server that accepts connections and says nothing', () => {
   });
 });
 
+describe('an LDAP server that says of a name that there is none', () => {
+  it.each([
+    ['noSuchObject', '20'],
+    ['invalidDNSyntax', '22'],
+  ])('lets the next source be asked about it: %s', async (_result, code) => {
+    const server = createServer((socket) => {
+      socket.once('data', (bindRequest: Buffer) => {
+        const id = bindRequest.toString('hex', 4, 5);
+        socket.write(Buffer.from(`300c0201${id}61070a01${code}04000400`, 'hex'));
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const urls = [`ldap://127.0.0.1:${(server.address() as AddressInfo).port}`];
+      const source = await openLdap({ urls, userDn });
+      const shown = { name: 'a code in the wrong place', code: 'her own code' };
+      expect(await source.prove(shown, AbortSignal.timeout(20_000))).toEqual({ state: 'unknown' });
+    } finally {
+      server.close();
+    }
+  });
+});
+
 describe('somebody between the gateway and an LDAP server', () => {
   const startTlsDone = '300c02010278070a010004000400';
   const wrongCode = '300c02010261070a013104000400';

@@ -211,38 +211,24 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         expect(opened).toEqual({ state: 'exhausted' });
       });
 
-      it('S-17 knows who holds a key until the certificate expires', async () => {
-        for (const [fingerprint, identity] of [
-          ['f1', 'user:a'],
-          ['f2', 'user:a'],
-          ['f3', 'user:b'],
+      it('S-17 knows whether a key is of another identity and subject, until the certificate expires', async () => {
+        for (const [fingerprint, identity, publicKey] of [
+          ['f1', 'user:a', 'k1'],
+          ['f2', 'user:b', 'k1'],
+          ['f3', 'user:a', 'k2'],
         ] as const) {
-          const id = await openOne(store, { fingerprint, identity });
+          const id = await openOne(store, { fingerprint, identity, publicKey });
           await store.enrollments.issued(id, certificate, later(1));
         }
-        await openOne(store, { fingerprint: 'f4', identity: 'user:c' });
-        const isOther = async (
-          holder: { readonly identity: string; readonly subject: string },
-          { publicKey, now }: { readonly publicKey: string; readonly now: Date },
-        ): Promise<boolean> => await store.enrollments.isKeyOfOther(publicKey, holder, now);
-        const [subject, other] = ['CN=device-1', 'CN=device-2'];
-        const valid = { publicKey: 'k1', now: later(2) };
-        expect(await isOther({ identity: 'user:c', subject: other }, valid)).toBe(true);
-        expect(await isOther({ identity: 'user:a', subject: other }, valid)).toBe(true);
-        expect(await isOther({ identity: 'user:c', subject }, valid)).toBe(false);
-        expect(await isOther({ identity: 'user:c', subject: other }, { ...valid, now: later(86_400) })).toBe(
-          false,
-        );
-        expect(await isOther({ identity: 'user:c', subject: other }, { ...valid, publicKey: 'k2' })).toBe(
-          false,
-        );
-      });
-
-      it('S-17 finds no other holder of a key that one alone has', async () => {
-        const id = await openOne(store, { fingerprint: 'f1', identity: 'user:a' });
-        await store.enrollments.issued(id, certificate, later(1));
-        const own = { identity: 'user:a', subject: 'CN=device-2' };
-        expect(await store.enrollments.isKeyOfOther('k1', own, later(2))).toBe(false);
+        await openOne(store, { fingerprint: 'f4', publicKey: 'k3' });
+        const holder = { identity: 'user:a', subject: 'CN=device-2' };
+        const isOther = async (key: string, now = later(2), who = holder): Promise<boolean> =>
+          await store.enrollments.isKeyOfOther(key, who, now);
+        expect(await isOther('k1')).toBe(true);
+        expect(await isOther('k1', later(2), { ...holder, subject: 'CN=device-1' })).toBe(false);
+        expect(await isOther('k1', later(86_400))).toBe(false);
+        expect(await isOther('k2')).toBe(false);
+        expect(await isOther('k3')).toBe(false);
       });
 
       it('R-17 gives what was issued under a subject at an alias, the newest first', async () => {

@@ -81,7 +81,8 @@ async function openSearch(
       if (entry === undefined) return { state: 'unknown' };
       if (another !== undefined) return wrong('several entries match search.filter');
       const objection = await findObjection(client, entry, name, options);
-      return (await bindAsUser(client, entry.dn, code)) ?? objection ?? proved(name);
+      const refusal = await bindAsUser(client, entry.dn, code);
+      return refusal === undefined ? (objection ?? proved(name)) : wrongBy(refusal);
     },
   };
 }
@@ -101,7 +102,7 @@ function namedUsers(userDn: string, options: LdapOptions): Users {
     async prove(client, { name, code }) {
       const dn = userDn.replaceAll(placeholder, () => escapeValue(name));
       const refusal = await bindAsUser(client, dn, code);
-      if (refusal !== undefined) return refusal;
+      if (refusal !== undefined) return isOfNobody(refusal) ? { state: 'unknown' } : wrongBy(refusal);
       const found = await client.search(dn, { scope: 'base', attributes: [options.nameAttribute] });
       const [entry] = found.searchEntries;
       if (entry === undefined) throw new Error('The user may not read its own entry.');
@@ -120,17 +121,27 @@ const aboutTheUser: Readonly<Record<number, string>> = {
   53: 'unwillingToPerform',
 };
 
-async function bindAsUser(client: Client, dn: string, code: string): Promise<Refusal | undefined> {
+/** Gives why the directory refuses the user; undefined: it does not. */
+async function bindAsUser(client: Client, dn: string, code: string): Promise<string | undefined> {
   try {
     await client.bind(dn, code);
     return undefined;
   } catch (error) {
     const result = error instanceof ResultCodeError ? aboutTheUser[error.code] : undefined;
     if (result === undefined) throw error;
-    return result === 'invalidCredentials'
-      ? { state: 'wrong' }
-      : wrong(`the directory refuses the bind: ${result}`);
+    return result;
   }
+}
+
+/** Most directories do not tell, and refuse an unknown name as they do a wrong code. */
+function isOfNobody(result: string): boolean {
+  return result === 'noSuchObject' || result === 'invalidDNSyntax';
+}
+
+function wrongBy(result: string): Refusal {
+  return result === 'invalidCredentials'
+    ? { state: 'wrong' }
+    : wrong(`the directory refuses the bind: ${result}`);
 }
 
 /** Why the user of an entry may not enrol. The directory itself compares, by its matching rules. */
