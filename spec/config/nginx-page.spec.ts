@@ -59,6 +59,18 @@ describe('docs/nginx.md', () => {
     }
   });
 
+  it('has commands for an account and for nginx, which take the shipped file', () => {
+    const [commands = ''] = page.match(/(?<=\n\n)(?: {4}.*\n)+/g) ?? [];
+    const shipped = readFileSync(join(root, 'nginx/tls-termination.conf'), 'utf8');
+    const [, account = ''] = /^user (\S+);$/m.exec(shipped) ?? [];
+    const file = '/etc/nginx/est-gateway.conf';
+    expect(commands.trim().split(/\n */)).toEqual([
+      `usermod --append --groups est-gateway ${account}`,
+      `nginx -t -c ${file}`,
+      `nginx -c ${file}`,
+    ]);
+  });
+
   it('speaks of every file that is shipped', () => {
     for (const file of readdirSync(join(root, 'nginx')))
       expect(page).toContain(`[nginx/${file}](../nginx/${file})`);
