@@ -10,7 +10,7 @@ export interface EjbcaGateway {
 }
 
 /** What a spec changes. */
-export interface EjbcaGatewayOptions extends Pick<TestGatewayOptions, 'limits'> {
+export interface EjbcaGatewayOptions extends Pick<TestGatewayOptions, 'limits' | 'files'> {
   /** Of the stand-in. */
   readonly installation?: EjbcaOptions;
   /** Further options of the backend. */
@@ -43,6 +43,7 @@ export async function startEjbcaGateway(options: EjbcaGatewayOptions): Promise<E
         ]),
       ),
       ...(options.limits && { limits: options.limits }),
+      ...(options.files && { files: options.files }),
     });
     return {
       gateway,
