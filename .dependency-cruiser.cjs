@@ -4,7 +4,7 @@
  * ca/index.ts and store/index.ts; everyone else sees the contracts ca/ca.ts and store/store.ts.
  */
 const layers = [
-  ['main.ts'],
+  ['main.ts', 'index.ts'],
   ['cli/'],
   ['server.ts'],
   ['server/'],

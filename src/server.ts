@@ -16,11 +16,6 @@ import { openPassThrough } from './server/pass-through.ts';
 import { openReservedKeys } from './server/reserved-keys.ts';
 import { warnOfReadableSecrets } from './server/secret-files.ts';
 
-// For those who write a backend or a store of their own.
-export { EstError } from './errors.ts';
-export type * from './ca/ca.ts';
-export type * from './store/store.ts';
-
 /** A running gateway. */
 export interface Gateway {
   /** Where EST is served, as `https://host:port`; undefined when the configuration has no such listener. */

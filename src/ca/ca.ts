@@ -207,7 +207,7 @@ interface Driver {
   readonly optionsSchema: SchemaObject;
 }
 
-/** A kind of CA backend: one object in a table (`ca/index.ts`, or passed to `createServer`). */
+/** A kind of CA backend: one object in a table (`ca/index.ts`, or passed to `runCommandLine`). */
 export interface CertificationAuthorityDriver<Options = unknown> extends Driver {
   /** Opens the backend; throws an Error with a plain sentence when a file or an option is unusable. */
   open(options: Options, services: CertificationAuthorityServices): Promise<CertificationAuthority>;

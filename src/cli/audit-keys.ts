@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { createPublicKey } from 'node:crypto';
-import { loadConfiguration } from '../config/load.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { nameToString } from '../pkix/names.ts';
 import { findSharedFactors } from '../pkix/shared-factors.ts';
@@ -25,8 +24,7 @@ export function addAuditKeysCommand(program: Command): void {
     .action(auditKeys);
 }
 
-async function auditKeys({ config }: ConfigurationOption): Promise<void> {
-  const configuration = await loadConfiguration(config);
+async function auditKeys({ configuration }: ConfigurationOption): Promise<void> {
   const byModulus = await withState(configuration, async ({ enrollments }) => await readRsaKeys(enrollments));
   if (byModulus.size > mostKeys) {
     throw new Error(`There are ${byModulus.size} RSA keys; at most ${mostKeys} can be compared.`);

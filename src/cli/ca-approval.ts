@@ -1,6 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Configuration } from '../config/configuration.ts';
-import { loadConfiguration } from '../config/load.ts';
 import type { Decision, HeldRequest } from '../store/store.ts';
 import { backendOption, localBackend, type BackendOption } from './local-backend.ts';
 import { configurationOption } from './options.ts';
@@ -41,8 +40,7 @@ interface ListOptions extends BackendOption {
   readonly json?: true;
 }
 
-async function list({ config, backend, json }: ListOptions): Promise<void> {
-  const configuration = await loadConfiguration(config);
+async function list({ configuration, backend, json }: ListOptions): Promise<void> {
   const name = localBackend(configuration, backend);
   const requests = await withState(
     configuration,
@@ -104,9 +102,8 @@ async function deny(references: readonly string[], { reason, ...options }: DenyO
 async function decide(
   references: readonly string[],
   decision: Decision,
-  { config, backend }: BackendOption,
+  { configuration, backend }: BackendOption,
 ): Promise<void> {
-  const configuration = await loadConfiguration(config);
   const name = localBackend(configuration, backend);
   await withState(configuration, async ({ heldRequests }) => {
     for (const reference of references) {

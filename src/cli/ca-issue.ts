@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { operatorRoles, type OperatorRole } from '../ca/ca.ts';
-import { loadConfiguration } from '../config/load.ts';
 import { decodeBody } from '../est/body.ts';
 import { certificateToPem, readCertificate } from '../pkix/certificate.ts';
 import { namesEqual } from '../pkix/names.ts';
@@ -43,8 +42,7 @@ interface IssueOptions extends BackendOption {
 }
 
 /** The certificate, then those above it but the root, as TLS clients and `fullCmc.signer` want them. */
-async function issue({ config, backend, csr, role, days }: IssueOptions): Promise<void> {
-  const configuration = await loadConfiguration(config);
+async function issue({ configuration, backend, csr, role, days }: IssueOptions): Promise<void> {
   const name = localBackend(configuration, backend);
   const request = readCertificationRequest(decodeBody(await readFile(csr), false));
   const signal = AbortSignal.timeout(60_000);

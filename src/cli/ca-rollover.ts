@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createNewRoot } from '../ca/local/rollover.ts';
 import type { Configuration } from '../config/configuration.ts';
-import { loadConfiguration } from '../config/load.ts';
 import { readSecret } from '../ops/secret.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { backendOption, localBackend, withLocalBackend, type BackendOption } from './local-backend.ts';
@@ -39,8 +38,7 @@ interface RolloverOptions extends BackendOption {
 }
 
 /** The configuration is left to its owner: nothing changes until the new files are named in it. */
-async function rollOver({ config, backend, out, ...root }: RolloverOptions): Promise<void> {
-  const configuration = await loadConfiguration(config);
+async function rollOver({ config, configuration, backend, out, ...root }: RolloverOptions): Promise<void> {
   const name = localBackend(configuration, backend);
   const newPassphrase = randomBytes(32).toString('base64url');
   const made = await createNewRoot({

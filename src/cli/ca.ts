@@ -4,7 +4,6 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { importCertificationAuthority } from '../ca/local/import.ts';
 import type { Configuration } from '../config/configuration.ts';
-import { loadConfiguration } from '../config/load.ts';
 import { readSecret } from '../ops/secret.ts';
 import {
   revocationReasons,
@@ -78,8 +77,7 @@ interface ListOptions extends BackendOption {
   readonly json?: true;
 }
 
-async function list({ config, backend, json }: ListOptions): Promise<void> {
-  const configuration = await loadConfiguration(config);
+async function list({ configuration, backend, json }: ListOptions): Promise<void> {
   const name = localBackend(configuration, backend);
   const certificates = await withState(configuration, async (store) => await store.certificates.list(name));
   process.stdout.write(json === true ? certificatesAsJson(certificates) : certificatesAsTable(certificates));
@@ -118,8 +116,10 @@ interface RevokeOptions extends BackendOption {
   readonly reason: RevocationReason;
 }
 
-async function revoke(serialNumber: string, { config, backend, reason }: RevokeOptions): Promise<void> {
-  const configuration = await loadConfiguration(config);
+async function revoke(
+  serialNumber: string,
+  { configuration, backend, reason }: RevokeOptions,
+): Promise<void> {
   const name = localBackend(configuration, backend);
   await withState(configuration, async ({ certificates }) => {
     switch (await certificates.revoke(name, serialNumber, reason, new Date())) {
@@ -139,8 +139,7 @@ interface CrlOptions extends BackendOption {
   readonly out?: string;
 }
 
-async function writeCrl({ config, backend, out }: CrlOptions): Promise<void> {
-  const configuration = await loadConfiguration(config);
+async function writeCrl({ configuration, backend, out }: CrlOptions): Promise<void> {
   const name = localBackend(configuration, backend);
   const crl = await withState(configuration, async (store) => await makeCrl(configuration, name, store));
   if (out === undefined) process.stdout.write(crlToPem(crl));
@@ -179,8 +178,7 @@ interface ImportOptions extends ConfigurationOption {
 }
 
 /** The configuration is left to its owner, who may keep it under version control, and wrote its comments. */
-async function importCa({ config, backend, ...source }: ImportOptions): Promise<void> {
-  const configuration = await loadConfiguration(config);
+async function importCa({ config, configuration, backend, ...source }: ImportOptions): Promise<void> {
   if (Object.hasOwn(configuration.backends, backend)) {
     throw new Error(
       `The configuration has a backend ${backend} already; choose another name with --backend.`,

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { ConfigurationError } from '../config/configuration-error.ts';
-import { loadConfiguration } from '../config/load.ts';
 import { createLog } from '../ops/log.ts';
 import { checkGateway } from '../server.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
@@ -17,8 +16,7 @@ export function addCheckCommand(program: Command): void {
     .action(check);
 }
 
-async function check({ config }: ConfigurationOption): Promise<void> {
-  const configuration = await loadConfiguration(config);
+async function check({ config, configuration }: ConfigurationOption): Promise<void> {
   const log = createLog({ level: 'error', format: 'text' }, process.stderr);
   const problems = await checkGateway(configuration, log);
   if (problems.length > 0) throw new ConfigurationError(problems.map((problem) => `${config}: ${problem}`));

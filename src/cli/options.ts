@@ -1,8 +1,12 @@
 import { InvalidArgumentError, Option } from 'commander';
+import type { Configuration } from '../config/configuration.ts';
 
 /** What every command that reads the configuration is given. */
 export interface ConfigurationOption {
+  /** The file. */
   readonly config: string;
+  /** What it says; loaded before the command begins. */
+  readonly configuration: Configuration;
 }
 
 /** `--config FILE`, by default the file that `init` writes, in the current folder. */

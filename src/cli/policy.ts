@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { createRegistrationAuthorities } from '../auth/registration-authority.ts';
 import type { AliasConfiguration } from '../config/configuration.ts';
-import { loadConfiguration } from '../config/load.ts';
 import { EstError } from '../errors.ts';
 import { decodeBody } from '../est/body.ts';
 import type { CertificateIdentity, ClientIdentity, TrustAnchorKind } from '../identity.ts';
@@ -78,8 +77,7 @@ function parseAddress(text: string): string {
   return text;
 }
 
-async function test({ config, alias: name, ...options }: TestOptions): Promise<void> {
-  const configuration = await loadConfiguration(config);
+async function test({ config, configuration, alias: name, ...options }: TestOptions): Promise<void> {
   const alias = configuration.aliases[name];
   if (alias === undefined) throw new Error(`There is no alias ${name} in ${config}.`);
   const policy = await openPolicy(alias.policy);

@@ -1,11 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { withBuiltInDrivers, type Drivers } from '../config/drivers.ts';
+import { loadConfiguration } from '../config/load.ts';
 import { addAuditKeysCommand } from './audit-keys.ts';
 import { addCaCommands } from './ca.ts';
 import { addCheckCommand } from './check.ts';
 import { addImportEjbcaCommand } from './import-ejbca.ts';
 import { addInitCommand } from './init.ts';
+import type { ConfigurationOption } from './options.ts';
 import { addPolicyCommands } from './policy.ts';
 import { addQuickstartCommand } from './quickstart.ts';
 import { addSchemaCommand } from './schema.ts';
@@ -14,7 +17,7 @@ import { addServeCommand } from './serve.ts';
 import { addUserCommands } from './user.ts';
 
 /** Each adds one command, or one group of commands, in the order of `--help`. */
-const commands: readonly ((program: Command) => void)[] = [
+const commands: readonly ((program: Command, drivers: Drivers) => void)[] = [
   addInitCommand,
   addQuickstartCommand,
   addServeCommand,
@@ -28,13 +31,16 @@ const commands: readonly ((program: Command) => void)[] = [
 ];
 
 /**
- * Runs a command line, given without the program's own name. Resolves with the exit code: 0 done, 1 failed (one
- * sentence is on stderr), 2 wrong usage.
+ * Runs a command line, given without the program's own name. The configuration may name `others` beside the built-in
+ * drivers. Resolves with the exit code: 0 done, 1 failed (one sentence is on stderr), 2 wrong usage.
  */
-export async function runCommandLine(words: readonly string[]): Promise<number> {
+export async function runCommandLine(
+  words: readonly string[],
+  others: Partial<Drivers> = {},
+): Promise<number> {
   endWhenNobodyReads(process.stdout);
   try {
-    await createProgram().parseAsync(words, { from: 'user' });
+    await createProgram(withBuiltInDrivers(others)).parseAsync(words, { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -43,14 +49,20 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
   }
 }
 
-function createProgram(): Command {
+function createProgram(drivers: Drivers): Command {
   const program = new Command('est-gateway')
     .description('EST (RFC 7030) for the certificate authority that you already run.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .showHelpAfterError('Add --help to see how it is used.')
-    .exitOverride();
-  for (const addTo of commands) addTo(program);
+    .exitOverride()
+    .hook('preAction', async (_program, command) => {
+      const { config } = command.opts<Partial<ConfigurationOption>>();
+      if (config !== undefined) {
+        command.setOptionValue('configuration', await loadConfiguration(config, drivers));
+      }
+    });
+  for (const addTo of commands) addTo(program, drivers);
   return program;
 }
 

@@ -3,7 +3,6 @@ import { constants } from 'node:os';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import type { Configuration } from '../config/configuration.ts';
-import { loadConfiguration } from '../config/load.ts';
 import { createLog, type Log } from '../ops/log.ts';
 import { startGateway } from '../server.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
@@ -15,8 +14,8 @@ export function addServeCommand(program: Command): void {
     .description('Serve EST until SIGINT or SIGTERM; a second signal does not wait for requests under way.')
     .addOption(configurationOption())
     .addHelpText('after', '\nExample:\n  est-gateway serve --config /etc/est-gateway/est-gateway.yaml')
-    .action(async ({ config }: ConfigurationOption) => {
-      await serve(await loadConfiguration(config));
+    .action(async ({ configuration }: ConfigurationOption) => {
+      await serve(configuration);
     });
 }
 

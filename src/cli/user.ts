@@ -4,7 +4,6 @@ import { generateCode, hashCode } from '../auth/code.ts';
 import { digestSecrets } from '../auth/digest-secrets.ts';
 import { digestAlgorithms } from '../auth/http-schemes.ts';
 import type { Configuration } from '../config/configuration.ts';
-import { loadConfiguration } from '../config/load.ts';
 import type { DigestAlgorithm, StateStore, User } from '../store/store.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
 import { withState } from './state.ts';
@@ -72,8 +71,7 @@ interface AddOptions extends AliasOption {
 }
 
 async function add(name: string, options: AddOptions): Promise<void> {
-  const { config, alias, once, uses, expires, codeStdin } = options;
-  const configuration = await loadConfiguration(config);
+  const { configuration, alias, once, uses, expires, codeStdin } = options;
   refuseBadName(name);
   refuseUnknownAlias(configuration, alias);
   const code = codeStdin === true ? await readCode() : generateCode();
@@ -158,9 +156,9 @@ async function readCode(): Promise<string> {
   return code;
 }
 
-async function remove(name: string, { config, alias }: AliasOption): Promise<void> {
+async function remove(name: string, { configuration, alias }: AliasOption): Promise<void> {
   const removed = await withState(
-    await loadConfiguration(config),
+    configuration,
     async ({ users }) => await users.remove(alias, name.normalize('NFC')),
   );
   if (!removed) throw new Error(`The alias ${alias} has no user ${name}; see "est-gateway user list".`);
@@ -170,8 +168,8 @@ interface ListOptions extends ConfigurationOption {
   readonly json?: true;
 }
 
-async function list({ config, json }: ListOptions): Promise<void> {
-  const users = await withState(await loadConfiguration(config), async (store) => await store.users.list());
+async function list({ configuration, json }: ListOptions): Promise<void> {
+  const users = await withState(configuration, async (store) => await store.users.list());
   process.stdout.write(json === true ? usersAsJson(users) : usersAsTable(users));
 }
 

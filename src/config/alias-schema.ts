@@ -1,5 +1,4 @@
 import type { SchemaObject } from 'ajv';
-import { credentialDrivers } from '../auth/credentials/index.ts';
 import type { HttpScheme } from '../auth/http-schemes.ts';
 import type { GeneralNameType } from '../pkix/general-names.ts';
 import { keyKinds, type KeyType } from '../pkix/keys.ts';
@@ -7,6 +6,7 @@ import { signatureAlgorithms } from '../pkix/signature.ts';
 import { policyWebhookSchema } from '../policy/webhook.ts';
 import { registrationAuthoritiesSchema } from './registration-authority-schema.ts';
 import { driverChoice } from './driver-choice.ts';
+import type { Drivers } from './drivers.ts';
 import { requiredSchema } from './required-schema.ts';
 import { revocationSchema } from './revocation-schema.ts';
 import { serverKeyGenerationSchema } from './server-key-generation-schema.ts';
@@ -234,118 +234,124 @@ const fullCmcSchema: SchemaObject = {
   additionalProperties: false,
 };
 
-/** JSON Schema of one alias. */
-export const aliasSchema: SchemaObject = {
-  type: 'object',
-  title: 'Alias',
-  description: 'Which CA backend issues what to whom.',
-  properties: {
-    backend: { type: 'string', title: 'CA backend', description: 'One of the names below "backends".' },
-    profile: {
-      type: 'string',
-      minLength: 1,
-      title: 'Certificate profile',
-      description:
-        'What to ask the CA backend for; the backend knows the names. Left out: its only one, if any.',
-    },
-    authentication: {
-      enum: ['clientCertificate', 'basic', 'either', 'both'],
-      title: 'Authentication',
-      description:
-        'What a client that enrols must show: a TLS client certificate, a user name and its code, either of them, or both.',
-    },
-    httpAuthentication: {
-      type: 'array',
-      items: { enum: ['basic', 'digest-SHA-256', 'digest-MD5'] satisfies readonly HttpScheme[] },
-      minItems: 1,
-      uniqueItems: true,
-      default: ['basic'],
-      title: 'HTTP authentication',
-      description:
-        'How users may prove their codes: basic (RFC 7617), digest-SHA-256, digest-MD5 (RFC 7616). Digest is for users that were added while it stood here. MD5 is broken; it is for clients that know nothing better.',
-    },
-    credentials: {
-      type: 'array',
-      items: {
-        ...driverChoice(credentialDrivers),
-        title: 'Source of credentials',
-        description: 'Somebody who knows users and their codes.',
-      },
-      minItems: 1,
-      default: [{ driver: 'store' }],
-      title: 'Credentials',
-      description:
-        'Who knows the users of HTTP Basic and their codes, in this order: the first that knows the name decides, and one that is out of order is replaced by nobody (503). Digest is for users of the store.',
-    },
-    explicitTrustAnchors: {
-      type: 'array',
-      items: { type: 'string', format: 'file' },
-      default: [],
-      title: 'Explicit trust anchors',
-      description: "PEM files: CAs whose client certificates are accepted, besides the backend's own.",
-    },
-    additionalCaCertificates: {
-      type: 'array',
-      items: { type: 'string', format: 'file' },
-      default: [],
-      title: 'Additional CA certificates',
-      description:
-        "PEM files: what cacerts gives besides the chain of the backend's CA: around a change of the root the old root and the cross certificates (RFC 7030, section 4.1.3), or a root that the CA leaves out.",
-    },
-    implicitTrustAnchors: {
-      type: 'array',
-      items: { type: 'string', format: 'file' },
-      default: [],
-      title: 'Implicit trust anchors',
-      description:
-        'PEM files: CAs of vendors whose client certificates are accepted for simpleenroll, never for simplereenroll (RFC 7030, section 3.1).',
-    },
-    implicitCertificatePolicies: {
-      type: 'array',
-      items: {
+/** JSON Schema of one alias, with what it can say about backends that listen to it. */
+export function aliasSchema({ certificationAuthorities, credentials }: Drivers): SchemaObject {
+  const settings = certificationAuthorities.flatMap((driver) =>
+    'aliasSettings' in driver ? [[driver.name, driver.aliasSettings.schema] as const] : [],
+  );
+  return {
+    type: 'object',
+    title: 'Alias',
+    description: 'Which CA backend issues what to whom.',
+    properties: {
+      backend: { type: 'string', title: 'CA backend', description: 'One of the names below "backends".' },
+      profile: {
         type: 'string',
-        pattern: String.raw`^[012](\.\d{1,10}){1,20}$`,
-        description: 'an object identifier such as 1.3.6.1.4.1.99999.1',
+        minLength: 1,
+        title: 'Certificate profile',
+        description:
+          'What to ask the CA backend for; the backend knows the names. Left out: its only one, if any.',
       },
-      default: [],
-      title: 'Certificate policies of implicit trust anchors',
-      description:
-        'Client certificates that lead to implicit trust anchors must be valid under one of these policies (RFC 5280, section 6.1). Empty: any, or none.',
+      authentication: {
+        enum: ['clientCertificate', 'basic', 'either', 'both'],
+        title: 'Authentication',
+        description:
+          'What a client that enrols must show: a TLS client certificate, a user name and its code, either of them, or both.',
+      },
+      httpAuthentication: {
+        type: 'array',
+        items: { enum: ['basic', 'digest-SHA-256', 'digest-MD5'] satisfies readonly HttpScheme[] },
+        minItems: 1,
+        uniqueItems: true,
+        default: ['basic'],
+        title: 'HTTP authentication',
+        description:
+          'How users may prove their codes: basic (RFC 7617), digest-SHA-256, digest-MD5 (RFC 7616). Digest is for users that were added while it stood here. MD5 is broken; it is for clients that know nothing better.',
+      },
+      credentials: {
+        type: 'array',
+        items: {
+          ...driverChoice(credentials),
+          title: 'Source of credentials',
+          description: 'Somebody who knows users and their codes.',
+        },
+        minItems: 1,
+        default: [{ driver: 'store' }],
+        title: 'Credentials',
+        description:
+          'Who knows the users of HTTP Basic and their codes, in this order: the first that knows the name decides, and one that is out of order is replaced by nobody (503). Digest is for users of the store.',
+      },
+      explicitTrustAnchors: {
+        type: 'array',
+        items: { type: 'string', format: 'file' },
+        default: [],
+        title: 'Explicit trust anchors',
+        description: "PEM files: CAs whose client certificates are accepted, besides the backend's own.",
+      },
+      additionalCaCertificates: {
+        type: 'array',
+        items: { type: 'string', format: 'file' },
+        default: [],
+        title: 'Additional CA certificates',
+        description:
+          "PEM files: what cacerts gives besides the chain of the backend's CA: around a change of the root the old root and the cross certificates (RFC 7030, section 4.1.3), or a root that the CA leaves out.",
+      },
+      implicitTrustAnchors: {
+        type: 'array',
+        items: { type: 'string', format: 'file' },
+        default: [],
+        title: 'Implicit trust anchors',
+        description:
+          'PEM files: CAs of vendors whose client certificates are accepted for simpleenroll, never for simplereenroll (RFC 7030, section 3.1).',
+      },
+      implicitCertificatePolicies: {
+        type: 'array',
+        items: {
+          type: 'string',
+          pattern: String.raw`^[012](\.\d{1,10}){1,20}$`,
+          description: 'an object identifier such as 1.3.6.1.4.1.99999.1',
+        },
+        default: [],
+        title: 'Certificate policies of implicit trust anchors',
+        description:
+          'Client certificates that lead to implicit trust anchors must be valid under one of these policies (RFC 5280, section 6.1). Empty: any, or none.',
+      },
+      revocation: revocationSchema,
+      knownKeys: {
+        type: 'array',
+        items: { type: 'string', format: 'file' },
+        default: [],
+        title: 'Known keys',
+        description:
+          "Lists of RSA keys that anybody knows, which are never certified, in the format of Debian's openssl-blacklist (CVE-2008-0166).",
+      },
+      compatibility: {
+        enum: ['rfc', 'ejbca'],
+        default: 'rfc',
+        title: 'Compatibility',
+        description:
+          "Whose way is followed where EJBCA's own EST and the RFCs differ: statuses and form of errors, media types of requests, csrattrs. docs/compatibility.md has the list.",
+      },
+      strict: {
+        type: 'boolean',
+        default: false,
+        title: 'Strict bodies',
+        description: 'true: a request must be base64 of DER (RFC 8951); PEM and plain DER are refused.',
+      },
+      wrap: {
+        enum: ['auto', '64', 'none'],
+        default: 'auto',
+        title: 'Line form of replies',
+        description:
+          'Base64 in lines of 64 characters, in one line (none), or as the client seems to need it (auto).',
+      },
+      registrationAuthorities: registrationAuthoritiesSchema([...attributeTypes, ...nameTypes]),
+      fullCmc: fullCmcSchema,
+      serverKeyGeneration: serverKeyGenerationSchema,
+      policy: policySchema,
+      ...Object.fromEntries(settings),
     },
-    revocation: revocationSchema,
-    knownKeys: {
-      type: 'array',
-      items: { type: 'string', format: 'file' },
-      default: [],
-      title: 'Known keys',
-      description:
-        "Lists of RSA keys that anybody knows, which are never certified, in the format of Debian's openssl-blacklist (CVE-2008-0166).",
-    },
-    compatibility: {
-      enum: ['rfc', 'ejbca'],
-      default: 'rfc',
-      title: 'Compatibility',
-      description:
-        "Whose way is followed where EJBCA's own EST and the RFCs differ: statuses and form of errors, media types of requests, csrattrs. docs/compatibility.md has the list.",
-    },
-    strict: {
-      type: 'boolean',
-      default: false,
-      title: 'Strict bodies',
-      description: 'true: a request must be base64 of DER (RFC 8951); PEM and plain DER are refused.',
-    },
-    wrap: {
-      enum: ['auto', '64', 'none'],
-      default: 'auto',
-      title: 'Line form of replies',
-      description:
-        'Base64 in lines of 64 characters, in one line (none), or as the client seems to need it (auto).',
-    },
-    registrationAuthorities: registrationAuthoritiesSchema([...attributeTypes, ...nameTypes]),
-    fullCmc: fullCmcSchema,
-    serverKeyGeneration: serverKeyGenerationSchema,
-    policy: policySchema,
-  },
-  required: ['backend'],
-  additionalProperties: false,
-};
+    required: ['backend'],
+    additionalProperties: false,
+  };
+}

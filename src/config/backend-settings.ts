@@ -1,30 +1,32 @@
-import { certificationAuthorityDrivers } from '../ca/index.ts';
 import type { AliasConfiguration, Configuration } from './configuration.ts';
 import { missingKey, type Problem } from './messages.ts';
-import { fullAliasSchema } from './schema.ts';
+import { builtInDrivers, type Drivers } from './drivers.ts';
+import { aliasSchema } from './alias-schema.ts';
 
 /** What the aliases say about their backends and should not, or do not say and should; for a file that fits the schema. */
-export function backendSettingsProblems({
-  aliases,
-  backends,
-}: Pick<Configuration, 'aliases' | 'backends'>): readonly Problem[] {
+export function backendSettingsProblems(
+  { aliases, backends }: Pick<Configuration, 'aliases' | 'backends'>,
+  drivers: Drivers,
+): readonly Problem[] {
   return Object.entries(aliases).flatMap(([name, alias]) =>
-    aliasProblems(alias, backends[alias.backend]?.driver).map(({ path, text }) => ({
+    aliasProblems(alias, backends[alias.backend]?.driver, drivers).map(({ path, text }) => ({
       path: ['aliases', name, ...path],
       text,
     })),
   );
 }
 
-/** Those whose aliases have settings of their own. */
-const drivers = certificationAuthorityDrivers.filter((driver) => 'aliasSettings' in driver);
-
-function aliasProblems(alias: AliasConfiguration, driverName: string | undefined): readonly Problem[] {
+function aliasProblems(
+  alias: AliasConfiguration,
+  driverName: string | undefined,
+  { certificationAuthorities }: Drivers,
+): readonly Problem[] {
   const said = alias as unknown as Readonly<Record<string, unknown>>;
-  const foreign = drivers
+  const withSettings = certificationAuthorities.filter((driver) => 'aliasSettings' in driver);
+  const foreign = withSettings
     .filter(({ name }) => name !== driverName && said[name] !== undefined)
     .map(({ name }) => ({ path: [name], text: `the backend of this alias has another driver than ${name}` }));
-  const driver = drivers.find(({ name }) => name === driverName);
+  const driver = withSettings.find(({ name }) => name === driverName);
   if (driver === undefined) return [...foreign, ...missing(said, 'authentication')];
   const { name, aliasSettings } = driver;
   if (said[name] === undefined) return [...foreign, ...missing(said, name)];
@@ -37,7 +39,7 @@ function aliasProblems(alias: AliasConfiguration, driverName: string | undefined
 }
 
 function missing(alias: Readonly<Record<string, unknown>>, key: string): readonly Problem[] {
-  return alias[key] === undefined ? [{ path: [], text: missingKey(key, fullAliasSchema()) }] : [];
+  return alias[key] === undefined ? [{ path: [], text: missingKey(key, aliasSchema(builtInDrivers)) }] : [];
 }
 
 function superfluous(

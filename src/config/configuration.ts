@@ -5,6 +5,7 @@ import type { RegistrationAuthorityOptions } from '../auth/registration-authorit
 import type { LogOptions } from '../ops/log.ts';
 import type { GeneratedKeyKind } from '../pkix/private-keys.ts';
 import type { PolicyOptions } from '../policy/options.ts';
+import type { Drivers } from './drivers.ts';
 import type { FetchConfiguration, RevocationConfiguration } from './revocation-schema.ts';
 import type { documentKinds } from './pass-through-schema.ts';
 
@@ -12,6 +13,8 @@ import type { documentKinds } from './pass-through-schema.ts';
 export interface Configuration {
   /** The absolute path of the file. */
   readonly file: string;
+  /** By which the file was understood. */
+  readonly drivers: Drivers;
   readonly listeners: {
     /** HTTPS; left out: TLS ends at a proxy. */
     readonly est?: EstListenerConfiguration;

@@ -1,11 +1,10 @@
 import type { SchemaObject } from 'ajv';
-import { certificationAuthorityDrivers } from '../ca/index.ts';
 import { logFormats, logLevels } from '../ops/log.ts';
 import { reservedNames } from '../reserved-names.ts';
-import { stateStoreDrivers } from '../store/index.ts';
 import { proxyListenerSchema, proxyProtocolSchema } from './proxy-listener-schema.ts';
 import { aliasSchema } from './alias-schema.ts';
 import { driverChoice } from './driver-choice.ts';
+import { builtInDrivers, type Drivers } from './drivers.ts';
 import { fetchSchema } from './revocation-schema.ts';
 import { passThroughSchema } from './pass-through-schema.ts';
 
@@ -13,7 +12,7 @@ import { passThroughSchema } from './pass-through-schema.ts';
  * The JSON Schema (draft-07) of the configuration file, with the options of every driver. Every default is
  * here, and the titles and descriptions are the manual.
  */
-export function configurationSchema(): SchemaObject {
+export function configurationSchema(drivers: Drivers = builtInDrivers): SchemaObject {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     $id: 'urn:est-gateway:configuration',
@@ -24,7 +23,7 @@ export function configurationSchema(): SchemaObject {
     properties: {
       listeners: listenersSchema,
       store: {
-        ...driverChoice(stateStoreDrivers),
+        ...driverChoice(drivers.stateStores),
         title: 'Store',
         description: 'Where enrolments, users and the certificates of local CAs are kept.',
       },
@@ -35,7 +34,7 @@ export function configurationSchema(): SchemaObject {
         propertyNames: { pattern: namePattern, description: nameDescription },
         minProperties: 1,
         additionalProperties: {
-          ...driverChoice(certificationAuthorityDrivers),
+          ...driverChoice(drivers.certificationAuthorities),
           title: 'CA backend',
           description: 'A certificate authority.',
         },
@@ -48,17 +47,8 @@ export function configurationSchema(): SchemaObject {
     },
     required: ['listeners', 'store', 'backends', 'aliases'],
     additionalProperties: false,
-    definitions: { alias: fullAliasSchema() },
+    definitions: { alias: aliasSchema(drivers) },
   };
-}
-
-/** An alias, with what it can say about backends that listen to it. */
-export function fullAliasSchema(): SchemaObject {
-  const settings = certificationAuthorityDrivers.flatMap((driver) =>
-    'aliasSettings' in driver ? [[driver.name, driver.aliasSettings.schema] as const] : [],
-  );
-  const properties = { ...(aliasSchema['properties'] as object), ...Object.fromEntries(settings) };
-  return { ...aliasSchema, properties };
 }
 
 const namePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';

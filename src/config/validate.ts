@@ -6,11 +6,12 @@ import { ConfigurationError } from './configuration-error.ts';
 import type { Configuration } from './configuration.ts';
 import { describeErrors, located, type Problem } from './messages.ts';
 import { contradictions } from './references.ts';
+import type { Drivers } from './drivers.ts';
 import { configurationSchema } from './schema.ts';
 import type { Source } from './source.ts';
 
 /** What the file itself says. */
-export type Settings = Omit<Configuration, 'file'>;
+export type Settings = Omit<Configuration, 'file' | 'drivers'>;
 
 /** What the keyword `format` is told about the file. */
 interface Place {
@@ -18,26 +19,27 @@ interface Place {
 }
 
 /** Fills in defaults and makes paths absolute, in place. Throws ConfigurationError with all that is wrong. */
-export function validate(source: Source): Settings {
+export function validate(source: Source, drivers: Drivers): Settings {
   const { file, value } = source;
-  const errors = schemaErrors(value, { directory: dirname(resolve(file)) });
+  const errors = schemaErrors(drivers, value, { directory: dirname(resolve(file)) });
   const problems: readonly Problem[] = [
     ...describeErrors(errors, value),
     ...contradictions(value),
-    ...(errors.length === 0 ? backendSettingsProblems(value as Settings) : []),
+    ...(errors.length === 0 ? backendSettingsProblems(value as Settings, drivers) : []),
   ];
   if (problems.length > 0) throw new ConfigurationError(located(problems, source));
   return value as Settings;
 }
 
-let compiled: ValidateFunction | undefined;
+const compiled = new WeakMap<Drivers, ValidateFunction>();
 
-function schemaErrors(value: unknown, place: Place): readonly ErrorObject[] {
-  compiled ??= compile();
-  return compiled.call(place, value) ? [] : (compiled.errors ?? []);
+function schemaErrors(drivers: Drivers, value: unknown, place: Place): readonly ErrorObject[] {
+  const isValid = compiled.get(drivers) ?? compile(drivers);
+  compiled.set(drivers, isValid);
+  return isValid.call(place, value) ? [] : (isValid.errors ?? []);
 }
 
-function compile(): ValidateFunction {
+function compile(drivers: Drivers): ValidateFunction {
   const ajv = new Ajv({
     allErrors: true,
     verbose: true,
@@ -57,7 +59,7 @@ function compile(): ValidateFunction {
     errors: false,
     validate: applyFormat,
   });
-  return ajv.compile(configurationSchema());
+  return ajv.compile(configurationSchema(drivers));
 }
 
 /** A value of the format, with a path made absolute, or undefined when it is none. */

@@ -9,6 +9,7 @@ import { createRegistrationAuthorities } from '../auth/registration-authority.ts
 import { trustAnchors } from '../auth/trust-anchors.ts';
 import { createUserAuthentication } from '../auth/user.ts';
 import type { AliasConfiguration, Configuration } from '../config/configuration.ts';
+import type { Drivers } from '../config/drivers.ts';
 import type { Alias } from '../est/alias.ts';
 import { openCaCertificates } from '../est/ca-certificates.ts';
 import type { Log } from '../ops/log.ts';
@@ -43,7 +44,7 @@ export async function openAliases(
   const aliases = new Map<string, Alias>();
   const revocation = openRevocation(configuration.revocation, log);
   const attempts = createAttempts(configuration.limits, log);
-  const services = { backends, store, revocation, attempts, log };
+  const services = { backends, drivers: configuration.drivers, store, revocation, attempts, log };
   for (const [name, options] of Object.entries(configuration.aliases)) {
     aliases.set(name, await withContext(`aliases.${name}`, openAlias(name, options, services)));
   }
@@ -53,6 +54,7 @@ export async function openAliases(
 /** What all aliases share. */
 interface AliasServices {
   readonly backends: Backends;
+  readonly drivers: Drivers;
   readonly store: StateStore;
   readonly revocation: RevocationServices;
   readonly attempts: Attempts;
@@ -62,7 +64,7 @@ interface AliasServices {
 async function openAlias(
   name: string,
   options: AliasConfiguration,
-  { backends, store, revocation, attempts, log }: AliasServices,
+  { backends, drivers, store, revocation, attempts, log }: AliasServices,
 ): Promise<Alias> {
   const { ca, enrollmentCodes, policy, serverKeyGeneration, vendorCertificates, ...wanted } =
     await openAliasBackend(options, backends);
@@ -88,7 +90,7 @@ async function openAlias(
     (await caCertificates.current(signal)).certificates;
   const registrationAuthorityOf = createRegistrationAuthorities(options.registrationAuthorities);
   const { users } = store;
-  const checks = await openCodeChecks(options, { alias: name, users, log }, attempts);
+  const checks = await openCodeChecks(options, drivers.credentials, { alias: name, users, log }, attempts);
   const user = createUserAuthentication({
     alias: name,
     schemes: options.httpAuthentication,

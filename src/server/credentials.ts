@@ -1,7 +1,6 @@
 import type { Attempts } from '../auth/attempts/attempts.ts';
 import { createCodeCheck, type CodeCheck } from '../auth/credentials/check.ts';
-import { credentialDrivers } from '../auth/credentials/index.ts';
-import type { CredentialServices, CredentialSource } from '../auth/credentials/source.ts';
+import type { CredentialDriver, CredentialServices, CredentialSource } from '../auth/credentials/source.ts';
 import { storeCredentials } from '../auth/credentials/store.ts';
 import { digestAlgorithms } from '../auth/http-schemes.ts';
 import type { AliasConfiguration, Configuration, DriverOptions } from '../config/configuration.ts';
@@ -21,11 +20,12 @@ export interface CodeChecks {
 /** Opens the sources of an alias. Rejects with a plain sentence when one of them, or their order, cannot work. */
 export async function openCodeChecks(
   { credentials, httpAuthentication }: AliasConfiguration,
+  drivers: readonly CredentialDriver[],
   services: CredentialServices,
   attempts: Attempts,
 ): Promise<CodeChecks> {
   refuseContradictions(credentials, httpAuthentication);
-  const sources = await openSources(credentials, services);
+  const sources = await openSources(credentials, drivers, services);
   const { alias, log } = services;
   const store = await storeCredentials.open({}, services);
   return {
@@ -36,12 +36,12 @@ export async function openCodeChecks(
 
 /** Opens the sources of every alias alone; `place` is where each stands in the configuration. */
 export async function openAllSources(
-  { aliases }: Configuration,
+  { aliases, drivers }: Configuration,
   { users }: StateStore,
   log: Log,
 ): Promise<readonly { readonly place: string; readonly source: CredentialSource }[]> {
   const opened = Object.entries(aliases).map(async ([alias, { credentials }]) => {
-    const sources = await openSources(credentials, { alias, users, log });
+    const sources = await openSources(credentials, drivers.credentials, { alias, users, log });
     return sources.map((source, index) => ({ place: `aliases.${alias}: ${placeOf(index)}`, source }));
   });
   return (await Promise.all(opened)).flat();
@@ -49,11 +49,12 @@ export async function openAllSources(
 
 async function openSources(
   credentials: readonly DriverOptions[],
+  drivers: readonly CredentialDriver[],
   services: CredentialServices,
 ): Promise<readonly CredentialSource[]> {
   const sources: CredentialSource[] = [];
   for (const [index, source] of credentials.entries()) {
-    const opened = findDriver(credentialDrivers, source).open(optionsOf(source), services);
+    const opened = findDriver(drivers, source).open(optionsOf(source), services);
     sources.push(await withContext(placeOf(index), opened));
   }
   return sources;

@@ -1,8 +1,6 @@
 import type { CertificationAuthorities, CertificationAuthority } from '../ca/ca.ts';
-import { certificationAuthorityDrivers } from '../ca/index.ts';
 import type { Configuration, DriverOptions } from '../config/configuration.ts';
 import type { Log } from '../ops/log.ts';
-import { stateStoreDrivers } from '../store/index.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
 
@@ -20,13 +18,13 @@ export type Backends = ReadonlyMap<string, Backend>;
 export const openingTimeout = 15_000;
 
 /** Opens the store of the configuration. */
-export async function openState({ store }: Configuration): Promise<StateStore> {
-  return await findDriver(stateStoreDrivers, store).open(optionsOf(store));
+export async function openState({ store, drivers }: Configuration): Promise<StateStore> {
+  return await findDriver(drivers.stateStores, store).open(optionsOf(store));
 }
 
 /** Opens every CA backend of the configuration; the keys are their names. */
 export async function openCertificationAuthorities(
-  { backends, limits: { pendingExpiry } }: Configuration,
+  { backends, drivers, limits: { pendingExpiry } }: Configuration,
   { certificates, heldRequests }: StateStore,
   log: Log,
 ): Promise<Backends> {
@@ -35,7 +33,7 @@ export async function openCertificationAuthorities(
     const services = { name, certificates, heldRequests, pendingExpiry, log };
     const opened = await withContext<Backend['opened']>(
       `backends.${name}`,
-      findDriver(certificationAuthorityDrivers, backend).open(optionsOf(backend), services),
+      findDriver(drivers.certificationAuthorities, backend).open(optionsOf(backend), services),
     );
     all.set(name, { driver: backend.driver, opened });
   }
