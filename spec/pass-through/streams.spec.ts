@@ -131,12 +131,12 @@ describe('Documents that are passed through while they come in', () => {
     upstream.answer(beginCrl);
     for (let round = 0; round < 20; round += 1) {
       const clients = await Promise.all(Array.from({ length: 50 }, async () => await begin(url('many'))));
+      const closed = clients.map(async (client) => {
+        // One that got another answer, since the machine is busy, may have ended by itself.
+        if (client.socket?.destroyed === false) await once(client, 'close');
+      });
       for (const client of clients) client.destroy();
-      await Promise.all(
-        clients.map(async (client) => {
-          await once(client, 'close');
-        }),
-      );
+      await Promise.all(closed);
     }
     await until(() => upstream.connections.size === 0, 'the upstream has no connection left');
     expect(upstream.requests.length).toBeGreaterThanOrEqual(20);
