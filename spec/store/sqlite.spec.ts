@@ -3,6 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -35,6 +36,22 @@ function asBefore0002(file: string): void {
     ALTER TABLE certificates DROP COLUMN operator_role;
     DELETE FROM kysely_migration WHERE name = '0002_reserved_keys'`);
   database.close();
+}
+
+/** Keeps the event loop busy: each round sends an octet to ourselves, until `goOn` of the round's number is false. */
+async function exchangeOctets(goOn: (round: number) => boolean): Promise<void> {
+  const server = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  for (let round = 1; goOn(round); round += 1) {
+    socket.write('.');
+    await once(socket, 'data');
+  }
+  socket.end();
+  server.close();
+  await once(server, 'close');
 }
 
 stateStoreContract('sqlite', () => sqlite.open({ file: newFile() }));
@@ -122,6 +139,36 @@ describe('sqlite', () => {
     other.exec('COMMIT');
     expect(await written).toBe(1);
     other.close();
+    await store.close();
+  });
+
+  it('commits together what is written while the event loop is busy', async () => {
+    const file = newFile();
+    const store = await sqlite.open({ file });
+    const reader = new DatabaseSync(file, { readOnly: true });
+    const count = reader.prepare('SELECT count(*) AS written FROM crl_numbers');
+    const written: Promise<number>[] = [];
+    const seen: unknown[] = [];
+    await exchangeOctets((round) => {
+      if (round % 2 === 0) written.push(store.certificates.nextCrlNumber(`${round}`));
+      seen.push(count.get()?.['written']);
+      return round < 7;
+    });
+    expect(new Set(seen)).toEqual(new Set([0]));
+    expect(await Promise.all(written)).toEqual([1, 1, 1]);
+    expect(count.get()).toEqual({ written: 3 });
+    reader.close();
+    await store.close();
+  });
+
+  it('commits though the event loop never rests', async () => {
+    const store = await sqlite.open({ file: newFile() });
+    let isWritten = false;
+    const written = store.certificates.nextCrlNumber('local').finally(() => {
+      isWritten = true;
+    });
+    await exchangeOctets(() => !isWritten);
+    expect(await written).toBe(1);
     await store.close();
   });
 

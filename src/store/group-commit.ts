@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
@@ -18,8 +19,8 @@ interface Turn {
   done(): Promise<void>;
 }
 
-/** Milliseconds in which a group gathers, when the one before it had several writers. */
-const gatherTime = 4;
+/** Milliseconds in which a group gathers at most. */
+const longestGathering = 50;
 
 /** How long to ask for the lock that another process holds, and how long to wait in between; milliseconds. */
 const lockTimeout = 5000;
@@ -40,15 +41,12 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
   const [begin, commit] = [database.prepare('BEGIN IMMEDIATE'), database.prepare('COMMIT')];
   let waiting: Writer[] = [];
   let running: Promise<void> | undefined;
-  let writersBefore = 0;
 
   async function runGroups(): Promise<void> {
     while (waiting.length > 0) {
-      // A lone enrolment does not wait for others.
-      await (writersBefore > 1 ? setTimeout(gatherTime) : setImmediate());
+      await gather();
       const writers = waiting;
       waiting = [];
-      writersBefore = writers.length;
       await runGroup(writers);
     }
     running = undefined;
@@ -98,6 +96,24 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
       await running;
     },
   };
+}
+
+/**
+ * Resolves when the event loop has nothing else to do: until then others may be about to write too. So nobody waits
+ * while the gateway is idle, and the busier it is, the more share a commit.
+ */
+async function gather(): Promise<void> {
+  const until = performance.now() + longestGathering;
+  let before: number;
+  do {
+    before = eventsHandled();
+    await setImmediate();
+  } while (eventsHandled() > before && performance.now() < until);
+}
+
+/** How many events, such as octets that came in, the event loop has handled since the start. */
+function eventsHandled(): number {
+  return performance.nodeTiming.uvMetricsInfo.events;
 }
 
 /** Takes the write lock; while another process has it, the event loop goes on. */
