@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigurationError } from '../../src/config/configuration-error.ts';
 import type { Configuration } from '../../src/config/configuration.ts';
+import { withBuiltInDrivers, type Drivers } from '../../src/config/drivers.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 
 /** The shortest configuration that is valid; listeners are lines 1 to 4, the alias `est` is lines 7 to 9. */
@@ -18,16 +19,19 @@ aliases:
     authentication: basic
 `;
 
-/** Loads a file with this content from a folder of its own. */
-export async function load(content: string | Buffer): Promise<Configuration> {
-  return await withFile(content, loadConfiguration);
+/** Loads a file with this content from a folder of its own; `others` are drivers beside the built-in ones. */
+export async function load(content: string | Buffer, others: Partial<Drivers> = {}): Promise<Configuration> {
+  return await withFile(content, async (file) => await loadConfiguration(file, withBuiltInDrivers(others)));
 }
 
 /** What a file with this content is told, without the folder's name; empty when it is valid. */
-export async function problemsOf(content: string | Buffer): Promise<readonly string[]> {
+export async function problemsOf(
+  content: string | Buffer,
+  others: Partial<Drivers> = {},
+): Promise<readonly string[]> {
   return await withFile(content, async (file) => {
     try {
-      await loadConfiguration(file);
+      await loadConfiguration(file, withBuiltInDrivers(others));
       return [];
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;

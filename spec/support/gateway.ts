@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { hashCode } from '../../src/auth/code.ts';
 import { createLocalCertificationAuthority, createServerCertificate } from '../../src/ca/local/create.ts';
+import { withBuiltInDrivers, type Drivers } from '../../src/config/drivers.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { startGateway, type Gateway } from '../../src/server.ts';
 import { openState } from '../../src/server/drivers.ts';
@@ -37,12 +38,15 @@ export interface TestGateway {
 export interface TestGatewayOptions {
   readonly aliases?: Readonly<Record<string, object>>;
   readonly backends?: Readonly<Record<string, object>>;
+  readonly store?: object;
   readonly limits?: object;
   readonly revocation?: object;
   readonly est?: object;
   /** A listener for a proxy besides. */
   readonly proxy?: object;
   readonly passThrough?: object;
+  /** Beside the built-in ones. */
+  readonly drivers?: Partial<Drivers>;
   /** Further files in the gateway's folder, by name. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -69,7 +73,7 @@ function configuration(options: TestGatewayOptions): object {
       http: { address: '127.0.0.1', port: 0 },
       ...(options.proxy && { proxy: options.proxy }),
     },
-    store: { driver: 'sqlite', file: 'state.sqlite' },
+    store: options.store ?? { driver: 'sqlite', file: 'state.sqlite' },
     backends: {
       local: {
         driver: 'local',
@@ -151,7 +155,7 @@ export async function startOneGateway(options: TestGatewayOptions, ca: TestAutho
     }),
   );
   const configurationFile = join(directory, 'est-gateway.yaml');
-  const loaded = await loadConfiguration(configurationFile);
+  const loaded = await loadConfiguration(configurationFile, withBuiltInDrivers(options.drivers ?? {}));
   const log = recordLog();
   let gateway = await startGateway(loaded, log);
   const store = await openState(loaded);

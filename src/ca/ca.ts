@@ -202,7 +202,7 @@ interface Driver {
   /**
    * JSON Schema of the options beside `driver`. Two formats have a meaning for the loader: `file` makes a
    * path absolute, relative to the configuration file; `secret` does the same within a `file:` reference
-   * (read it with `readSecret` of `ops/secret.ts`).
+   * (read it with `readSecret` of `ops/secret.ts`, which the package exports too).
    */
   readonly optionsSchema: SchemaObject;
 }

@@ -234,11 +234,23 @@ const fullCmcSchema: SchemaObject = {
   additionalProperties: false,
 };
 
-/** JSON Schema of one alias, with what it can say about backends that listen to it. */
+/**
+ * JSON Schema of one alias, with what it can say about backends that listen to it. Throws an Error when one of these
+ * has the name of another key.
+ */
 export function aliasSchema({ certificationAuthorities, credentials }: Drivers): SchemaObject {
-  const settings = certificationAuthorities.flatMap((driver) =>
-    'aliasSettings' in driver ? [[driver.name, driver.aliasSettings.schema] as const] : [],
-  );
+  const schema = ownSchema(credentials);
+  const own = schema['properties'] as Readonly<Record<string, SchemaObject>>;
+  const listening = certificationAuthorities.filter((driver) => 'aliasSettings' in driver);
+  const clash = listening.find(({ name }) => name in own);
+  if (clash !== undefined)
+    throw new Error(`A driver cannot be named ${clash.name}: every alias has a key of this name.`);
+  const settings = listening.map(({ name, aliasSettings }) => [name, aliasSettings.schema] as const);
+  return { ...schema, properties: { ...own, ...Object.fromEntries(settings) } };
+}
+
+/** What stands in every alias, whatever its backend. */
+function ownSchema(credentials: Drivers['credentials']): SchemaObject {
   return {
     type: 'object',
     title: 'Alias',
@@ -349,7 +361,6 @@ export function aliasSchema({ certificationAuthorities, credentials }: Drivers):
       fullCmc: fullCmcSchema,
       serverKeyGeneration: serverKeyGenerationSchema,
       policy: policySchema,
-      ...Object.fromEntries(settings),
     },
     required: ['backend'],
     additionalProperties: false,

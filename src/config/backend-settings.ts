@@ -1,6 +1,6 @@
 import type { AliasConfiguration, Configuration } from './configuration.ts';
 import { missingKey, type Problem } from './messages.ts';
-import { builtInDrivers, type Drivers } from './drivers.ts';
+import type { Drivers } from './drivers.ts';
 import { aliasSchema } from './alias-schema.ts';
 
 /** What the aliases say about their backends and should not, or do not say and should; for a file that fits the schema. */
@@ -19,27 +19,25 @@ export function backendSettingsProblems(
 function aliasProblems(
   alias: AliasConfiguration,
   driverName: string | undefined,
-  { certificationAuthorities }: Drivers,
+  drivers: Drivers,
 ): readonly Problem[] {
   const said = alias as unknown as Readonly<Record<string, unknown>>;
-  const withSettings = certificationAuthorities.filter((driver) => 'aliasSettings' in driver);
+  const missing = (key: string): readonly Problem[] =>
+    said[key] === undefined ? [{ path: [], text: missingKey(key, aliasSchema(drivers)) }] : [];
+  const withSettings = drivers.certificationAuthorities.filter((driver) => 'aliasSettings' in driver);
   const foreign = withSettings
     .filter(({ name }) => name !== driverName && said[name] !== undefined)
     .map(({ name }) => ({ path: [name], text: `the backend of this alias has another driver than ${name}` }));
   const driver = withSettings.find(({ name }) => name === driverName);
-  if (driver === undefined) return [...foreign, ...missing(said, 'authentication')];
+  if (driver === undefined) return [...foreign, ...missing('authentication')];
   const { name, aliasSettings } = driver;
-  if (said[name] === undefined) return [...foreign, ...missing(said, name)];
+  if (said[name] === undefined) return [...foreign, ...missing(name)];
   return [
     ...foreign,
     ...superfluous(said, 'authentication', name),
     ...superfluous(said, 'profile', name),
     ...aliasSettings.contradictionsIn(said[name]).map((text) => ({ path: [name], text })),
   ];
-}
-
-function missing(alias: Readonly<Record<string, unknown>>, key: string): readonly Problem[] {
-  return alias[key] === undefined ? [{ path: [], text: missingKey(key, aliasSchema(builtInDrivers)) }] : [];
 }
 
 function superfluous(

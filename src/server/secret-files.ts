@@ -9,8 +9,11 @@ const readableByAll = 0o004;
  * Warns of each secret of the configuration that lies in a file which every user of the machine can read. That is no
  * reason to refuse: containers mount their secrets so, and have no other users.
  */
-export async function warnOfReadableSecrets(configuration: Configuration, log: Log): Promise<void> {
-  for (const file of new Set(secretFilesIn(configuration))) {
+export async function warnOfReadableSecrets(
+  { drivers, ...settings }: Configuration,
+  log: Log,
+): Promise<void> {
+  for (const file of new Set(secretFilesIn(settings))) {
     const { mode } = await stat(file);
     if ((mode & readableByAll) !== 0) {
       log.warn('Every user of this machine can read a secret file; "chmod o-r" ends that.', { file });
