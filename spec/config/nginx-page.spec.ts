@@ -87,3 +87,23 @@ describe('nginx/two-replicas.conf', () => {
     expect(one).toEqual(two);
   });
 });
+
+describe('the limits of nginx', () => {
+  it.each(['tls-termination.conf', 'two-replicas.conf'])('are those of the gateway: %s', async (file) => {
+    const shipped = readFileSync(join(root, 'nginx', file), 'utf8');
+    const valueOf = (directive: string): string =>
+      new RegExp(`^ *${directive} (.*);$`, 'm').exec(shipped)?.[1] ?? '';
+    const { limits } = await load(shortest);
+    expect(valueOf('client_max_body_size')).toBe(`${limits.bodyBytes / 1024}k`);
+    expect(valueOf('client_header_timeout')).toBe(`${limits.headersTimeout}s`);
+    expect(valueOf('client_body_timeout')).toBe(`${limits.requestTimeout}s`);
+    expect(parseInt(valueOf('proxy_read_timeout'))).toBeGreaterThan(limits.requestTimeout);
+  });
+
+  it('leave connections that are passed on to the gateway', async () => {
+    const shipped = readFileSync(join(root, 'nginx/tcp-pass-through.conf'), 'utf8');
+    const { limits } = await load(shortest);
+    const [, seconds = ''] = /^ *proxy_timeout (\d+)s;$/m.exec(shipped) ?? [];
+    expect(Number(seconds)).toBeGreaterThan(2 * limits.requestTimeout);
+  });
+});

@@ -54,6 +54,17 @@ for (const way of ways) {
 }
 
 describe('The matrix', () => {
+  it('has somebody who is right elsewhere', async () => {
+    for (const way of ways) {
+      const { gateway, form } = way.place(site);
+      const elsewhere = { gateway, form, alias: 'elsewhere' };
+      expect([way.name, await enrol(elsewhere, 'stranger', { user: site.stranger })]).toEqual([
+        way.name,
+        200,
+      ]);
+    }
+  });
+
   it('says why a cell is empty', () => {
     const reasons = ways.flatMap((way) => cheats.map(({ without }) => without(way)));
     expect(reasons.filter((reason) => reason === '')).toEqual([]);

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { IncomingMessage, type RequestListener } from 'node:http';
-import { createServer, type Server, type ServerOptions } from 'node:https';
+import { Agent, createServer, type Server, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -20,7 +20,8 @@ import { openCertificationAuthorities } from '../../src/server/drivers.ts';
 import { named } from '../support/certificate.ts';
 import { openTls, readToEnd, send } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
-import { enrolDevice, enrolment, issueByHand, plainCsr, type Device } from '../support/device.ts';
+import { setDateAlone } from '../support/clock.ts';
+import { enrolDevice, enrolment, issueByHand, plainCsr, renew, type Device } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 
 /**
@@ -231,6 +232,37 @@ describe('bypasses of client authentication', () => {
       const after = await reenrol({ ...options, session });
       expect(after.reused).toBe(true);
       expect(after.answer).toMatch(/^HTTP\/1\.1 403 [^]*revoked/);
+    },
+  );
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'S-06 T-13: connection and session of %s go on after the end of their certificate, and are refused',
+    async (maxVersion) => {
+      const device = await enrolDevice(gateway, 'outsider');
+      const options = {
+        port: gateway.port,
+        ca: gateway.trustAnchor,
+        key: device.key,
+        cert: device.cert,
+        maxVersion,
+      };
+      const session = await newSession(options);
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const overConnection = async () =>
+        await renew(gateway, device, await plainCsr('outsider', await generateKeyPair('P-256')), 'est', {
+          ...{ agent, maxVersion },
+        });
+      expect((await overConnection()).status).toBe(200);
+      try {
+        setDateAlone(new Date(new X509Certificate(device.cert).validTo).getTime() + 1000);
+        const expired = expect.stringContaining('it has expired');
+        expect(await overConnection()).toMatchObject({ status: 403, body: expired });
+        const resumed = await reenrol({ ...options, session });
+        expect(resumed).toEqual({ reused: true, answer: expired });
+      } finally {
+        jest.useRealTimers();
+        agent.destroy();
+      }
     },
   );
 });

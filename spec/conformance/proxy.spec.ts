@@ -175,15 +175,45 @@ describe('EST behind a proxy that ends TLS', () => {
     expect(answer.status).toBe(403);
   });
 
-  it('X-12 refuses a CSR with linking, which nobody can verify', async () => {
-    const csr = await certificationRequest({
+  async function linkedCsr(): Promise<Buffer> {
+    return await certificationRequest({
       key: device.keyPair,
       subject: name([id.commonName, utf8String('device-1')]),
       attributes: [attribute(id.challengePassword, utf8String(Buffer.alloc(32, 1).toString('base64')))],
     });
-    const { headers, ...parts } = enrolment(csr, shown(device.cert));
+  }
+
+  it('X-12 refuses a CSR with linking, which nobody can verify', async () => {
+    const { headers, ...parts } = enrolment(await linkedCsr(), shown(device.cert));
     const answer = await viaProxy('/certificate/simpleenroll', { ...parts, headers });
     expect([answer.status, answer.body]).toEqual([403, expect.stringContaining('TLS ends at a proxy')]);
+  });
+
+  it('X-12 takes it unverified from a proxy that is declared to keep its clients apart', async () => {
+    const socket = join(folder, 'trusting.sock');
+    const trusting = await startTestGateway({
+      aliases: { linked: { policy: { linking: 'required' } } },
+      proxy: { socket, clientCertificate: 'rfc9440', linking: 'trust' },
+    });
+    const enrol = async (csr: Buffer): Promise<number> =>
+      (
+        await viaProxy('/linked/simpleenroll', {
+          socketPath: socket,
+          ...enrolment(csr, { Authorization: basic }),
+        })
+      ).status;
+    try {
+      expect(await enrol(await linkedCsr())).toBe(200);
+      expect(await enrol(await plainCsr('device-1', device.keyPair))).toBe(400);
+      // Where TLS ends at the gateway itself, it is verified as ever.
+      const direct = await send(`${trusting.url}/linked/simpleenroll`, {
+        ca: trusting.trustAnchor,
+        ...enrolment(await linkedCsr(), { Authorization: basic }),
+      });
+      expect(direct.status).toBe(400);
+    } finally {
+      await trusting.stop();
+    }
   });
 
   it.each([

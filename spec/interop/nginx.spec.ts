@@ -3,9 +3,19 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { addUser } from '../../src/cli/user.ts';
 import { freePorts } from '../cli/command-line.ts';
 import { send, type Answer } from '../support/client.ts';
-import { extension, generateKeyPair, id, name, tlv, utf8String } from '../support/csr.ts';
+import {
+  attribute,
+  certificationRequest,
+  extension,
+  generateKeyPair,
+  id,
+  name,
+  tlv,
+  utf8String,
+} from '../support/csr.ts';
 import {
   basic,
   certificateOf,
@@ -35,6 +45,7 @@ describeWith('nginx', 'nginx/tls-termination.conf, as shipped', () => {
       proxy: { socket, clientCertificate: 'nginx', cipherSuite: 'X-SSL-Cipher' },
       aliases: {
         certificate: { authentication: 'clientCertificate' },
+        otp: { authentication: 'clientCertificate', policy: { otpChallenge: 'required' } },
         strong: { serverKeyGeneration: { keys: ['P-384'] } },
       },
     });
@@ -120,6 +131,21 @@ describeWith('nginx', 'nginx/tls-termination.conf, as shipped', () => {
       }
     },
   );
+
+  it('X-13 takes an otpChallenge, once, which does not depend on TLS', async () => {
+    const code = 'one-time-code';
+    await addUser(gateway.store, { alias: 'otp', name: 'device-1', code, remainingUses: 1 });
+    const otpChallenge = (value: string): Buffer =>
+      attribute('1.2.840.113549.1.9.16.2.56', utf8String(value));
+    const enrolBy = async (value: string): Promise<number> => {
+      const subject = name([id.commonName, utf8String('device-1')]);
+      const attributes = [otpChallenge(value)];
+      const key = await generateKeyPair('P-256');
+      const csr = await certificationRequest({ key, subject, attributes });
+      return (await post('/otp/simpleenroll', csr, {}, device)).status;
+    };
+    expect([await enrolBy('wrong'), await enrolBy(code), await enrolBy(code)]).toEqual([403, 200, 403]);
+  });
 
   it('X-10 believes the certificate although the client asks to drop its field', async () => {
     const headers = { Connection: 'close, X-SSL-Client-Cert', 'X-SSL-Client-Cert': 'x' };

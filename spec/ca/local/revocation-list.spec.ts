@@ -1,21 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { readCertificate, certificateToPem } from '../../../src/pkix/certificate.ts';
+import { setDateAlone } from '../../support/clock.ts';
 import { openssl } from '../../support/openssl.ts';
 import { issue, newCaTexts, newRequest, openLocal, signal, type CaTexts, type OpenedCa } from '../setup.ts';
 import { newKey, opensslTwoTierCa } from './openssl-ca.ts';
-
-const timers = [
-  'hrtime',
-  'nextTick',
-  'performance',
-  'queueMicrotask',
-  'setImmediate',
-  'clearImmediate',
-  'setInterval',
-  'clearInterval',
-  'setTimeout',
-  'clearTimeout',
-] as const;
 
 describe('The CRL of the local CA', () => {
   let texts: CaTexts;
@@ -83,26 +71,21 @@ describe('The CRL of the local CA', () => {
 
   const hour = 3_600_000;
 
-  /** Sets the clock alone; timers go on. */
-  function travelTo(time: number): void {
-    jest.useFakeTimers({ now: time, doNotFake: [...timers] });
-  }
-
   it('is made anew when a third of its validity has passed', async () => {
     const start = Date.now();
     const first = await crl();
-    travelTo(start + 7.9 * hour);
+    setDateAlone(start + 7.9 * hour);
     expect(await crl()).toEqual(first);
-    travelTo(start + 8.1 * hour);
+    setDateAlone(start + 8.1 * hour);
     expect(await text(await crl())).toMatch(/X509v3 CRL Number: \s+2\n/);
   });
 
   it('RFC 5280, 3.3: lists a certificate until one CRL after its end has had it', async () => {
     const serialNumber = (await revoke()).toUpperCase();
     const end = Date.now() + 90 * 24 * hour;
-    travelTo(end + 23 * hour);
+    setDateAlone(end + 23 * hour);
     expect(await text(await crl())).toContain(serialNumber);
-    travelTo(end + 25 * hour);
+    setDateAlone(end + 25 * hour);
     expect(await text(await crl())).not.toContain(serialNumber);
   });
 

@@ -39,12 +39,6 @@ const needsUser = ({ scheme }: Way): string | undefined =>
   scheme === undefined ? 'no user is asked for' : undefined;
 const always = (): undefined => undefined;
 
-const isRevocable = (way: Way): string | undefined => {
-  if (way.name.startsWith('T-14')) return 'the alias is told of no revocations of the vendor';
-  if (way.name.startsWith('Z-')) return 'issued by hand, it is not in the registry of the CA';
-  return needsCertificate(way);
-};
-
 const subjectOf = (way: Way): Buffer => named(way.name.startsWith('Z-') ? 'authority' : 'honest');
 
 /** A cheat by the certificate alone: all else is as an honest client shows it. */
@@ -84,9 +78,12 @@ async function ofImpostor(way: Way): Promise<Held> {
 async function revoked(way: Way, site: Site, shown: Shown): Promise<Shown> {
   const { cert = '' } = shown.certificate ?? {};
   const serialNumber = new X509Certificate(cert).serialNumber.toLowerCase();
-  const { certificates } = way.place(site).gateway.store;
+  const { certificates } = (way.issuer?.(site) ?? site.direct).store;
   const outcome = await certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
   if (outcome !== 'revoked') throw new Error(`The certificate is ${outcome}.`);
+  // What a vendor revokes is known with its next CRL.
+  const isOwn = way.issuer?.(site) === way.place(site).gateway;
+  while (!isOwn && (await enrol(way.place(site), way.commonName, shown)) === 200);
   return shown;
 }
 
@@ -173,12 +170,12 @@ export const cheats: readonly Cheat[] = [
   },
   {
     name: 'R-14 revoked',
-    without: isRevocable,
+    without: needsCertificate,
     forge: async (way, site) => [await revoked(way, site, await honestly(way, site))],
   },
   {
     name: 'S-07 revoked after the connection was opened',
-    without: (way) => isRevocable(way) ?? needsTls(way),
+    without: needsTls,
     forge: async (way, site) => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       const shown = { ...(await honestly(way, site)), tls: { agent } };
@@ -189,7 +186,7 @@ export const cheats: readonly Cheat[] = [
   },
   {
     name: 'S-07 V-52 revoked, in a session that is resumed',
-    without: (way) => isRevocable(way) ?? needsTls(way),
+    without: needsTls,
     forge: async (way, site) => {
       const shown = await honestly(way, site);
       const session = await sessionOf(way.place(site), shown.certificate);
@@ -212,7 +209,11 @@ export const cheats: readonly Cheat[] = [
     without: needsTls,
     forge: async (way, site) => {
       const tls = { servername: 'admin.example', checkServerIdentity: () => undefined };
-      return [{ ...(await withoutCertificate(way, site)), tls }];
+      const others = await withoutCertificate(way, site);
+      return [
+        { ...others, tls },
+        { ...others, tls, certificate: await ofImpostor(way) },
+      ];
     },
   },
   {
@@ -278,11 +279,15 @@ export const cheats: readonly Cheat[] = [
     },
   },
   {
+    // By nobody, and by who is right at `elsewhere`.
     name: 'S-03 another spelling of the path',
     without: always,
     forge: async (way, site) => {
       const { alias } = way.place(site);
-      return await Promise.resolve(spellings.map((spelling) => ({ target: spelling(alias) })));
+      const shown = [{}, { user: site.stranger }];
+      return await Promise.resolve(
+        spellings.flatMap((spelling) => shown.map((one) => ({ ...one, target: spelling(alias) }))),
+      );
     },
   },
 ];

@@ -3,7 +3,7 @@
  * that end TLS, and who is honest there.
  */
 import { hash } from 'bcryptjs';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request as requestPlain, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
@@ -60,11 +60,16 @@ export interface Site {
 
 /** Aliases by the ways of authentication. */
 const aliases = (
-  vendorAnchors: readonly string[],
+  vendor: { readonly anchors: string; readonly crl: string },
   credentials: Readonly<Record<'file' | 'service', object> & { directory: object | undefined }>,
 ): Readonly<Record<string, object>> => ({
   certificate: { authentication: 'clientCertificate' },
-  vendors: { authentication: 'clientCertificate', implicitTrustAnchors: vendorAnchors },
+  either: { authentication: 'either' },
+  vendors: {
+    authentication: 'clientCertificate',
+    implicitTrustAnchors: [vendor.anchors],
+    revocation: { sources: ['crl'], crlUrls: [vendor.crl] },
+  },
   basic: { authentication: 'basic' },
   file: { authentication: 'basic', credentials: [credentials.file] },
   service: { authentication: 'basic', credentials: [credentials.service] },
@@ -101,22 +106,29 @@ export async function startSite(): Promise<Site> {
     'ldap.password': passwordOfGateway,
   };
   const start = async (listeners: Pick<TestGatewayOptions, 'est' | 'proxy'> = {}): Promise<TestGateway> =>
-    await startTestGateway({ aliases: aliases([anchors], credentials), files, ...listeners });
+    await startTestGateway({
+      aliases: aliases({ anchors, crl: `${vendor.httpUrl}/crl/local.crl` }, credentials),
+      revocation: { allowedNetworks: ['127.0.0.0/8', '::1/128'], refresh: 1 },
+      files,
+      ...listeners,
+    });
   const startBehind = async (form: Form): Promise<TestGateway> =>
     await start({ proxy: { socket: join(folder, `${form}.sock`), clientCertificate: form } });
   const direct = await start();
   const passed = await passedOn(await start({ est: { proxyProtocol: { trustedAddresses: ['127.0.0.1'] } } }));
   const stranger = { name: 'stranger', code: 'open-sesame-9244' };
-  for (const alias of ['basic', 'digest', 'both']) {
+  for (const alias of ['basic', 'digest', 'either', 'both']) {
     await addUser(direct.store, { alias, ...user, remainingUses: undefined }, ['SHA-256']);
   }
-  await addUser(direct.store, { alias: 'elsewhere', ...stranger, remainingUses: undefined }, ['SHA-256']);
   const proxied = {
     rfc9440: await startBehind('rfc9440'),
     nginx: await startBehind('nginx'),
     haproxy: await startBehind('haproxy'),
     envoy: await startBehind('envoy'),
   };
+  for (const { store } of [direct, passed, ...Object.values(proxied)]) {
+    await addUser(store, { alias: 'elsewhere', ...stranger, remainingUses: undefined }, ['SHA-256']);
+  }
   const purposes = sequence(objectIdentifier('1.3.6.1.5.5.7.3.2'), objectIdentifier('1.3.6.1.5.5.7.3.28'));
   return {
     direct,
@@ -125,11 +137,12 @@ export async function startSite(): Promise<Site> {
     vendor,
     user,
     stranger,
-    registrationAuthority: async (gateway) =>
-      await issueByHand(gateway, {
-        subject: named('authority'),
-        extensions: [extension(id.extendedKeyUsage, purposes)],
-      }),
+    registrationAuthority: async (gateway) => {
+      const extensions = [extension(id.extendedKeyUsage, purposes)];
+      const authority = await issueByHand(gateway, { subject: named('authority'), extensions });
+      await addToRegistry(gateway, authority);
+      return authority;
+    },
     stop: async () => {
       await Promise.all(
         [direct, passed, vendor, service, ...Object.values(proxied)].map(async (one) => {
@@ -140,6 +153,16 @@ export async function startSite(): Promise<Site> {
       await rm(folder, { recursive: true });
     },
   };
+}
+
+/** As if the CA had issued it itself, so that it can be revoked. */
+async function addToRegistry({ store }: TestGateway, { cert }: Held): Promise<void> {
+  const { raw: certificate, serialNumber: upper, validFrom, validTo, subject } = new X509Certificate(cert);
+  const serialNumber = upper.toLowerCase();
+  await store.certificates.add({
+    ...{ backend: 'local', serialNumber, idempotencyKey: serialNumber, subject, certificate },
+    ...{ publicKey: serialNumber, notBefore: new Date(validFrom), notAfter: new Date(validTo) },
+  });
 }
 
 const passwordOfGateway = 'password-of-the-gateway';

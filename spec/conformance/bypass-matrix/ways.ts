@@ -62,6 +62,8 @@ export const ways: readonly Way[] = [
     issuer: (site) => site.direct,
     certificate: async (site) => await site.registrationAuthority(site.direct),
   },
+  { name: 'A-01 either, by certificate', place: direct('either'), commonName: 'honest', ...own },
+  { name: 'A-01 either, by Basic', place: direct('either'), commonName: 'honest', scheme: 'basic' },
   { name: 'A-01 Basic', place: direct('basic'), commonName: 'honest', scheme: 'basic' },
   { name: 'A-01 Basic, of an htpasswd file', place: direct('file'), commonName: 'honest', scheme: 'basic' },
   { name: 'A-01 Basic, of a webhook', place: direct('service'), commonName: 'honest', scheme: 'basic' },
