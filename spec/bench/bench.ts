@@ -140,7 +140,11 @@ async function run(): Promise<void> {
   row('enrolments per CPU-second, new mTLS connection each', (1 / cost.gateway).toFixed(0), '');
   row('1 kB answers of a bare https server per CPU-second', (1 / cost.bare).toFixed(0), '');
   row('ratio', (cost.bare / cost.gateway).toFixed(2), 'at least 0.75');
-  row('  of that server when it verifies a CSR and signs', (cost.bare / cost.signing).toFixed(2), 'upper bound');
+  row(
+    '  of that server when it verifies a CSR and signs',
+    (cost.bare / cost.signing).toFixed(2),
+    'upper bound',
+  );
   row('start to first answer', `${startMilliseconds.toFixed(0)} ms`, 'under 1500 ms');
   row('resident memory, idle', `${idle.toFixed(0)} MB`, 'under 150 MB');
   row(
