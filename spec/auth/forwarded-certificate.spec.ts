@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { hash } from 'node:crypto';
 import fc from 'fast-check';
 import {
   readForwardedCertificate,
@@ -15,6 +16,7 @@ describe('readForwardedCertificate', () => {
   const base64 = (text: string): string => text.replace(/-----[^-]+-----|\n/g, '');
   const escaped = (text: string): string => encodeURIComponent(text);
   const der = (text: string): Buffer => Buffer.from(base64(text), 'base64');
+  const hashOf = (text: string): string => hash('sha256', der(text), 'hex');
 
   beforeAll(async () => {
     ({ certificate: pem } = await opensslCertificate({ key: newKey.p256(), name: 'Device' }));
@@ -31,7 +33,10 @@ describe('readForwardedCertificate', () => {
       case 'haproxy':
         return ['X-SSL-Client-Cert', base64(pem)];
       case 'envoy':
-        return ['X-Forwarded-Client-Cert', `Hash=0a1b;Cert="${escaped(pem)}";Subject="CN=Device,O=Acme"`];
+        return [
+          'X-Forwarded-Client-Cert',
+          `Hash=${hashOf(pem)};Cert="${escaped(pem)}";Subject="CN=Device,O=Acme"`,
+        ];
     }
   }
   const codeOf = (form: CertificateHeaderForm, ...headers: readonly string[]): unknown => {
@@ -55,6 +60,13 @@ describe('readForwardedCertificate', () => {
       certificate: der(pem),
       chain: [der(other)],
     });
+  });
+
+  it('X-04 refuses what a client has written into a name of its certificate, which envoy does not quote', () => {
+    for (const keys of [`Cert="${escaped(other)}";URI=x;Chain`, 'URI=x;Cert', 'DNS=x;Chain']) {
+      const value = `Hash=${hashOf(other)};${keys}="${escaped(pem)}"`;
+      expect(codeOf('envoy', 'X-Forwarded-Client-Cert', value)).toBe('malformed_request');
+    }
   });
 
   it.each(forms)('X-09 takes a missing and an empty field of %s for no certificate', (form) => {

@@ -106,7 +106,8 @@ describe('bypasses of client authentication', () => {
       checkRevocation: () => Promise.resolve(undefined),
       expiredFor: 0,
     });
-    const shown = { x509: new X509Certificate(outsider.cert), authorized: true, expired: false };
+    const certificate = new X509Certificate(outsider.cert).raw;
+    const shown = { certificate, authorized: true, expired: false };
     const credentials = { ...nothing, clientCertificate: shown };
     const { signal } = new AbortController();
     await expect(authenticate(credentials, new Date(), signal)).rejects.toMatchObject({ code: 'forbidden' });
@@ -130,7 +131,11 @@ describe('bypasses of client authentication', () => {
       authenticate(
         {
           ...nothing,
-          clientCertificate: { x509: new X509Certificate(device.cert), authorized, expired: false },
+          clientCertificate: {
+            certificate: new X509Certificate(device.cert).raw,
+            authorized,
+            expired: false,
+          },
         },
         new Date(),
         signal,

@@ -117,6 +117,16 @@ describe('EST behind a proxy that ends TLS', () => {
     }
   });
 
+  it('X-06 takes a certificate for itself, and not for one that is written inside it', async () => {
+    const inside = extension('1.3.6.1.4.1.32473.1', tlv(0x04, Buffer.from(`\n${device.cert}`)));
+    const stranger = await certificateDer({ subject: named('stranger'), extensions: [inside] });
+    const answer = await enrolViaProxy(shown(certificateToPem(stranger)));
+    expect([answer.status, answer.body]).toEqual([
+      403,
+      expect.stringContaining('it leads to no trust anchor'),
+    ]);
+  });
+
   it('X-06 refuses a certificate that was revoked meanwhile', async () => {
     const other = await enrolDevice(gateway, 'revoked');
     const serialNumber = new X509Certificate(other.cert).serialNumber.toLowerCase();

@@ -4,7 +4,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addUser } from '../../src/cli/user.ts';
+import { certificateToPem } from '../../src/pkix/certificate.ts';
 import { freePorts } from '../cli/command-line.ts';
+import { certificateDer, named } from '../support/certificate.ts';
 import { send, type Answer } from '../support/client.ts';
 import {
   attribute,
@@ -23,6 +25,7 @@ import {
   enrolment,
   issueByHand,
   plainCsr,
+  privatePem,
   type Device,
 } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
@@ -161,6 +164,16 @@ describeWith('nginx', 'nginx/tls-termination.conf, as shipped', () => {
       403,
       expect.stringContaining('it leads to no trust anchor'),
     ]);
+  });
+
+  it('X-06 takes a certificate for itself, and not for one that is written inside it', async () => {
+    const keyPair = await generateKeyPair('P-256');
+    const inside = extension('1.3.6.1.4.1.32473.1', tlv(0x04, Buffer.from(`\n${device.cert}`)));
+    const der = await certificateDer({ key: keyPair, subject: named('stranger'), extensions: [inside] });
+    const stranger = { cert: certificateToPem(der), key: privatePem(keyPair.privateKey) };
+    for (const path of ['/certificate/simpleenroll', '/simplereenroll']) {
+      expect((await post(path, await freshCsr(), {}, stranger)).status).toBe(403);
+    }
   });
 
   it('X-16 explains in plain text that nginx refuses a certificate that has expired', async () => {

@@ -20,9 +20,12 @@ export interface Credentials {
 
 /** The client certificate of the TLS session, which may have ended at a proxy. */
 export interface PresentedCertificate {
-  readonly x509: X509Certificate;
-  /** DER of what the client sent above it, where a proxy hands that on; else `x509` leads to it. */
+  /** DER, which alone says whose it is: what Node makes of it may be another certificate (see pkix/x509.ts). */
+  readonly certificate: Buffer;
+  /** DER of what the client sent above it, where a proxy hands that on; else `session` leads to it. */
   readonly chain?: readonly Buffer[];
+  /** The same certificate in the TLS session, where that did not end at a proxy. */
+  readonly session?: X509Certificate;
   /**
    * `tlsSocket.authorized`: OpenSSL accepted the chain in the handshake, or in that of the resumed session.
    * Behind a proxy: the proxy has seen the proof of possession, and nothing else is known.

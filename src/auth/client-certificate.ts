@@ -31,7 +31,7 @@ export function createClientCertificateAuthenticator(
 ): CertificateAuthenticator {
   return async function clientCertificate({ clientCertificate: presented }, now, signal) {
     if (presented === undefined) return undefined;
-    const certificate = readPresented(options.read, presented.x509.raw, 'it is malformed');
+    const certificate = readPresented(options.read, presented.certificate, 'it is malformed');
     if (presented.chain !== undefined) refuseWeakKey(certificate);
     if (!presented.authorized) refuseUnlessOnlyExpired(presented, certificate, options.expiredFor, now);
     const explicit = await options.explicit(signal);
@@ -111,10 +111,10 @@ function refuseWeakKey({ spki }: Certificate): void {
 /** A client that sends more than this many certificates is not believed beyond them. */
 const longestChain = 8;
 
-function presentedChain({ x509: leaf, chain: forwarded }: PresentedCertificate): readonly Certificate[] {
+function presentedChain({ session, chain: forwarded }: PresentedCertificate): readonly Certificate[] {
   if (forwarded !== undefined) return forwarded.slice(0, longestChain).map(readAbove);
   const chain: Certificate[] = [];
-  let issuer = leaf.issuerCertificate;
+  let issuer = session?.issuerCertificate;
   while (issuer !== undefined && chain.length < longestChain) {
     chain.push(readAbove(issuer.raw));
     issuer = issuer.issuerCertificate;

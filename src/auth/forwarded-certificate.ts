@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { EstError } from '../errors.ts';
 import { certificatesFromPem, readCertificate } from '../pkix/certificate.ts';
 import { DerError } from '../pkix/der.ts';
@@ -90,7 +91,11 @@ function fromPem(pem: string): ForwardedCertificate {
   return { certificate: certificate.der, chain: chain.map(({ der }) => der) };
 }
 
-/** One element, `Key=value;...`; with several, another proxy or the client has added its own. */
+/**
+ * One element, `Key=value;...`; with several, another proxy or the client has added its own. Envoy writes names of the
+ * certificate (URI, DNS) without quotes, so that a client may write further keys there. Hash, which always stands before
+ * them, is that of the certificate which the client has shown.
+ */
 function readEnvoy(value: string): ForwardedCertificate {
   const pairs = [...value.matchAll(/([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^";,]*))(;|$)/gy)];
   const isWhole = pairs.map(([all]) => all).join('') === value && pairs.at(-1)?.[4] === '';
@@ -101,7 +106,12 @@ function readEnvoy(value: string): ForwardedCertificate {
   if (!isWhole || fields.size < pairs.length || cert === undefined) {
     throw new DerError('It is not one element with the key Cert or Chain.');
   }
-  return fromPem(decodeURIComponent(cert));
+  const forwarded = fromPem(decodeURIComponent(cert));
+  const digest = fields.get('hash')?.toLowerCase();
+  if (digest !== undefined && digest !== hash('sha256', forwarded.certificate, 'hex')) {
+    throw new DerError('The certificate is not the one of the key Hash.');
+  }
+  return forwarded;
 }
 
 function unreadable(cause: Error): EstError {

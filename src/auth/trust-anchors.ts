@@ -1,6 +1,6 @@
-import { X509Certificate } from 'node:crypto';
 import type { TrustAnchorKind } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
+import { x509Of } from '../pkix/x509.ts';
 
 /**
  * Certificates that client certificates may lead to, split as path validation needs them. `explicit` holds the
@@ -37,6 +37,6 @@ export function certificatesOf({ roots, intermediates }: TrustAnchors): readonly
 }
 
 function isSelfSigned(certificate: Certificate): boolean {
-  const x509 = new X509Certificate(certificate.der);
+  const x509 = x509Of(certificate.der);
   return x509.checkIssued(x509) && x509.verify(x509.publicKey);
 }

@@ -283,7 +283,7 @@ function countedUser({ otpUser, identity }: PermittedEnrollment): string | undef
 
 /**
  * A certificate is another one after each renewal, so who shows nothing else is known by the subject; a registration
- * authority asks for many, each of which has a quota of its own.
+ * authority asks for many, each of which has a quota of its own. Where the CA checks codes, so has each user with its code.
  */
 function quotaOf(
   { alias, receivedAt }: EstRequest,
@@ -293,8 +293,13 @@ function quotaOf(
   const { quota } = alias.policy;
   if (quota === undefined) return {};
   const since = new Date(receivedAt.getTime() - quota.period * 1000);
-  const key = identity.user === undefined ? `subject:${subject}` : `user:${identity.user.name}`;
-  return { quota: { key, most: quota.certificates, since } };
+  return { quota: { key: quotaKey(identity, subject), most: quota.certificates, since } };
+}
+
+function quotaKey({ key, claim, user }: ClientIdentity, subject: string): string {
+  // Whoever knows no code must not use up the quota of the subject or of the user while the CA cannot say so.
+  if (claim !== undefined) return key;
+  return user === undefined ? `subject:${subject}` : `user:${user.name}`;
 }
 
 function quotaReached({ alias, receivedAt }: EstRequest, oldest: Date): EstError {

@@ -8,7 +8,14 @@ import { channelBindingOf } from '../auth/channel-binding.ts';
 export function presentedCertificate({ socket }: IncomingMessage): PresentedCertificate | undefined {
   if (!(socket instanceof TLSSocket)) return undefined;
   const x509 = socket.getPeerX509Certificate();
-  return x509 && { x509, authorized: socket.authorized, expired: hasExpired(socket) };
+  return (
+    x509 && {
+      certificate: x509.raw,
+      session: x509,
+      authorized: socket.authorized,
+      expired: hasExpired(socket),
+    }
+  );
 }
 
 /** Node's types call it an Error; it is the name of OpenSSL's error. */

@@ -1,8 +1,9 @@
 import type { SchemaObject } from 'ajv';
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { certificatesFromPem, type Certificate } from '../pkix/certificate.ts';
 import { readSecret } from './secret.ts';
+import { x509Of } from '../pkix/x509.ts';
 
 /** Where the key and certificate are that the gateway shows as a client. */
 export interface ClientCertificateOptions {
@@ -60,7 +61,7 @@ export async function readClientCertificate(options: ClientCertificateOptions): 
   const passphrase = reference === undefined ? {} : { passphrase: await readSecret(reference) };
   const [certificate] = certificatesFromPem(cert);
   const key = createPrivateKey({ key: pem, ...passphrase });
-  if (certificate === undefined || !new X509Certificate(certificate.der).checkPrivateKey(key)) {
+  if (certificate === undefined || !x509Of(certificate.der).checkPrivateKey(key)) {
     throw new Error(
       'clientCertificate: the private key does not belong to the first certificate of the file.',
     );

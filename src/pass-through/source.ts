@@ -121,10 +121,13 @@ export function createDocumentSource({ path, upstream, cache, log }: DocumentSou
   };
 }
 
-/** When all who asked are gone, the request to the upstream is given up, and nobody knows. */
+/**
+ * When all who asked are gone, the request to the upstream is given up, and nobody knows. An answer that is no document may
+ * be for what one client asked, so that it says nothing against the upstream.
+ */
 function verdictOnUpstream(error: unknown): ServiceVerdict {
   if (!(error instanceof EstError)) return 'unknown';
-  return isOutage(error) ? 'fails' : 'works';
+  return error.code === 'ca_unavailable' || error.code === 'ca_timeout' ? 'fails' : 'works';
 }
 
 /** A document that the cache held before, and that is still current, has its ETag. */

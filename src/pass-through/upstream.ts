@@ -136,6 +136,9 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   };
 }
 
+/** What an upstream, or a proxy in front of it, answers when it is down; a 500 may be about one question alone. */
+const outages: readonly number[] = [502, 503, 504];
+
 /** Whether a kept document may be given in place of this failure. */
 export function isOutage(error: unknown): boolean {
   return error instanceof EstError && error.status >= 500;
@@ -146,7 +149,7 @@ function acceptedMediaType(kind: DocumentKind, status: number, headers: HeaderFi
   if (status === 404 || status === 410) {
     throw new EstError('unknown_operation', 'The CA has no such document at the moment.');
   }
-  if (status >= 500) throw unreachable(new Error(`The upstream answered ${status}.`));
+  if (outages.includes(status)) throw unreachable(new Error(`The upstream answered ${status}.`));
   if (status !== 200) throw nonsense(`the status ${status}, and redirects are not followed`);
   const said = headers['content-type'] ?? '';
   const [type = '', ...parameters] = said.split(';').map((part) => part.trim().toLowerCase());

@@ -1,6 +1,7 @@
-import { X509Certificate, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { Certificate } from './certificate.ts';
 import { namesEqual, nameToString } from './names.ts';
+import { x509Of } from './x509.ts';
 
 /**
  * The chain from the issuing certificate to its self-signed root, out of certificates in any order. Each must
@@ -116,14 +117,13 @@ function requireDistinct(option: string, certificates: readonly Certificate[]): 
 
 function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
   return (
-    namesEqual(certificate.issuer, issuer.subject) &&
-    new X509Certificate(certificate.der).verify(publicKeyOf(issuer))
+    namesEqual(certificate.issuer, issuer.subject) && x509Of(certificate.der).verify(publicKeyOf(issuer))
   );
 }
 
 function publicKeyOf(certificate: Certificate): KeyObject {
   try {
-    return new X509Certificate(certificate.der).publicKey;
+    return x509Of(certificate.der).publicKey;
   } catch (error) {
     throw new Error(`chain: the public key of ${describe(certificate)} cannot be read.`, { cause: error });
   }

@@ -163,6 +163,11 @@ function isSelfIssued({ issuer, subject }: Certificate): boolean {
   return namesEqual(issuer, subject);
 }
 
+/** Whether the signature of a certificate is right by the key of another one; nothing else is looked at. */
+export function isSignedBy(subject: Certificate, issuer: Certificate): boolean {
+  return checked(() => objectionToSignature(subject, issuer), unacceptedSignature) === undefined;
+}
+
 function objectionToSignature(subject: Certificate, issuer: Certificate): string | undefined {
   if (signedBy.get(subject)?.has(issuer) === true) return undefined;
   const { tbs, signatureAlgorithm, signature } = readSignedCertificate(subject.der);

@@ -1,4 +1,4 @@
-import { hash, X509Certificate, type KeyObject } from 'node:crypto';
+import { hash, type KeyObject } from 'node:crypto';
 import type { Certificate } from './certificate.ts';
 import {
   embed,
@@ -13,6 +13,7 @@ import {
   type Asn1,
 } from './der-write.ts';
 import { oids } from './oids.ts';
+import { x509Of } from './x509.ts';
 
 /** Signs CMS messages with one key. */
 export interface MessageSigner {
@@ -41,7 +42,7 @@ export async function createMessageSigner(
 ): Promise<MessageSigner> {
   const [own] = certificates;
   if (own !== undefined && own.notAfter <= new Date()) throw new Error('The certificate has expired.');
-  if (own === undefined || !new X509Certificate(own.der).checkPrivateKey(privateKey)) {
+  if (own === undefined || !x509Of(own.der).checkPrivateKey(privateKey)) {
     throw new Error('The private key does not belong to the first certificate of the file.');
   }
   const algorithm = algorithmOf(privateKey);

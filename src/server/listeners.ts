@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
@@ -22,6 +22,7 @@ import { withContext } from './context.ts';
 import { openingTimeout, type Backends } from './drivers.ts';
 import { withPassThrough } from './pass-through.ts';
 import { listenForProxy } from './proxy-listener.ts';
+import { x509Of } from '../pkix/x509.ts';
 
 /** What every listener serves. */
 export interface EstServices {
@@ -83,7 +84,7 @@ export async function readTlsFiles(
   const certificate = await readFile(est.certificate, 'utf8');
   const privateKey = await readSecret(est.privateKey);
   const [leaf] = certificatesFromPem(certificate);
-  if (leaf === undefined || !new X509Certificate(leaf.der).checkPrivateKey(createPrivateKey(privateKey))) {
+  if (leaf === undefined || !x509Of(leaf.der).checkPrivateKey(createPrivateKey(privateKey))) {
     throw new Error('listeners.est: the private key does not belong to the first certificate of the file.');
   }
   return { certificate, privateKey };

@@ -1,7 +1,8 @@
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { EstError } from '../../errors.ts';
 import type { Certificate } from '../../pkix/certificate.ts';
 import { namesEqual, nameToString } from '../../pkix/names.ts';
+import { isSignedBy } from '../../pkix/path.ts';
 import type { EnrollmentRequest } from '../ca.ts';
 import type { EjbcaAliasSettings } from './alias-settings.ts';
 import type { EjbcaCalls, EnrollmentAnswer } from './calls.ts';
@@ -90,11 +91,8 @@ async function enrollRegistered(
 
 /** A vendor CA itself has signed the certificate, not another CA under the same root. */
 function isOfVendor(certificate: Certificate, vendorCas: readonly Certificate[]): boolean {
-  const x509 = new X509Certificate(certificate.der);
   return vendorCas.some(
-    (vendorCa) =>
-      namesEqual(certificate.issuer, vendorCa.subject) &&
-      x509.verify(new X509Certificate(vendorCa.der).publicKey),
+    (vendorCa) => namesEqual(certificate.issuer, vendorCa.subject) && isSignedBy(certificate, vendorCa),
   );
 }
 

@@ -1,9 +1,10 @@
-import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
 import { orderChain, requireInDate } from '../../pkix/chain.ts';
 import { DerError } from '../../pkix/der.ts';
 import { keyIdentifierOf } from '../../pkix/extensions-write.ts';
 import { createSigner, type Signer } from '../../pkix/signer.ts';
+import { x509Of } from '../../pkix/x509.ts';
 
 /** The texts that a local CA is opened from, all PEM. */
 export interface AuthorityTexts {
@@ -46,7 +47,7 @@ export function readAuthority(texts: AuthorityTexts, now: Date): Authority {
 
 /** Throws an Error with a plain sentence unless key and certificate match and the whole chain is in date. */
 export function requireUsable({ certificate, privateKey, chain }: Authority, now: Date): void {
-  if (!new X509Certificate(certificate.der).checkPrivateKey(privateKey)) {
+  if (!x509Of(certificate.der).checkPrivateKey(privateKey)) {
     throw new Error(
       'privateKey: the key does not belong to the CA certificate; give the one it was issued for.',
     );

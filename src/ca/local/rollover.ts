@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { certificateToPem, type Certificate } from '../../pkix/certificate.ts';
 import { randomSerialNumber, signCertificate } from '../../pkix/certificate-write.ts';
 import {
@@ -10,6 +10,7 @@ import { nameToString } from '../../pkix/names.ts';
 import { oids } from '../../pkix/oids.ts';
 import { createSigner, generateKeyLike, type Signer } from '../../pkix/signer.ts';
 import { backdate, encryptPrivateKey, yearsAfter } from './create.ts';
+import { x509Of } from '../../pkix/x509.ts';
 
 /** What a new root is made from. */
 export interface RootToReplace {
@@ -79,7 +80,7 @@ export async function createNewRoot({ chain, now, ...secrets }: RootToReplace): 
 
 function readRootKey(root: Certificate, pem: string, passphrase: string | undefined): KeyObject {
   const key = openRootKey(pem, passphrase);
-  if (new X509Certificate(root.der).checkPrivateKey(key)) return key;
+  if (x509Of(root.der).checkPrivateKey(key)) return key;
   throw new Error(`The key is not the one of the root ${nameToString(root.subject)}; give that one.`);
 }
 
