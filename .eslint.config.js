@@ -1,6 +1,11 @@
 import jest from 'eslint-plugin-jest';
 import tseslint from 'typescript-eslint';
 
+const ownStyle = [
+  { selector: 'ExportDefaultDeclaration', message: 'Use a named export.' },
+  { selector: 'TSEnumDeclaration', message: 'Use a union of strings.' },
+];
+
 export default tseslint.config(
   { ignores: ['dist/', 'coverage/', 'data/'] },
   {
@@ -14,14 +19,24 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
-      'no-restricted-syntax': [
-        'error',
-        { selector: 'ExportDefaultDeclaration', message: 'Use a named export.' },
-        { selector: 'TSEnumDeclaration', message: 'Use a union of strings.' },
-      ],
+      'no-restricted-syntax': ['error', ...ownStyle],
       'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
       eqeqeq: 'error',
       'no-console': 'error',
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/pkix/x509.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...ownStyle,
+        {
+          selector: 'NewExpression[callee.name="X509Certificate"]',
+          message: 'Node may find another certificate inside: use x509Of of pkix/x509.ts.',
+        },
+      ],
     },
   },
   {
