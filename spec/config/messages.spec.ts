@@ -8,6 +8,16 @@ async function after(from: string, to: string): Promise<readonly string[]> {
   return await problemsOf(shortest.replace(from, to));
 }
 
+/** A gateway that is reached through a proxy alone, whose alias requires linking. */
+function linkedBehindProxy(proxy: string, alias = ''): string {
+  return shortest
+    .replace(
+      / {2}est:\n {4}certificate.*\n.*\n/,
+      `  proxy: { socket: est.sock, clientCertificate: nginx${proxy} }\n`,
+    )
+    .replace('authentication: basic', `authentication: basic\n    policy: { linking: required }\n${alias}`);
+}
+
 describe('What the reader of a wrong configuration sees', () => {
   it.each([
     [
@@ -116,6 +126,16 @@ describe('What the reader of a wrong configuration sees', () => {
     ],
   ])('%j', async ([from, to], problem) => {
     expect(await after(String(from), String(to))).toEqual([problem]);
+  });
+
+  it('X-12 linking that nobody can verify', async () => {
+    expect(await problemsOf(linkedBehindProxy(''))).toEqual([
+      'est-gateway.yaml:9: aliases.est.policy.linking: TLS ends at the proxy, where it cannot be verified; leave it out, or say trust in listeners.proxy.linking',
+    ]);
+    expect(await problemsOf(linkedBehindProxy(', linking: trust'))).toEqual([]);
+    const authority =
+      'registrationAuthorities: { plant: { commonName: plant, foreignLinking: true, names: { commonName: ["*"] } } }';
+    expect(await problemsOf(linkedBehindProxy('', `    ${authority}`))).toEqual([]);
   });
 
   it('S-40 names an alias __proto__ as what it is, a name of a wrong form', async () => {

@@ -1,30 +1,73 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { named } from '../support/certificate.ts';
 import { send } from '../support/client.ts';
-import { enrolDevice } from '../support/device.ts';
-import { startTestGateway } from '../support/gateway.ts';
+import { generalName, subjectAltName } from '../support/csr.ts';
+import { enrolDevice, issueByHand, type Device } from '../support/device.ts';
+import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 
 describe('a proxy that comes over TLS', () => {
-  it('X-03 is let in by its certificate alone', async () => {
-    const proxies = await startTestGateway();
-    const proxy = await enrolDevice(proxies, 'proxy');
-    const tls = {
-      certificate: 'server.pem',
-      privateKey: 'file:server.key',
-      trustAnchors: [`${proxies.directory}/root.pem`, `${proxies.directory}/issuing.pem`],
-    };
-    const behind = await startTestGateway({
-      proxy: { address: '0.0.0.0', port: 0, tls, clientCertificate: 'nginx' },
+  let behind: TestGateway;
+  let proxies: TestGateway;
+  let url: string;
+
+  beforeAll(async () => {
+    proxies = await startTestGateway();
+    behind = await startTestGateway({
+      proxy: {
+        address: '0.0.0.0',
+        port: 0,
+        clientCertificate: 'nginx',
+        tls: {
+          certificate: 'server.pem',
+          privateKey: 'file:server.key',
+          trustAnchors: [`${proxies.directory}/root.pem`, `${proxies.directory}/issuing.pem`],
+          names: ['proxy', 'nginx.plant.example'],
+        },
+      },
     });
-    try {
-      const url = `${behind.proxyPlace.replace('http:', 'https:')}/.well-known/est/cacerts`;
-      const asProxy = { ca: behind.trustAnchor, key: proxy.key, cert: proxy.cert };
-      expect((await send(url, asProxy)).status).toBe(200);
-      const other = await enrolDevice(behind, 'other');
-      await expect(send(url, { ca: behind.trustAnchor })).rejects.toThrow();
-      await expect(send(url, { ca: behind.trustAnchor, key: other.key, cert: other.cert })).rejects.toThrow();
-    } finally {
-      await behind.stop();
-      await proxies.stop();
-    }
+    url = `${behind.proxyPlace.replace('http:', 'https:')}/.well-known/est`;
+  });
+  afterAll(async () => {
+    await behind.stop();
+    await proxies.stop();
+  });
+
+  async function statusFor({ key, cert }: Pick<Device, 'key' | 'cert'>): Promise<number> {
+    return (await send(`${url}/cacerts`, { ca: behind.trustAnchor, key, cert })).status;
+  }
+
+  /** By the CA of the proxies. */
+  async function certified(commonName: string, dnsNames: readonly string[]): Promise<Device> {
+    const names = dnsNames.map((text) => generalName(2, text));
+    const extensions = names.length === 0 ? [] : [subjectAltName(...names)];
+    return await issueByHand(proxies, { subject: named(commonName), extensions });
+  }
+
+  it('X-03 is let in by its certificate alone', async () => {
+    expect(await statusFor(await enrolDevice(proxies, 'proxy'))).toBe(200);
+    await expect(send(`${url}/cacerts`, { ca: behind.trustAnchor })).rejects.toThrow();
+    await expect(statusFor(await enrolDevice(behind, 'proxy'))).rejects.toThrow();
+  });
+
+  it.each([
+    ['proxy', []],
+    ['frontend', ['other.example', 'NGINX.plant.example']],
+  ])('X-03 takes a proxy of the name %s %j', async (commonName, dnsNames) => {
+    expect(await statusFor(await certified(commonName, dnsNames))).toBe(200);
+  });
+
+  it.each([
+    ['device-1', []],
+    ['proxy', ['device-1.example']],
+    ['device-1', ['*.plant.example']],
+    ['device-1', ['x.nginx.plant.example']],
+  ])('X-03 takes nobody else whom the same CA has certified: %s %j', async (commonName, dnsNames) => {
+    const before = behind.log.entries.length;
+    await expect(statusFor(await certified(commonName, dnsNames))).rejects.toThrow();
+    expect(
+      behind.log.entries.slice(before).map(({ message, fields }) => [message, fields['reason']]),
+    ).toEqual([
+      ['connection refused', 'The certificate has none of the names of listeners.proxy.tls.names.'],
+    ]);
   });
 });

@@ -40,6 +40,7 @@ beforeAll(async () => {
     aliases: {
       postQuantum: { authentication: 'clientCertificate', implicitTrustAnchors: ['post-quantum.pem'] },
       certificate: { authentication: 'clientCertificate' },
+      linked: { policy: { linking: 'required' } },
       vendors: {
         authentication: 'clientCertificate',
         implicitTrustAnchors: [`${vendor.directory}/root.pem`],
@@ -199,6 +200,13 @@ describe('EST behind a proxy that ends TLS', () => {
     expect([answer.status, answer.body]).toEqual([403, expect.stringContaining('TLS ends at a proxy')]);
   });
 
+  it('X-12 does not ask by csrattrs for linking, but where it can be verified', async () => {
+    const behindProxy = await viaProxy('/linked/csrattrs');
+    expect(behindProxy.status).toBe(204);
+    const direct = await send(`${gateway.url}/linked/csrattrs`, { ca: gateway.trustAnchor });
+    expect(direct.status).toBe(200);
+  });
+
   it('X-12 takes it unverified from a proxy that is declared to keep its clients apart', async () => {
     const socket = join(folder, 'trusting.sock');
     const trusting = await startTestGateway({
@@ -279,7 +287,10 @@ describe('a proxy that names its clients in Forwarded (RFC 7239)', () => {
   beforeAll(async () => {
     const socket = join(folder, 'forwarded.sock');
     behind = await startTestGateway({
-      proxy: { socket, clientAddress: 'Forwarded', clientCertificate: 'nginx' },
+      proxy: {
+        ...{ socket, clientAddress: 'Forwarded', clientCertificate: 'nginx' },
+        trustedAddresses: ['10.0.0.0/8', '2001:db8:1::/48'],
+      },
     });
   });
   afterAll(async () => {
@@ -292,6 +303,10 @@ describe('a proxy that names its clients in Forwarded (RFC 7239)', () => {
     ['2001:db8::7', { Forwarded: 'by=_nginx; for="[2001:db8::7]:4711"' }],
     ['192.0.2.7', { Forwarded: ['for=203.0.113.9', 'for=192.0.2.7'] }],
     ['192.0.2.7', { Forwarded: 'for="203.0.113.9, for=192.0.2.7' }],
+    ['192.0.2.7', { Forwarded: 'for=203.0.113.9, for=192.0.2.7, for=10.1.2.3, for="[2001:db8:1::9]:443"' }],
+    ['10.1.2.3', { Forwarded: 'for=203.0.113.9, for=unknown, for=10.1.2.3' }],
+    ['10.1.2.3', { Forwarded: 'for=10.1.2.3' }],
+    [undefined, { Forwarded: 'for=192.0.2.7, for=unknown' }],
     [undefined, { Forwarded: 'for=unknown' }],
     [undefined, { Forwarded: 'for=203.0.113.9, by=192.0.2.7' }],
     [undefined, { 'X-Forwarded-For': '192.0.2.7' }],
@@ -389,6 +404,7 @@ describe('serverkeygen behind a proxy that ends TLS', () => {
       certificate: 'server.pem',
       privateKey: 'file:server.key',
       trustAnchors: [`${vendor.directory}/root.pem`, `${vendor.directory}/issuing.pem`],
+      names: ['proxy'],
     };
     const place = { address: '127.0.0.1', port: 0, tls };
     const behind = await startTestGateway({

@@ -50,7 +50,12 @@ describe('keys that no client may have', () => {
       backends: { sibling: backend },
       proxy: {
         ...{ address: '127.0.0.1', port: 0, clientCertificate: 'nginx' },
-        tls: { certificate: 'proxy.pem', privateKey: 'file:proxy.key', trustAnchors: ['sibling-root.pem'] },
+        tls: {
+          certificate: 'proxy.pem',
+          privateKey: 'file:proxy.key',
+          trustAnchors: ['sibling-root.pem'],
+          names: ['localhost'],
+        },
       },
       aliases: {
         asking: { policy: { webhook } },

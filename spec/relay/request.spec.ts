@@ -265,6 +265,7 @@ describe('A relay that another gateway takes for its proxy', () => {
           certificate: 'server.pem',
           privateKey: 'file:server.key',
           trustAnchors: [`${proxies.directory}/root.pem`, `${proxies.directory}/issuing.pem`],
+          names: ['relay'],
         },
       },
       aliases: { est: { authentication: 'clientCertificate' } },

@@ -49,11 +49,15 @@ listeners:
       #certificate: tls/proxy-side.pem
       #privateKey: file:tls/proxy-side.key
       #trustAnchors: [tls/proxies.pem]
+      # Names in the certificates of the proxies, of which no device may have one.
+      #names: [nginx.plant.example]
     # How the proxy hands the client certificate on: rfc9440, nginx, haproxy or envoy.
     #clientCertificate: nginx
-    # The field whose last entry is the client address, for the log, the wait after wrong codes, and the policy:
+    # The field whose last entry that is not of trustedAddresses is the client address, for the log, the wait after wrong codes, and the policy:
     # X-Forwarded-For or Forwarded. The proxy must add to it in every request.
     #clientAddress: X-Forwarded-For
+    # Addresses or networks of further proxies, between the clients and the one that comes here.
+    #trustedAddresses: []
     # A CSR with the channel binding of a TLS session (RFC 7030, section 3.5), which nobody can verify here. refuse: 403;
     # trust: the proxy is trusted to keep its clients apart.
     #linking: refuse

@@ -66,9 +66,13 @@ export interface ProxyListenerConfiguration {
     readonly privateKey: string;
     /** Of the proxies' client certificates. */
     readonly trustAnchors: readonly string[];
+    /** Of which a proxy's certificate has one. */
+    readonly names: readonly string[];
   };
   readonly clientCertificate: 'rfc9440' | 'nginx' | 'haproxy' | 'envoy';
   readonly clientAddress: 'X-Forwarded-For' | 'Forwarded';
+  /** IP addresses and networks of proxies in front of the one that comes here. */
+  readonly trustedAddresses: readonly string[];
   readonly linking: 'refuse' | 'trust';
   /** Name of the field with the cipher suite of the client's TLS session. */
   readonly cipherSuite?: string;

@@ -68,10 +68,18 @@ export const proxyListenerSchema: SchemaObject = {
           minItems: 1,
           title: 'Trust anchors',
           description:
-            'PEM files: the CAs of the proxies. Whoever has a certificate of theirs can pass for any device.',
+            'PEM files: the CAs of the proxies. Whoever has a certificate of theirs with one of the names can pass for any device.',
+        },
+        names: {
+          type: 'array',
+          items: { type: 'string', minLength: 1 },
+          minItems: 1,
+          title: 'Names',
+          description:
+            "Names of the proxies, such as nginx.plant.example: one must be in the proxy's certificate, as dNSName or, where it has none, as commonName. No device may have them.",
         },
       },
-      required: ['certificate', 'privateKey', 'trustAnchors'],
+      required: ['certificate', 'privateKey', 'trustAnchors', 'names'],
       additionalProperties: false,
     },
     clientCertificate: {
@@ -85,7 +93,15 @@ export const proxyListenerSchema: SchemaObject = {
       default: 'X-Forwarded-For',
       title: 'Client address',
       description:
-        'The field whose last entry is the client address: for the log, the wait after wrong codes, and the policy. The proxy must add to it in every request.',
+        'The field whose last entry that is not of trustedAddresses is the client address: for the log, the wait after wrong codes, and the policy. The proxy must add to it in every request.',
+    },
+    trustedAddresses: {
+      type: 'array',
+      items: { type: 'string', format: 'network' },
+      default: [],
+      title: 'Trusted addresses',
+      description:
+        'Addresses or networks of further proxies, which stand between the clients and the one that comes here: an entry of theirs is passed over, and the one before it taken. Let no client stand in these networks.',
     },
     linking: {
       enum: ['refuse', 'trust'],

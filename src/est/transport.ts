@@ -38,6 +38,8 @@ export interface ProxyTransportOptions {
   readonly clientCertificate: CertificateHeaderForm;
   /** The field that the proxy sets, or to which it adds. */
   readonly clientAddress: 'X-Forwarded-For' | 'Forwarded';
+  /** Whether an address is that of a proxy in front of the one that comes here. */
+  readonly isTrusted: (address: string) => boolean;
   /** Whether the proxy is trusted to let nobody but its client speak over a connection (RFC 7030, section 3.5). */
   readonly linking: 'refuse' | 'trust';
   /** The field in which the proxy names the cipher suite of its client's TLS session; undefined: in none. */
@@ -53,7 +55,7 @@ export function createProxyTransport(options: ProxyTransportOptions): Transport 
     },
     channelBinding: () => (options.linking === 'trust' ? 'trusted' : 'unknown'),
     cipherStrength: (request) => weakestStrength(request, options.cipherSuite),
-    address: (request) => clientAddress(request, options.clientAddress) ?? request.socket.remoteAddress,
+    address: (request) => clientAddress(request, options) ?? request.socket.remoteAddress,
   };
 }
 
@@ -66,22 +68,33 @@ function weakestStrength(request: IncomingMessage, field: string | undefined): n
   return request.socket instanceof TLSSocket ? Math.min(toProxy, cipherStrength(request)) : toProxy;
 }
 
-/** The last address of the list: the proxy's own entry, whatever the client wrote before it. */
+/**
+ * The last address of the list, which is the proxy's own entry, whatever the client wrote before it; where that is of
+ * another trusted proxy, the entry that this one has made, and so on.
+ */
 function clientAddress(
   { headers }: IncomingMessage,
-  field: ProxyTransportOptions['clientAddress'],
+  { clientAddress: field, isTrusted }: ProxyTransportOptions,
 ): string | undefined {
-  if (field === 'X-Forwarded-For')
-    return address(
-      String(headers['x-forwarded-for'] ?? '')
-        .split(',')
-        .at(-1) ?? '',
-    );
-  const last = (headers.forwarded ?? '').split(',').at(-1) ?? '';
-  const written = /(?:^|;)\s*for=(?:"([^"]*)"|([^;\s]*))/i.exec(last);
-  return address(
-    (written?.[1] ?? written?.[2] ?? '').replace(/^\[(.*)\](:\d+)?$/, '$1').replace(/^([\d.]+):\d+$/, '$1'),
-  );
+  const hops =
+    field === 'Forwarded'
+      ? (headers.forwarded ?? '').split(',').map(forwardedFor)
+      : String(headers['x-forwarded-for'] ?? '').split(',');
+  let nearest: string | undefined;
+  for (const hop of hops.reverse().map(address)) {
+    if (hop === undefined) break;
+    nearest = hop;
+    if (!isTrusted(hop)) break;
+  }
+  return nearest;
+}
+
+/** The parameter `for` without its port (RFC 7239, section 6); empty where there is none. */
+function forwardedFor(element: string): string {
+  const written = /(?:^|;)\s*for=(?:"([^"]*)"|([^;\s]*))/i.exec(element);
+  return (written?.[1] ?? written?.[2] ?? '')
+    .replace(/^\[(.*)\](:\d+)?$/, '$1')
+    .replace(/^([\d.]+):\d+$/, '$1');
 }
 
 function address(text: string): string | undefined {

@@ -15,6 +15,15 @@ export function networks(texts: readonly string[]): BlockList {
   return list;
 }
 
+/** Whether an address is one of these, or in one of these networks. Throws as `networks`. */
+export function isAmong(texts: readonly string[]): (address: string) => boolean {
+  const list = networks(texts);
+  return (address) => {
+    const plain = plainAddress(address);
+    return list.check(plain, familyOf(plain));
+  };
+}
+
 /** What `networks` takes, in words. */
 export const networkForm = 'an IP address, or a network such as 10.0.0.0/8 or fd00::/8';
 

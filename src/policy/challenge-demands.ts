@@ -16,7 +16,7 @@ export function challengeDemands({ linking, otpChallenge }: PolicyOptions): read
 }
 
 /** RFC 7030, section 3.5; either attribute will do. */
-const linkingDemand: Demand = {
+export const linkingDemand: Demand = {
   rule: 'policy.linking',
   wanted: { what: 'identifiers', oids: [oids.challengePassword, oids.estIdentityLinking] },
   check: ({ challengePassword, estIdentityLinking }) => {

@@ -8,10 +8,10 @@ import { generalNamesEqual, type GeneralName } from '../pkix/general-names.ts';
 import { namesEqual, type Name } from '../pkix/names.ts';
 import { oids } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
-import { challengeDemands } from './challenge-demands.ts';
+import { challengeDemands, linkingDemand } from './challenge-demands.ts';
 import { pass, type Check } from './check.ts';
 import { refuseContradictions } from './contradictions.ts';
-import { csrAttributesFor, type Demand } from './demand.ts';
+import { csrAttributesFor, type Demand, type Wanted } from './demand.ts';
 import { attributeDemands, extensionDemands } from './extension-demands.ts';
 import { refuseForbiddenExtensions } from './forbidden-extensions.ts';
 import { refuseOtherSubjectAltNames, refuseOtherSubjectTypes } from './granted-names.ts';
@@ -30,6 +30,8 @@ export interface Policy extends PolicyOptions {
   readonly demands: readonly Demand[];
   /** What csrattrs answers, DER; undefined: nothing is demanded. */
   readonly csrAttributes: Buffer | undefined;
+  /** The same where nobody could verify the linking of identity and proof of possession. */
+  readonly csrAttributesWithoutLinking: Buffer | undefined;
   /** What the operator's own rules ask about a request that passed all other checks. */
   readonly examine: (view: RequestView) => readonly Check[];
 }
@@ -47,7 +49,7 @@ export function createPolicy(options: PolicyOptions, schema?: SchemaObject): Pol
     ...extensionDemands(options.required),
     ...attributeDemands(options.required),
   ];
-  const wanted = demands.map((demand) => demand.wanted).filter((one) => one !== undefined);
+  const wanted = wantedBy(demands);
   refuseContradictions(options, wanted);
   const nameRules = options.rules.map((text, index) => createNameRule(text, index, options));
   const requestRules = schema === undefined ? [] : [createRequestSchema(schema)];
@@ -55,6 +57,9 @@ export function createPolicy(options: PolicyOptions, schema?: SchemaObject): Pol
     ...options,
     demands,
     csrAttributes: csrAttributesFor(wanted),
+    csrAttributesWithoutLinking: csrAttributesFor(
+      wantedBy(demands.filter((demand) => demand !== linkingDemand)),
+    ),
     // A renewal keeps the names that were looked at when they were new; a registration authority has a scope instead.
     examine: (view) =>
       [
@@ -62,6 +67,10 @@ export function createPolicy(options: PolicyOptions, schema?: SchemaObject): Pol
         ...requestRules,
       ].map((questionAbout) => questionAbout(view)),
   };
+}
+
+function wantedBy(demands: readonly Demand[]): readonly Wanted[] {
+  return demands.map(({ wanted }) => wanted).filter((one) => one !== undefined);
 }
 
 /** What is asked about a request, in order, and the names to certify if nothing is refused. */

@@ -13,7 +13,7 @@ import { createEstHandler } from '../est/router.ts';
 import { createProxyTransport, tlsTransport, type Transport } from '../est/transport.ts';
 import { createDrain } from '../ops/drain.ts';
 import type { Log } from '../ops/log.ts';
-import { familyOf, networks } from '../ops/networks.ts';
+import { isAmong } from '../ops/networks.ts';
 import { readSecret } from '../ops/secret.ts';
 import { certificatesFromPem, trustedCertificateToPem } from '../pkix/certificate.ts';
 import type { PassThrough } from '../pass-through/pass-through.ts';
@@ -53,8 +53,7 @@ export async function listenEst(services: EstServices): Promise<Listener | undef
 function proxyProtocolOf({ configuration, log }: EstServices): ProxyProtocolOptions | undefined {
   const { limits, listeners } = configuration;
   if (listeners.est?.proxyProtocol === undefined) return undefined;
-  const trusted = networks(listeners.est.proxyProtocol.trustedAddresses);
-  const isTrusted = (address: string): boolean => trusted.check(address, familyOf(address));
+  const isTrusted = isAmong(listeners.est.proxyProtocol.trustedAddresses);
   return { isTrusted, timeout: limits.handshakeTimeout, log };
 }
 
@@ -62,8 +61,10 @@ function proxyProtocolOf({ configuration, log }: EstServices): ProxyProtocolOpti
 export async function listenProxy(services: EstServices): Promise<Listener | undefined> {
   const { limits, listeners } = services.configuration;
   if (listeners.proxy === undefined) return undefined;
-  const handler = handlerOf(services, createProxyTransport(listeners.proxy));
-  const server = await withContext('listeners.proxy', listenForProxy(listeners.proxy, limits, handler));
+  const isTrusted = isAmong(listeners.proxy.trustedAddresses);
+  const handler = handlerOf(services, createProxyTransport({ ...listeners.proxy, isTrusted }));
+  const listening = listenForProxy(listeners.proxy, limits, handler, services.log);
+  const server = await withContext('listeners.proxy', listening);
   return { server, drain: createDrain(server) };
 }
 

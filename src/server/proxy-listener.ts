@@ -3,9 +3,11 @@ import { chmod, lstat, readFile, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, isIP } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Limits, ProxyListenerConfiguration } from '../config/configuration.ts';
 import { prepareHttp } from '../est/listener.ts';
-import { familyOf, networks } from '../ops/networks.ts';
+import { isAmong } from '../ops/networks.ts';
+import type { Log } from '../ops/log.ts';
 import { readSecret } from '../ops/secret.ts';
 
 /**
@@ -16,10 +18,11 @@ export async function listenForProxy(
   options: ProxyListenerConfiguration,
   limits: Limits,
   handler: RequestListener,
+  log: Log,
 ): Promise<Server> {
   const { socket, address, port } = options;
   requireSafePlace(options);
-  const server = await createProxyServer(options, handler);
+  const server = await createProxyServer(options, handler, log);
   prepareHttp(server, limits, handler);
   if (socket !== undefined) return await listenOnSocket(server, socket);
   server.listen({ host: address, port });
@@ -39,19 +42,20 @@ function requireSafePlace({ socket, address, port, tls }: ProxyListenerConfigura
   );
 }
 
-const loopback = networks(['127.0.0.0/8', '::1']);
+const isOfLoopback = isAmong(['127.0.0.0/8', '::1']);
 
 /** Names are none: what they mean may change. */
 function isLoopback(address: string): boolean {
-  return isIP(address) !== 0 && loopback.check(address, familyOf(address));
+  return isIP(address) !== 0 && isOfLoopback(address);
 }
 
 async function createProxyServer(
   { tls, headerBytes: maxHeaderSize }: ProxyListenerConfiguration,
   handler: RequestListener,
+  log: Log,
 ): Promise<Server> {
   if (tls === undefined) return createServer({ maxHeaderSize }, handler);
-  return createTlsServer(
+  const server = createTlsServer(
     {
       maxHeaderSize,
       cert: await readFile(tls.certificate, 'utf8'),
@@ -63,6 +67,23 @@ async function createProxyServer(
     },
     handler,
   );
+  // Before the server reads requests from the connection.
+  server.prependListener('secureConnection', (connection) => {
+    if (isNamed(connection, tls.names)) return;
+    log.warn('connection refused', {
+      listener: 'proxy',
+      address: connection.remoteAddress,
+      reason: 'The certificate has none of the names of listeners.proxy.tls.names.',
+    });
+    connection.destroy();
+  });
+  return server;
+}
+
+/** RFC 6125, section 6.4: a dNSName or, where there is none, the commonName. A wildcard is no name of a proxy. */
+function isNamed(connection: TLSSocket, names: readonly string[]): boolean {
+  const certificate = connection.getPeerX509Certificate();
+  return names.some((name) => certificate?.checkHost(name, { wildcards: false }) !== undefined);
 }
 
 /** For owner and group, of which the proxy must be one. */
