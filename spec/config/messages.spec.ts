@@ -8,6 +8,8 @@ async function after(from: string, to: string): Promise<readonly string[]> {
   return await problemsOf(shortest.replace(from, to));
 }
 
+const estListener = shortest.slice(0, shortest.indexOf('store:'));
+
 describe('What the reader of a wrong configuration sees', () => {
   it.each([
     [
@@ -33,6 +35,14 @@ describe('What the reader of a wrong configuration sees', () => {
     [
       ['driver: sqlite', 'driver: postgres'],
       'est-gateway.yaml:5: store.driver: expected "sqlite", found "postgres"',
+    ],
+    [
+      [estListener, 'listeners: { http: {} }\n'],
+      'est-gateway.yaml:1: listeners: expected the key "est", or the key "proxy", found a mapping',
+    ],
+    [
+      [estListener, ''],
+      'est-gateway.yaml:1: the key "listeners" is missing; expected the key "est", or the key "proxy"',
     ],
     [
       ['{ driver: mock }', '{ driver: lokal }'],
