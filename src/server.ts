@@ -1,7 +1,7 @@
 import type { Configuration } from './config/configuration.ts';
 import type { Log } from './ops/log.ts';
+import { sentenceOf } from './ops/sentence.ts';
 import { openAliases } from './server/aliases.ts';
-import { textOf } from './server/context.ts';
 import { openAllSources } from './server/credentials.ts';
 import { closeBackends, openCertificationAuthorities, openingTimeout, openState } from './server/drivers.ts';
 import {
@@ -81,7 +81,7 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
     ]);
     return problems.filter((problem) => problem !== undefined);
   } catch (error) {
-    return [textOf(error)];
+    return [sentenceOf(error)];
   }
 }
 
@@ -95,6 +95,6 @@ async function problemOf(place: string, asked: Answering): Promise<string | unde
     await asked.health?.(AbortSignal.timeout(openingTimeout));
     return undefined;
   } catch (error) {
-    return `${place}: ${textOf(error)}`;
+    return `${place}: ${sentenceOf(error)}`;
   }
 }

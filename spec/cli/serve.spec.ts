@@ -42,6 +42,13 @@ describe('est-gateway serve', () => {
     await folder.remove();
   });
 
+  /** The configuration with one text replaced. */
+  async function changed(from: string, to: string): Promise<string> {
+    const bad = join(folder.path, 'bad.yaml');
+    await writeFile(bad, (await readFile(file, 'utf8')).replace(from, to));
+    return bad;
+  }
+
   async function serve(): Promise<RunningCommand> {
     running = start(['serve', '--config', file]);
     await running.stdoutWith(`EST is served at https://localhost:${port}`);
@@ -114,6 +121,18 @@ describe('est-gateway serve', () => {
     );
   });
 
+  it('says in a sentence that the folder of the socket is missing', async () => {
+    const socket = join(folder.path, 'missing', 'est.sock');
+    const bad = await changed(
+      '\n  est:\n',
+      `\n  proxy: { socket: ${socket}, clientCertificate: nginx }\n  est:\n`,
+    );
+    expect(await run(['serve', '--config', bad])).toMatchObject({
+      code: 1,
+      stderr: `listeners.proxy: ${socket}: the folder of this socket must exist, and this user must be allowed to write to it.\n`,
+    });
+  });
+
   it('tells every mistake of the configuration, a line each', async () => {
     const bad = join(folder.path, 'bad.yaml');
     const text = await readFile(file, 'utf8');
@@ -130,11 +149,21 @@ describe('est-gateway serve', () => {
     }
   });
 
-  it('check says what a start would fail at', async () => {
-    const bad = join(folder.path, 'bad.yaml');
-    await writeFile(bad, (await readFile(file, 'utf8')).replace('ca/issuing.key', 'ca/root.key'));
-    const { code, stdout, stderr } = await run(['check', '--config', bad]);
+  it.each([
+    ['ca/issuing.key', 'ca/root.key', /^\S+bad\.yaml: backends\.local: .*\.\n$/],
+    [
+      'tls/server.key',
+      'ca/root.key',
+      /^\S+: listeners\.est: privateKey: expected PEM of a private key that is not encrypted\.\n$/,
+    ],
+    [
+      'tls/server.pem',
+      'tls/no.pem',
+      /^\S+: listeners\.est: \S+no\.pem: there is no such file or folder\.\n$/,
+    ],
+  ])('check says what a start would fail at: %s is %s', async (from, to, expected) => {
+    const { code, stdout, stderr } = await run(['check', '--config', await changed(from, to)]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^\S+bad\.yaml: backends\.local: .*\.\n$/);
+    expect(stderr).toMatch(expected);
   });
 });

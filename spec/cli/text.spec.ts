@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { execFileSync } from 'node:child_process';
 import { parsePort, parseSerialNumber } from '../../src/cli/options.ts';
-import { sentenceOf } from '../../src/cli/sentence.ts';
+import { sentenceOf } from '../../src/ops/sentence.ts';
 import { wordOf } from '../../src/cli/shell.ts';
 import { table } from '../../src/cli/table.ts';
 
@@ -80,6 +80,15 @@ describe('sentenceOf()', () => {
     [new Error('A plain sentence.'), 'A plain sentence.'],
     [new Error('Outer.', { cause: system }), 'Outer.'],
     ['thrown text', 'thrown text'],
+    [
+      Object.assign(new Error('connect EACCES 192.0.2.1:389'), {
+        code: 'EACCES',
+        syscall: 'connect',
+        address: '192.0.2.1',
+        port: 389,
+      }),
+      'connect EACCES 192.0.2.1:389',
+    ],
     [
       Object.assign(new Error('EXDEV: it says'), { code: 'EXDEV', syscall: 'rename', path: '/x' }),
       'EXDEV: it says',

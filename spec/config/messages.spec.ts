@@ -18,6 +18,8 @@ function linkedBehindProxy(proxy: string, alias = ''): string {
     .replace('authentication: basic', `authentication: basic\n    policy: { linking: required }\n${alias}`);
 }
 
+const estListener = shortest.slice(0, shortest.indexOf('store:'));
+
 describe('What the reader of a wrong configuration sees', () => {
   it.each([
     [
@@ -43,6 +45,14 @@ describe('What the reader of a wrong configuration sees', () => {
     [
       ['driver: sqlite', 'driver: postgres'],
       'est-gateway.yaml:5: store.driver: expected "sqlite", found "postgres"',
+    ],
+    [
+      [estListener, 'listeners: { http: {} }\n'],
+      'est-gateway.yaml:1: listeners: expected the key "est", or the key "proxy", found a mapping',
+    ],
+    [
+      [estListener, ''],
+      'est-gateway.yaml:1: the key "listeners" is missing; expected the key "est", or the key "proxy"',
     ],
     [
       ['{ driver: mock }', '{ driver: lokal }'],

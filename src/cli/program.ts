@@ -12,7 +12,7 @@ import type { ConfigurationOption } from './options.ts';
 import { addPolicyCommands } from './policy.ts';
 import { addQuickstartCommand } from './quickstart.ts';
 import { addSchemaCommand } from './schema.ts';
-import { sentenceOf } from './sentence.ts';
+import { sentenceOf } from '../ops/sentence.ts';
 import { addServeCommand } from './serve.ts';
 import { addUserCommands } from './user.ts';
 

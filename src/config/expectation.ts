@@ -8,11 +8,12 @@ export function expectedFound(schema: SchemaObject, value: unknown): string {
 
 /** What a schema allows, in words. */
 export function expectation(schema: SchemaObject): string {
-  const { const: constant, enum: values, anyOf, $ref, title } = schema as Keywords;
+  const { const: constant, enum: values, anyOf, $ref, title, type, required } = schema as Keywords;
   if ($ref !== undefined) return title ?? 'a mapping';
   if (constant !== undefined) return shown(constant);
   if (values !== undefined) return oneOf(values);
   if (anyOf !== undefined) return anyOf.map(expectation).join(', or ');
+  if (type === undefined && required !== undefined) return `the key ${required.map(shown).join(' and ')}`;
   return expectedType(schema);
 }
 
@@ -22,6 +23,8 @@ interface Keywords extends SchemaObject {
   readonly anyOf?: readonly SchemaObject[];
   readonly $ref?: string;
   readonly title?: string;
+  readonly type?: string;
+  readonly required?: readonly string[];
   readonly format?: string;
   readonly pattern?: string;
   readonly minimum?: number;

@@ -1,4 +1,4 @@
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
@@ -78,17 +78,34 @@ function handlerOf(
   return withPassThrough(passThrough, handler);
 }
 
-/** The PEM of the TLS server certificate and of its key, which must belong together. */
-export async function readTlsFiles(
-  est: EstListenerConfiguration,
-): Promise<{ certificate: string; privateKey: string }> {
+/** PEM. */
+interface TlsFiles {
+  readonly certificate: string;
+  readonly privateKey: string;
+}
+
+/** The TLS server certificate and its key, which must belong together. Rejects with a plain sentence. */
+export async function readTlsFiles(est: EstListenerConfiguration): Promise<TlsFiles> {
+  return await withContext('listeners.est', readMatching(est));
+}
+
+async function readMatching(est: EstListenerConfiguration): Promise<TlsFiles> {
   const certificate = await readFile(est.certificate, 'utf8');
   const privateKey = await readSecret(est.privateKey);
   const [leaf] = certificatesFromPem(certificate);
-  if (leaf === undefined || !x509Of(leaf.der).checkPrivateKey(createPrivateKey(privateKey))) {
-    throw new Error('listeners.est: the private key does not belong to the first certificate of the file.');
+  if (leaf === undefined || !x509Of(leaf.der).checkPrivateKey(readPrivateKey(privateKey))) {
+    throw new Error('the private key does not belong to the first certificate of the file.');
   }
   return { certificate, privateKey };
+}
+
+/** What OpenSSL itself says of an encrypted key helps nobody. */
+function readPrivateKey(pem: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch (cause) {
+    throw new Error('privateKey: expected PEM of a private key that is not encrypted.', { cause });
+  }
 }
 
 /**
