@@ -69,7 +69,7 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
       closeBackends,
     );
     await openAliases(configuration, backends, store, log);
-    if (configuration.listeners.est !== undefined) await readTlsFiles(configuration.listeners.est);
+    if (configuration.listeners.est !== undefined) await readTlsFiles(configuration.listeners.est, log);
     (await openPassThrough(configuration, log))?.close();
     const problems = await Promise.all([
       ...[...backends].map(

@@ -80,7 +80,7 @@ describe('est-gateway ca issue, beside a running gateway', () => {
     const wrong = await run(['ca', 'issue', '--csr', csr, '--role', 'admin', ...config]);
     expect(wrong).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('registration-authority, cmc-signer'),
+      stderr: expect.stringContaining('registration-authority, cmc-signer, tls-server'),
     });
     const noCsr = await run([
       'ca',

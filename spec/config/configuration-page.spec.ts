@@ -42,7 +42,7 @@ function withSettings(text: string): Members {
 
 describe('docs/configuration.md', () => {
   it('has examples of settings and of commands, all of which are tried here', () => {
-    const commands = ['user add', 'openssl', 'ca pending', 'ca rollover'].map(commandsWith);
+    const commands = ['user add', 'tls-server', 'cmc-signer', 'ca pending', 'ca rollover'].map(commandsWith);
     expect(new Set([...settings, ...commands])).toEqual(new Set(examples));
   });
 
@@ -85,8 +85,21 @@ describe('the commands of docs/configuration.md', () => {
     expect(await bash('est-gateway user list')).toMatch(/device-17 +\S* *vendor|vendor +\S* *device-17/);
   });
 
+  it('issue a new server certificate, which clients take as the one before', async () => {
+    await bash(commandsWith('tls-server'));
+    const purpose = '-purpose sslserver -verify_hostname est.example';
+    const verified = await bash(
+      `openssl verify -x509_strict ${purpose} -CAfile trust-anchor.pem -untrusted tls/new.pem tls/new.pem`,
+    );
+    expect(verified).toContain('OK');
+    const renamed = (await readFile(config, 'utf8')).replace('tls/server.pem', 'tls/new.pem');
+    const other = join(place.directory, 'renewed.yaml');
+    await writeFile(other, renamed.replace('tls/server.key', 'tls/new.key'));
+    expect(await bash('est-gateway check', other)).toContain('OK');
+  });
+
   it('issue a certificate that signs CMC answers', async () => {
-    await bash(commandsWith('openssl'));
+    await bash(commandsWith('cmc-signer'));
     const shown = await bash('openssl x509 -in cmc/signer.pem -noout -subject -ext extendedKeyUsage');
     expect(shown).toMatch(/CN = CMC responder[^]*CMC Certificate Authority/);
   });

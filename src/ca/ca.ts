@@ -100,8 +100,8 @@ export interface Relay {
   ): Promise<RelayedEnrollment>;
 }
 
-/** What somebody may be for the CA, beside a device. */
-export const operatorRoles = ['registration-authority', 'cmc-signer'] as const;
+/** What somebody may be for the CA, beside a device; `tls-server` is the gateway itself. */
+export const operatorRoles = ['registration-authority', 'cmc-signer', 'tls-server'] as const;
 export type OperatorRole = (typeof operatorRoles)[number];
 
 /** What an operator has certified by a command; the names of the CSR are the operator's responsibility. */

@@ -13,9 +13,10 @@ import { withState } from './state.ts';
 export function addIssueCommand(ca: Command): void {
   ca.command('issue')
     .description(
-      'Certify a registration authority or a signer of CMC answers, which no client can ask for: PEM on standard output.',
+      "Certify a registration authority, a signer of CMC answers or the gateway's TLS server, which no client can ask for: " +
+        'PEM on standard output.',
     )
-    .requiredOption('--csr <file>', 'PKCS#10, PEM or DER; its subject is certified')
+    .requiredOption('--csr <file>', 'PKCS#10, PEM or DER; its subject and subjectAltName are certified')
     .addOption(
       new Option('--role <role>', 'what the holder of the key shall be')
         .choices(operatorRoles)

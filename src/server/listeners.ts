@@ -15,7 +15,7 @@ import { createDrain } from '../ops/drain.ts';
 import type { Log } from '../ops/log.ts';
 import { isAmong } from '../ops/networks.ts';
 import { readSecret } from '../ops/secret.ts';
-import { certificatesFromPem, trustedCertificateToPem } from '../pkix/certificate.ts';
+import { certificatesFromPem, trustedCertificateToPem, type Certificate } from '../pkix/certificate.ts';
 import type { PassThrough } from '../pass-through/pass-through.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
@@ -39,7 +39,7 @@ export async function listenEst(services: EstServices): Promise<Listener | undef
   const { limits, listeners } = services.configuration;
   if (listeners.est === undefined) return undefined;
   const options = {
-    ...(await readTlsFiles(listeners.est)),
+    ...(await readTlsFiles(listeners.est, services.log)),
     trustAnchors: await trustAnchorsOf([...services.aliases.values()]),
     minimumVersion: listeners.est.minimumVersion,
     ...limits,
@@ -85,18 +85,28 @@ interface TlsFiles {
 }
 
 /** The TLS server certificate and its key, which must belong together. Rejects with a plain sentence. */
-export async function readTlsFiles(est: EstListenerConfiguration): Promise<TlsFiles> {
-  return await withContext('listeners.est', readMatching(est));
+export async function readTlsFiles(est: EstListenerConfiguration, log: Log): Promise<TlsFiles> {
+  return await withContext('listeners.est', readMatching(est, log));
 }
 
-async function readMatching(est: EstListenerConfiguration): Promise<TlsFiles> {
+async function readMatching(est: EstListenerConfiguration, log: Log): Promise<TlsFiles> {
   const certificate = await readFile(est.certificate, 'utf8');
   const privateKey = await readSecret(est.privateKey);
   const [leaf] = certificatesFromPem(certificate);
   if (leaf === undefined || !x509Of(leaf.der).checkPrivateKey(readPrivateKey(privateKey))) {
     throw new Error('the private key does not belong to the first certificate of the file.');
   }
+  warnOfEnd(leaf, log);
   return { certificate, privateKey };
+}
+
+const soon = 30 * 24 * 3_600_000;
+
+function warnOfEnd({ notAfter }: Certificate, log: Log): void {
+  if (notAfter.getTime() > Date.now() + soon) return;
+  log.warn('The TLS server certificate expires within 30 days; renew it.', {
+    notAfter: notAfter.toISOString(),
+  });
 }
 
 /** What OpenSSL itself says of an encrypted key helps nobody. */

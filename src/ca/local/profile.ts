@@ -71,6 +71,7 @@ export function createProfile(name: string, options: ProfileOptions, urls: Publi
 const operatorPurposes: Readonly<Record<OperatorRole, readonly string[]>> = {
   'registration-authority': [oids.clientAuth, oids.cmcRA],
   'cmc-signer': [oids.cmcCA],
+  'tls-server': [oids.serverAuth],
 };
 
 /** The profile of certificates that only an operator can have issued. */
