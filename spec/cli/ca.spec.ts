@@ -75,6 +75,11 @@ describe('est-gateway ca, beside a running gateway', () => {
     await output(['ca', 'crl', '--out', pem, ...config]);
     expect(await readFile(pem, 'utf8')).toMatch(/^-----BEGIN X509 CRL-----\n/);
     expect((await readdir(gateway.directory)).filter((name) => name.endsWith('.new'))).toEqual([]);
+    const nowhere = join(gateway.directory, 'nowhere');
+    expect(await run(['ca', 'crl', '--out', join(nowhere, 'ca.crl'), ...config])).toMatchObject({
+      code: 1,
+      stderr: `${nowhere}: there is no such file or folder.\n`,
+    });
   });
 
   it('revokes, and the running gateway refuses the certificate at once', async () => {

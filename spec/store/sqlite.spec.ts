@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -253,7 +253,12 @@ describe('sqlite', () => {
   it('says what is wrong with a file that cannot be opened', async () => {
     const file = join(directory, 'missing', 'state.sqlite');
     await expect(sqlite.open({ file })).rejects.toThrow(
-      `The SQLite file ${file} cannot be opened; its folder must exist and be writable.`,
+      `The SQLite file ${file} cannot be opened; it and its folder must be writable for this user.`,
+    );
+    const text = newFile();
+    await writeFile(text, 'Shopping list: eggs, flour, and nothing that SQLite has ever written.');
+    await expect(sqlite.open({ file: text })).rejects.toThrow(
+      `The SQLite file ${text} cannot be used: file is not a database.`,
     );
   });
 });

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { randomBytes } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { access, constants, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { importCertificationAuthority } from '../ca/local/import.ts';
 import type { Configuration } from '../config/configuration.ts';
@@ -164,6 +164,8 @@ function crlToPem(der: Buffer): string {
 
 /** Whoever reads the file meanwhile sees the old content or the new, never a part. */
 async function replaceFile(file: string, content: string | Buffer): Promise<void> {
+  // The reader of an error knows this folder, not the file that stands aside.
+  await access(dirname(file), constants.W_OK);
   const aside = `${file}.${process.pid}.new`;
   await writeFile(aside, content);
   await rename(aside, file);

@@ -73,6 +73,13 @@ async function migrateAlone(connection: DatabaseSync): Promise<void> {
 function connect(file: string): DatabaseSync {
   try {
     closeSync(openSync(file, 'a', 0o600));
+  } catch (cause) {
+    throw new Error(
+      `The SQLite file ${file} cannot be opened; it and its folder must be writable for this user.`,
+      { cause },
+    );
+  }
+  try {
     const connection = new DatabaseSync(file);
     connection.exec('PRAGMA busy_timeout = 5000');
     connection.exec('PRAGMA journal_mode = WAL');
@@ -80,11 +87,15 @@ function connect(file: string): DatabaseSync {
     connection.exec('PRAGMA cache_size = -16384');
     connection.exec('PRAGMA wal_autocheckpoint = 4000');
     return connection;
-  } catch (error) {
-    throw new Error(`The SQLite file ${file} cannot be opened; its folder must exist and be writable.`, {
-      cause: error,
-    });
+  } catch (cause) {
+    throw new Error(`The SQLite file ${file} cannot be used: ${wordsOf(cause)}.`, { cause });
   }
+}
+
+/** SQLite's own, which are plain: "file is not a database". */
+function wordsOf(error: unknown): string {
+  const known = typeof error === 'object' && error !== null && 'errstr' in error;
+  return known ? String(error.errstr) : 'the cause is unknown';
 }
 
 /** A connection in the form that kysely's own dialect knows. */
