@@ -49,6 +49,21 @@ describe('an LDAP server that accepts connections and says nothing', () => {
     await until(() => sockets.size === 0, 'the connection is closed');
   });
 
+  it('S-24 keeps no network out of the queue for it because of another one', async () => {
+    const source = await openLdap({ urls, userDn, limits: { concurrency: 1, queue: 2 } });
+    const request = new AbortController();
+    const states: string[] = [];
+    const waiting = ['flood 1', 'flood 2', 'flood 3', 'elsewhere'].map(async (client) => {
+      const { state } = await source.prove(shown, request.signal, client.split(' ')[0]);
+      states.push(`${client}: ${state}`);
+    });
+    await until(() => states.length > 0, 'one check is given up');
+    expect(states).toEqual(['flood 3: unavailable']);
+    request.abort();
+    await Promise.all(waiting);
+    await until(() => sockets.size === 0, 'the connection is closed');
+  });
+
   it('is out of order at once when it ends the connection', async () => {
     const source = await openLdap({ urls, userDn });
     const verdict = source.prove(shown, AbortSignal.timeout(20_000));

@@ -6,6 +6,8 @@ import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { openssl } from '../support/openssl.ts';
 import { output, run } from './command-line.ts';
 
+const { signal } = new AbortController();
+
 describe('est-gateway user, beside a running gateway', () => {
   let gateway: TestGateway;
   let config: readonly string[];
@@ -25,7 +27,7 @@ describe('est-gateway user, beside a running gateway', () => {
     expect(code).toMatch(/^[0-9A-Z]{5}(-[0-9A-Z]{1,5})+$/);
     const user = await gateway.store.users.find('est', 'sensor-1');
     expect(user?.remainingUses).toBeUndefined();
-    expect(await verifyCode(code, user?.codeHash ?? '')).toBe(true);
+    expect(await verifyCode(code, user?.codeHash ?? '', signal)).toBe(true);
     expect((await readFile(join(gateway.directory, 'state.sqlite-wal'))).includes(code)).toBe(false);
   });
 
@@ -34,7 +36,7 @@ describe('est-gateway user, beside a running gateway', () => {
     expect(await output(words, { input: 'my own: code \n' })).toBe('');
     const user = await gateway.store.users.find('plant', 'sensor-2');
     expect(user?.remainingUses).toBe(1);
-    expect(await verifyCode('my own: code ', user?.codeHash ?? '')).toBe(true);
+    expect(await verifyCode('my own: code ', user?.codeHash ?? '', signal)).toBe(true);
   });
 
   it('A-13 adds a user for so many certificates until a time', async () => {
@@ -84,7 +86,7 @@ describe('est-gateway user, beside a running gateway', () => {
   it('A-06 adds and removes a user without a name', async () => {
     const code = (await output(['user', 'add', '', '--alias', 'plant', ...config])).trim();
     const user = await gateway.store.users.find('plant', '');
-    expect(await verifyCode(code, user?.codeHash ?? '')).toBe(true);
+    expect(await verifyCode(code, user?.codeHash ?? '', signal)).toBe(true);
     await output(['user', 'remove', '', '--alias', 'plant', ...config]);
     expect(await gateway.store.users.find('plant', '')).toBeUndefined();
   });

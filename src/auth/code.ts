@@ -1,13 +1,13 @@
 import { argon2, createHmac, randomBytes, timingSafeEqual, type Argon2Parameters } from 'node:crypto';
 import { promisify } from 'node:util';
-import { EstError } from '../errors.ts';
+import { createCodeGate } from './code-gate.ts';
 
 /** Cost of a new hash: OWASP's recommendation for argon2id, about 20 ms. */
 const cost = { memory: 19_456, passes: 2, parallelism: 1 };
 const tagLength = 32;
 
-/** More computations than this at once are refused, so that a flood of logins exhausts neither memory nor CPU. */
-const mostAtOnce = 64;
+/** Of the four threads that Node has for such work, one is left to names and files. */
+const gate = createCodeGate(3);
 
 /** Crockford's base32: no letter that people confuse, nothing that a shell would interpret. */
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
@@ -21,28 +21,30 @@ export function generateCode(): string {
 /** Hashes a code with argon2id, as a PHC string. */
 export async function hashCode(code: string): Promise<string> {
   const salt = randomBytes(16);
-  const tag = await derive(code, { salt, ...cost });
-  return `$argon2id$v=19$m=${cost.memory},t=${cost.passes},p=${cost.parallelism}$${unpadded(salt)}$${unpadded(tag)}`;
+  return write(salt, await derive(code, { salt, ...cost }));
 }
 
-/** Hashed like a user's code, for users that do not exist: they must cost the same time as those that do. */
-export async function dummyHash(): Promise<string> {
-  dummy ??= hashCode(generateCode());
-  return await dummy;
-}
-let dummy: Promise<string> | undefined;
+/** Of no code, for users that do not exist: they must cost the same time as those that do. */
+export const dummyHash = write(randomBytes(16), randomBytes(tagLength));
 
 /**
  * Whether this is the code of the hash. A success is remembered in memory by the hash itself, so that a fleet
  * that shares a user does not pay for argon2id each time, and a changed or removed user is known at once.
- * Throws `too_many_requests` when too many codes are being checked.
+ * For the others networks take turns (`networkOf`; left out: nobody knows). Throws `too_many_requests` as
+ * `createCodeGate` says.
  */
-export async function verifyCode(code: string, hash: string): Promise<boolean> {
+export async function verifyCode(
+  code: string,
+  hash: string,
+  signal: AbortSignal,
+  network?: string,
+): Promise<boolean> {
   const proof = createHmac('sha256', proofKey).update(code).digest();
   const known = proofs.get(hash);
   if (known !== undefined && timingSafeEqual(known, proof)) return true;
   const { tag, ...parameters } = parse(hash);
-  const proved = timingSafeEqual(await derive(code, parameters), tag);
+  const derived = await gate.run(signal, async () => await derive(code, parameters), network);
+  const proved = timingSafeEqual(derived, tag);
   if (proved) remember(hash, proof);
   return proved;
 }
@@ -58,7 +60,6 @@ function remember(hash: string, proof: Buffer): void {
 }
 
 const deriveKey = promisify<'argon2id', Argon2Parameters, Buffer>(argon2);
-let underWay = 0;
 
 interface HashParameters {
   readonly salt: Buffer;
@@ -68,17 +69,11 @@ interface HashParameters {
 }
 
 async function derive(code: string, { salt, ...parameters }: HashParameters): Promise<Buffer> {
-  if (underWay >= mostAtOnce) {
-    throw new EstError('too_many_requests', 'Too many enrolment codes are being checked; try again.', {
-      retryAfter: 1,
-    });
-  }
-  underWay += 1;
-  try {
-    return await deriveKey('argon2id', { message: Buffer.from(code), nonce: salt, tagLength, ...parameters });
-  } finally {
-    underWay -= 1;
-  }
+  return await deriveKey('argon2id', { message: Buffer.from(code), nonce: salt, tagLength, ...parameters });
+}
+
+function write(salt: Buffer, tag: Buffer): string {
+  return `$argon2id$v=19$m=${cost.memory},t=${cost.passes},p=${cost.parallelism}$${unpadded(salt)}$${unpadded(tag)}`;
 }
 
 const phcString =

@@ -8,9 +8,11 @@ export async function proveUser(
   users: UserRegistry,
   alias: string,
   { name, code }: ShownCode,
+  signal: AbortSignal,
+  network?: string,
 ): Promise<CredentialVerdict> {
   const user = await users.find(alias, name);
-  const proved = await verifyCode(code, user?.codeHash ?? (await dummyHash()));
+  const proved = await verifyCode(code, user?.codeHash ?? dummyHash, signal, network);
   if (user === undefined) return { state: 'unknown' };
   return proved ? { state: 'proved', user: userIdentity(user) } : { state: 'wrong' };
 }

@@ -19,8 +19,8 @@ type WebhookAnswer<Decision> =
 
 /** An operator's service that decides. */
 export interface Webhook<Decision> {
-  /** Posts a question as JSON. The same question may reach the service twice. */
-  ask(question: object, signal: AbortSignal): Promise<WebhookAnswer<Decision>>;
+  /** Posts a question as JSON; parties take turns as at a gate. The same question may reach the service twice. */
+  ask(question: object, signal: AbortSignal, party?: string): Promise<WebhookAnswer<Decision>>;
 }
 
 /**
@@ -66,11 +66,11 @@ export async function openWebhook<Decision extends string>(
   }
 
   return {
-    async ask(question, signal) {
+    async ask(question, signal, party) {
       const body = JSON.stringify(question);
       try {
         return read(
-          await gate.run(signal, async () => await breaker.run(async () => await post(body, signal))),
+          await gate.run(signal, async () => await breaker.run(async () => await post(body, signal)), party),
         );
       } catch (error) {
         if (!(error instanceof EstError)) throw error;

@@ -3,6 +3,7 @@ import { EstError } from '../../errors.ts';
 import type { UserIdentity } from '../../identity.ts';
 import type { Log } from '../../ops/log.ts';
 import type { Attempts } from '../attempts/attempts.ts';
+import { networkOf } from '../attempts/network.ts';
 import type { CredentialSource, CredentialVerdict, ShownCode } from './source.ts';
 
 /** Who asks, and how long there is time. */
@@ -37,9 +38,10 @@ const retryAfter = 30;
 export function createCodeCheck({ alias, sources, attempts, log }: CodeCheckOptions): CodeCheck {
   const isEven = sources.length === 1 && sources[0]?.takesEqualTime === true;
 
-  async function ask(shown: ShownCode, signal: AbortSignal): Promise<CredentialVerdict> {
+  async function ask(shown: ShownCode, { address, signal }: Caller): Promise<CredentialVerdict> {
+    const network = address === undefined ? undefined : networkOf(address);
     for (const source of sources) {
-      const verdict = await source.prove(shown, signal).catch(unforeseen);
+      const verdict = await source.prove(shown, signal, network).catch(unforeseen);
       if (verdict.state === 'unknown') continue;
       if ('reason' in verdict) report(source, shown, verdict);
       return verdict;
@@ -57,9 +59,10 @@ export function createCodeCheck({ alias, sources, attempts, log }: CodeCheckOpti
     else log.error('A source of credentials does not answer as it should.', { alias, source, reason });
   }
 
-  return async function check(shown, { address, signal }) {
+  return async function check(shown, caller) {
+    const { address, signal } = caller;
     const startedAt = performance.now();
-    const verdict = await attempts.run({ alias, address, ...shown }, async () => await ask(shown, signal));
+    const verdict = await attempts.run({ alias, address, ...shown }, async () => await ask(shown, caller));
     switch (verdict.state) {
       case 'proved':
         return verdict.user;

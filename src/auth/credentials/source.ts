@@ -25,8 +25,12 @@ export interface CredentialSource {
   readonly name: string;
   /** Whether a refusal takes the same time for every name, known or not. */
   readonly takesEqualTime: boolean;
-  /** Asks about a user; rejects only when something unforeseen happens, which counts as `unavailable`. */
-  prove(shown: ShownCode, signal: AbortSignal): Promise<CredentialVerdict>;
+  /**
+   * Asks about a user; rejects only when something unforeseen happens, which counts as `unavailable`. `network` is the
+   * client's (left out: nobody knows): where checks must wait, networks should take turns, so that a flood from one keeps
+   * nobody else out.
+   */
+  prove(shown: ShownCode, signal: AbortSignal, network?: string): Promise<CredentialVerdict>;
   /** Rejects with a plain sentence when nobody could be proved at the moment. Left out: that cannot be. */
   health?(signal: AbortSignal): Promise<void>;
 }

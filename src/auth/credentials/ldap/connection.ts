@@ -12,9 +12,9 @@ export interface Directory {
   /**
    * Runs a job over a connection of its own to the first server that can be reached, so that nobody's bind is ever used
    * for somebody else. It is closed in any case. Rejects when no server can be reached, and with the reason of the signal
-   * or a timeout; throws `overloaded` and `ca_timeout` as a gate does.
+   * or a timeout; parties take turns, and `overloaded` and `ca_timeout` are thrown, as at a gate.
    */
-  use<Value>(signal: AbortSignal, job: (client: Client) => Promise<Value>): Promise<Value>;
+  use<Value>(signal: AbortSignal, job: (client: Client) => Promise<Value>, party?: string): Promise<Value>;
 }
 
 /** One server, and what protects the way there. */
@@ -54,25 +54,30 @@ export async function openDirectory(options: LdapOptions): Promise<Directory> {
     throw new Error(failures.join('; '));
   }
 
+  async function overConnection<Value>(
+    limit: AbortSignal,
+    job: (client: Client) => Promise<Value>,
+  ): Promise<Value> {
+    const socket = await connectToAny(limit);
+    // The client would wait for another connection.
+    const ended = new AbortController();
+    socket.once('close', () => {
+      ended.abort(new Error('the server has ended the connection'));
+    });
+    const client = clientOver(socket);
+    try {
+      const value = await unlessAborted(AbortSignal.any([limit, ended.signal]), job(client));
+      await unlessAborted(limit, client.unbind());
+      return value;
+    } finally {
+      socket.destroy();
+    }
+  }
+
   return {
-    async use(signal, job) {
+    async use(signal, job, party) {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(timeouts.answer * 1000)]);
-      return await gate.run(limit, async () => {
-        const socket = await connectToAny(limit);
-        // The client would wait for another connection.
-        const ended = new AbortController();
-        socket.once('close', () => {
-          ended.abort(new Error('the server has ended the connection'));
-        });
-        const client = clientOver(socket);
-        try {
-          const value = await unlessAborted(AbortSignal.any([limit, ended.signal]), job(client));
-          await unlessAborted(limit, client.unbind());
-          return value;
-        } finally {
-          socket.destroy();
-        }
-      });
+      return await gate.run(limit, async () => await overConnection(limit, job), party);
     },
   };
 }
