@@ -17,6 +17,7 @@ function examples(mark: string): readonly string[] {
 }
 
 interface Written {
+  readonly backends: object;
   readonly aliases: { readonly est: { readonly policy: object } };
 }
 
@@ -81,6 +82,39 @@ describe('est-gateway policy test', () => {
     );
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/Granted, as far as the policy goes\.\n$/);
+  });
+
+  it('says that nothing is known of the keys of a CA that cannot be reached, and asks about the others', async () => {
+    await place.bash(
+      'openssl req -x509 -newkey rsa:2048 -nodes -keyout away.key -subj /CN=away -out away.pem',
+    );
+    const { backends, aliases } = configuration;
+    const client = { certificate: 'away.pem', privateKey: 'file:away.key' };
+    const url = 'https://localhost:1/.well-known/est';
+    const away = { driver: 'est', url, trustAnchor: 'away.pem', clientCertificate: client };
+    const shut = {
+      ...{ driver: 'est', url, trustAnchor: 'away.pem' },
+      clientCertificate: { ...client, privateKey: 'env:NOT_SET_ANYWHERE' },
+    };
+    const unreachable = {
+      ...configuration,
+      backends: { ...backends, away, shut },
+      aliases: { ...aliases, away: { ...aliases.est, backend: 'away' } },
+    };
+    await writeFile(file('est-gateway.yaml'), stringify(unreachable));
+    const { code, stdout, stderr } = await test(await newCsr('any', '/CN=any'), '--identity', 'user:a');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(
+      /^unknown {2}fixed: no key of a CA\n {9}not looked at: backends\.shut: .*NOT_SET_ANYWHERE.*\n {9}not looked at: aliases\.away: .+\n/m,
+    );
+    expect(stdout).toMatch(/^unknown {2}fixed: no key of the gateway or of who works for it$/m);
+    expect(stdout).toMatch(/^passed {3}fixed: no compromised key$/m);
+    expect(stdout).toMatch(/\nGranted, as far as the policy goes and as far as is known\.\n$/);
+    const csr = file('gateway.csr');
+    await place.bash(`openssl req -new -key away.key -subj /CN=gateway -out ${csr}`);
+    const refused = await test(csr, '--identity', 'user:a');
+    expect(refused).toMatchObject({ code: 1, stderr: 'Refused by 1 rule.\n' });
+    expect(refused.stdout).toContain('refused  fixed: no key of the gateway or of who works for it\n');
   });
 
   it('R-02 asks about renewals as simplereenroll does, where rules for names are not asked again', async () => {
@@ -181,18 +215,41 @@ describe('docs/policy.md', () => {
     );
     expect(granted).toMatchObject({ code: 0, stderr: '' });
     expect(granted?.stdout).toMatch(
-      /\npolicy\.webhook would be asked now: https:\/\/inventory\.example\/est\/decide\nGranted, as far as the policy goes\.\n$/,
+      /\npolicy\.webhook would be asked now: https:\/\/inventory\.example\/est\/decide\nThe CA would be asked now: backends\.local\nGranted, as far as the policy goes\.\n$/,
     );
     expect(refused?.code).toBe(1);
     expect(refused?.stdout).not.toContain('webhook');
   });
 
-  it('has a session that runs as it is printed', async () => {
+  const sessions = examples('sh').map((commands, index) => [commands, examples('text')[index]] as const);
+
+  it('has two sessions', () => {
+    expect(sessions).toHaveLength(2);
+  });
+
+  it.each(sessions)('has a session that runs as it is printed: %s', async (commands, printed) => {
     await setPolicy(rules);
-    const [commands = ''] = examples('sh');
-    const [printed = ''] = examples('text');
     const program = `${process.execPath} ${join(import.meta.dirname, '../../src/main.ts')}`;
     const line = commands.replace('est-gateway', program);
     expect(await place.bash(`{ ${line.trimEnd()} || true; } 2>&1 | grep -v -e '^[.+*-]*$'`)).toBe(printed);
+  });
+
+  it('lists the rules about the key and the quota by the names that they have', async () => {
+    await setPolicy({ quota: { certificates: 1, period: 60 } });
+    await place.bash(
+      'openssl req -new -newkey rsa:2048 -nodes -keyout a.key -subj /CN=a -out a.csr 2> a.log',
+    );
+    const { stdout } = await test(file('a.csr'), '--identity', 'user:a');
+    const asked = stdout.split('\n').map((line) => line.replace(/^passed +/, ''));
+    const listed = [...page.matchAll(/^\| `((?:fixed: |knownKeys|policy\.quota)[^`]*)` /gm)].map(
+      ([, rule]) => rule,
+    );
+    expect(listed).toHaveLength(7);
+    expect(asked.slice(asked.indexOf(listed[0] ?? ''))).toEqual([
+      ...listed,
+      'The CA would be asked now: backends.local',
+      'Granted, as far as the policy goes.',
+      '',
+    ]);
   });
 });

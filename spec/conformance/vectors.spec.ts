@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   checkPrimeSync,
-  createHash,
   createPrivateKey,
   createPublicKey,
   generatePrimeSync,
   randomBytes,
-  type KeyObject,
 } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -30,6 +28,7 @@ import {
 } from '../support/csr.ts';
 import { basic, enrolDevice, enrolment, plainCsr, privatePem } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { debianFingerprint } from '../support/known-keys.ts';
 import { refusedKeys } from './refused-keys.ts';
 import { refusedRequests } from './refused-requests.ts';
 
@@ -51,12 +50,6 @@ afterAll(async () => {
   await gateway.stop();
   await rm(directory, { recursive: true });
 });
-
-/** As Debian's list of weak keys has it: the end of SHA-1 over the line that `openssl rsa -modulus` prints. */
-function debianFingerprint(key: KeyObject): string {
-  const modulus = Buffer.from(key.export({ format: 'jwk' }).n ?? '', 'base64url').toString('hex');
-  return createHash('sha1').update(`Modulus=${modulus.toUpperCase()}\n`).digest('hex').slice(20);
-}
 
 /** How often the mock CA was asked so far. */
 const callsToCa = (): number =>

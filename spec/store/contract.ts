@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { revocationReasons } from '../../src/store/store.ts';
 import type { HeldRequest, NewEnrollment, NewHeldRequest, StateStore } from '../../src/store/store.ts';
+import { quotaContract } from './quota-contract.ts';
 import { start, later, at, enrollment, user, certificate, registered, openOne } from './records.ts';
 
 /** What every store must do; `open` gives a fresh and empty one. */
@@ -13,6 +14,8 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
     afterEach(async () => {
       await store.close();
     });
+
+    quotaContract(open);
 
     describe('the journal', () => {
       it('E-22 gives the certificate of the same request again within the window, and not after it', async () => {
@@ -142,34 +145,6 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         );
         expect(answers.filter(({ state }) => state === 'opened')).toHaveLength(3);
         expect(answers.filter(({ state }) => state === 'exhausted')).toHaveLength(17);
-      });
-
-      it('S-29 opens as many new records as a quota allows, however many ask at once', async () => {
-        const ask = async (fingerprint: string, seconds = 0) =>
-          await store.enrollments.open(
-            enrollment({ fingerprint, quota: { key: 'user:a', most: 3, since: later(seconds - 100) } }),
-            at(seconds),
-          );
-        const answers = await Promise.all(Array.from({ length: 10 }, async (_, n) => await ask(`f${n}`)));
-        expect(answers.filter(({ state }) => state === 'opened')).toHaveLength(3);
-        expect(answers.filter(({ state }) => state === 'quota_reached')).toHaveLength(7);
-        expect(answers.find(({ state }) => state === 'quota_reached')).toMatchObject({ oldest: later(0) });
-        expect(await ask('other', 101)).toMatchObject({ state: 'opened' });
-      });
-
-      it('S-29 counts no refusal, no repeat and nobody else', async () => {
-        const quota = { key: 'user:a', most: 1, since: later(-100) };
-        const opened = await store.enrollments.open(enrollment({ quota }), at(0));
-        await store.enrollments.refused('id' in opened ? opened.id : '', 'rejected_by_ca', later(0));
-        const id = await openOne(store, { quota });
-        await store.enrollments.issued(id, certificate, later(1));
-        expect(await store.enrollments.open(enrollment({ quota }), at(2))).toMatchObject({ state: 'issued' });
-        const another = { fingerprint: 'f2', quota };
-        expect(await store.enrollments.open(enrollment(another), at(2))).toMatchObject({
-          state: 'quota_reached',
-        });
-        await openOne(store, { fingerprint: 'f3', quota: { ...quota, key: 'user:b' } });
-        await openOne(store, { fingerprint: 'f4', alias: 'other', quota });
       });
 
       it('A-13 opens nothing new for an expired user, who may repeat what was opened in time', async () => {

@@ -94,7 +94,8 @@ function userMissing(required: string, headers: EstErrorOptions['headers'] = {})
   );
 }
 
-function clientIdentity(
+/** A client by what it has proved; at least one of both is there. */
+export function clientIdentity(
   certificate: CertificateIdentity | undefined,
   user: UserIdentity | undefined,
 ): ClientIdentity {

@@ -1,18 +1,21 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
+import { clientIdentity } from '../auth/index.ts';
 import { createRegistrationAuthorities } from '../auth/registration-authority.ts';
 import type { AliasConfiguration } from '../config/configuration.ts';
 import { EstError } from '../errors.ts';
 import { decodeBody } from '../est/body.ts';
+import type { PermittedEnrollment } from '../est/permitted-enrollment.ts';
 import type { CertificateIdentity, ClientIdentity, TrustAnchorKind } from '../identity.ts';
 import { certificatesFromPem } from '../pkix/certificate.ts';
 import { readCertificationRequest, type CertificationRequest } from '../pkix/pkcs10.ts';
-import { refusalBy, type Check } from '../policy/check.ts';
+import { refusalBy } from '../policy/check.ts';
 import { examineEnrollment, examineRenewal, type Examination, type Policy } from '../policy/policy.ts';
 import { createView } from '../policy/request-view.ts';
 import { openPolicy } from '../server/policy.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
+import { examineByState, type StateCheck } from './policy-state.ts';
 
 /** `est-gateway policy ...` */
 export function addPolicyCommands(program: Command): void {
@@ -20,7 +23,8 @@ export function addPolicyCommands(program: Command): void {
   policy
     .command('test')
     .description(
-      "Say of each of an alias's rules whether it would grant a request. No backend and no webhook is asked, nothing is recorded. " +
+      "Say of each of an alias's rules whether it would grant a request. Backends are asked for the certificates of their CAs " +
+        'alone, a webhook for nothing; nothing is recorded. ' +
         'Exit code 0: granted, 1: refused.',
     )
     .requiredOption('--csr <file>', 'PKCS#10, PEM or DER')
@@ -83,16 +87,25 @@ async function test({ config, configuration, alias: name, ...options }: TestOpti
   const policy = await openPolicy(alias.policy);
   const csr = readCsr(await readFile(options.csr), alias.strict);
   const identity = await identityOf(options.identity, alias);
-  const { checks, names } = examine(policy, options.operation, identity, csr);
-  const view = { alias: name, clientAddress: options.address, ...options, identity, csr, names };
-  const refusals = [...checks, ...policy.examine(createView(view))].filter((check) => !isPassed(check));
-  if (refusals.length > 0) {
-    throw new Error(`Refused by ${refusals.length} ${refusals.length === 1 ? 'rule' : 'rules'}.`);
-  }
+  const { operation, address: clientAddress } = options;
+  const { checks, names, renewed } = examine(policy, operation, identity, csr);
+  const permitted = { operation, identity, renewed, csr, names };
+  const verdicts = [
+    ...checks,
+    ...policy.examine(createView({ alias: name, clientAddress, ...permitted })),
+    ...(await examineByState(configuration, { name, options: alias, policy }, permitted)),
+  ].map(verdictOf);
+  process.stdout.write(verdicts.map(textOfVerdict).join(''));
+  const refusals = verdicts.filter(({ refusal }) => refusal !== undefined).length;
+  if (refusals > 0) throw new Error(`Refused by ${refusals} ${refusals === 1 ? 'rule' : 'rules'}.`);
   if (policy.webhook !== undefined) {
     process.stdout.write(`policy.webhook would be asked now: ${policy.webhook.url}\n`);
   }
-  process.stdout.write('Granted, as far as the policy goes.\n');
+  const isSure = verdicts.every(({ unknown }) => unknown.length === 0);
+  process.stdout.write(
+    `The CA would be asked now: backends.${alias.backend}\n` +
+      `Granted, as far as the policy goes${isSure ? '' : ' and as far as is known'}.\n`,
+  );
 }
 
 /** What is wrong with the CSR itself is refused before any rule is asked. */
@@ -117,10 +130,7 @@ async function identityOf(
   const certificate = shown && (await readShown(shown));
   const authorityOf = createRegistrationAuthorities(registrationAuthorities);
   return {
-    key: '',
-    description: '',
-    user: user && { name: user.value, isLimited: false },
-    certificate,
+    ...clientIdentity(certificate, user && { name: user.value.normalize('NFC'), isLimited: false }),
     registrationAuthority:
       certificate?.trustAnchor === 'explicit' ? authorityOf(certificate.certificate) : undefined,
   };
@@ -138,25 +148,35 @@ function examine(
   operation: TestOptions['operation'],
   identity: ClientIdentity,
   csr: CertificationRequest,
-): Examination {
+): Examination & Pick<PermittedEnrollment, 'renewed'> {
   if (operation !== 'simplereenroll') return examineEnrollment(policy, identity, csr);
   if (identity.certificate?.trustAnchor !== 'explicit') {
     throw new Error(
       'simplereenroll renews a certificate of the CA of the alias: add --identity certificate:FILE.',
     );
   }
-  return examineRenewal(policy, identity, identity.certificate.certificate, csr, new Date());
+  const renewed = identity.certificate.certificate;
+  return { ...examineRenewal(policy, identity, renewed, csr, new Date()), renewed };
 }
 
-/** Prints what a check says. */
-function isPassed(check: Check): boolean {
-  const refusal = refusalBy(check);
+/** What a check says. */
+interface Verdict {
+  readonly rule: string;
+  readonly refusal: EstError | undefined;
+  /** What it could not look at, a sentence for each. */
+  readonly unknown: readonly string[];
+}
+
+function verdictOf(check: StateCheck): Verdict {
+  return { rule: check.rule, refusal: refusalBy(check), unknown: check.unknown ?? [] };
+}
+
+function textOfVerdict({ rule, refusal, unknown }: Verdict): string {
   if (refusal === undefined) {
-    process.stdout.write(`passed   ${check.rule}\n`);
-    return true;
+    const notLookedAt = unknown.map((sentence) => `         not looked at: ${sentence}\n`);
+    return [`${unknown.length === 0 ? 'passed ' : 'unknown'}  ${rule}\n`, ...notLookedAt].join('');
   }
-  const { rule, path } = refusal.refusedBy ?? { rule: check.rule };
-  const where = path === undefined ? '' : ` (${path})`;
-  process.stdout.write(`refused  ${rule}${where}\n         ${refusal.status}: ${refusal.sentence}\n`);
-  return false;
+  const { refusedBy = { rule } } = refusal;
+  const where = refusedBy.path === undefined ? '' : ` (${refusedBy.path})`;
+  return `refused  ${refusedBy.rule}${where}\n         ${refusal.status}: ${refusal.sentence}\n`;
 }

@@ -1,33 +1,17 @@
-import { createHash } from 'node:crypto';
 import { isLinked } from '../auth/channel-binding.ts';
 import type { EnrollmentRequest, EnrollmentResult } from '../ca/ca.ts';
 import { EstError, toEstError } from '../errors.ts';
-import type { ClientIdentity, UserIdentity } from '../identity.ts';
-import type { Certificate } from '../pkix/certificate.ts';
-import type { CertifiedNames } from '../pkix/change-subject-name.ts';
 import { nameToString } from '../pkix/names.ts';
-import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { certsOnly } from '../pkix/cms.ts';
 import { pass } from '../policy/check.ts';
 import { createView, type RequestView } from '../policy/request-view.ts';
-import type { OpenedEnrollment, Quota, RepeatWindow } from '../store/store.ts';
+import type { OpenedEnrollment } from '../store/store.ts';
+import { quotaReached, recordOf, repeatWindowOf } from './enrollment-record.ts';
 import { checkFullPkiResponse, readIssuedCertificate } from './issued-certificate.ts';
+import { examineKeyHolder } from './key-holder.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
-import { refusePrimeModulus } from './prime-modulus.ts';
-
-/** A request that passed every check and may go to the CA. */
-export interface PermittedEnrollment {
-  readonly operation: EnrollmentRequest['operation'];
-  readonly identity: ClientIdentity;
-  /** The certificate that is renewed; undefined: a first one is asked for. */
-  readonly renewed?: Certificate | undefined;
-  /** Whose code the CSR held as otpChallenge. */
-  readonly otpUser?: UserIdentity | undefined;
-  readonly csr: CertificationRequest;
-  readonly names: CertifiedNames;
-  /** For a CA that speaks CMC itself: the message around the CSR, DER. */
-  readonly fullPkiRequest?: Buffer | undefined;
-}
+import type { PermittedEnrollment } from './permitted-enrollment.ts';
+import { examineModulus } from './prime-modulus.ts';
 
 /** What becomes of it. */
 export type EnrollmentOutcome =
@@ -74,22 +58,12 @@ export async function begin(
   request.annotate({ subject, registrationAuthority: permitted.identity.registrationAuthority?.name });
   const view = viewOf(request, permitted);
   pass(request.alias.policy.examine(view));
-  await refuseForeignKey(request, permitted, subject);
-  await refusePrimeModulus(permitted.csr.publicKey, request.signal);
+  pass(await examineKeyHolder(request, permitted));
+  pass(await examineModulus(permitted.csr.publicKey, request.signal));
   await request.alias.askPolicyWebhook?.(view, request.id, request.signal);
   const opened = await request.journal.open(
-    {
-      fingerprint: fingerprintOf(request.alias.name, permitted),
-      requestId: request.id,
-      alias: request.alias.name,
-      operation: permitted.operation,
-      identity: permitted.identity.key,
-      subject,
-      publicKey: permitted.csr.publicKey.sha256,
-      countedUser: countedUser(permitted),
-      ...quotaOf(request, permitted, subject),
-    },
-    repeatWindow(request),
+    recordOf(request, permitted),
+    repeatWindowOf(request),
     // Only a CA that can be asked again lets requests wait.
     request.alias.ca.resume === undefined ? undefined : request.pending,
   );
@@ -220,109 +194,6 @@ export function certificateContent(certificate: Buffer): Content {
 export function enrolled(outcome: EnrollmentOutcome): EstResponse {
   if (outcome.status === 'pending') return { status: 'accepted', retryAfter: outcome.retryAfter };
   return { status: 'ok', ...certificateContent(outcome.certificate) };
-}
-
-/**
- * Refuses a key that anybody knows or that was compromised, one of a CA, of the gateway or of who works for it, and
- * another identity's under another subject. Throws `refused_by_policy`.
- */
-async function refuseForeignKey(
-  request: EstRequest,
-  permitted: PermittedEnrollment,
-  subject: string,
-): Promise<void> {
-  const { journal, receivedAt } = request;
-  const { publicKey } = permitted.csr;
-  const reservation = await request.reservationOf(publicKey.sha256, receivedAt);
-  if (reservation === 'compromised') {
-    throw new EstError('refused_by_policy', 'The key of the CSR has been compromised; make a new key.');
-  }
-  const holder = { identity: permitted.identity.key, subject };
-  const isForeign =
-    reservation === 'ca' ||
-    request.alias.knownKeys.includes(publicKey.key) ||
-    (isKeyShown(permitted)
-      ? asksForOther(permitted)
-      : reservation === 'operator' || (await journal.isKeyOfOther(publicKey.sha256, holder, receivedAt)));
-  if (isForeign) {
-    throw new EstError('refused_by_policy', 'The key of the CSR belongs to somebody else; make a new key.');
-  }
-}
-
-/** The client has the key in its certificate of this CA, perhaps under other names than before. */
-function isKeyShown({ identity: { certificate: shown }, csr }: PermittedEnrollment): boolean {
-  return shown?.trustAnchor === 'explicit' && shown.certificate.spki.equals(csr.publicKey.spki);
-}
-
-/** As a registration authority does, unless it renews its own certificate. */
-function asksForOther({ identity, renewed }: PermittedEnrollment): boolean {
-  return (
-    identity.registrationAuthority !== undefined &&
-    renewed?.sha256 !== identity.certificate?.certificate.sha256
-  );
-}
-
-/** What makes two requests the same, though signature, attributes or TLS session differ (RFC 7030, section 4.2.3). */
-function fingerprintOf(alias: string, { operation, identity, csr, names }: PermittedEnrollment): string {
-  const parts = [
-    identity.key,
-    alias,
-    operation,
-    csr.publicKey.sha256,
-    names.subject.der.toString('hex'),
-    names.subjectAltName.map(({ der }) => der.toString('hex')).sort(),
-    csr.extensions.map(({ oid, value }) => [oid, value.toString('hex')]).sort(),
-  ];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
-}
-
-function countedUser({ otpUser, identity }: PermittedEnrollment): string | undefined {
-  const user = otpUser ?? identity.user;
-  return user?.isLimited === true ? user.name : undefined;
-}
-
-/**
- * A certificate is another one after each renewal, so who shows nothing else is known by the subject; a registration
- * authority asks for many, each of which has a quota of its own. Where the CA checks codes, so has each user with its code.
- */
-function quotaOf(
-  { alias, receivedAt }: EstRequest,
-  { identity }: PermittedEnrollment,
-  subject: string,
-): { readonly quota?: Quota } {
-  const { quota } = alias.policy;
-  if (quota === undefined) return {};
-  const since = new Date(receivedAt.getTime() - quota.period * 1000);
-  return { quota: { key: quotaKey(identity, subject), most: quota.certificates, since } };
-}
-
-function quotaKey({ key, claim, user }: ClientIdentity, subject: string): string {
-  // Whoever knows no code must not use up the quota of the subject or of the user while the CA cannot say so.
-  if (claim !== undefined) return key;
-  return user === undefined ? `subject:${subject}` : `user:${user.name}`;
-}
-
-function quotaReached({ alias, receivedAt }: EstRequest, oldest: Date): EstError {
-  const over = oldest.getTime() + (alias.policy.quota?.period ?? 0) * 1000;
-  return new EstError(
-    'too_many_requests',
-    'This client has had as many certificates as it may have for now.',
-    {
-      retryAfter: Math.max(1, Math.ceil((over - receivedAt.getTime()) / 1000)),
-      refusedBy: { rule: 'policy.quota' },
-    },
-  );
-}
-
-/** A record left open for longer than a request may take was abandoned by a crash. */
-function repeatWindow({ receivedAt, repeatWindow: seconds, deadline, pending }: EstRequest): RepeatWindow {
-  const ago = (period: number): Date => new Date(receivedAt.getTime() - period * 1000);
-  return {
-    now: receivedAt,
-    issuedSince: ago(seconds),
-    openedSince: ago(deadline),
-    pendingSince: ago(pending.expiry),
-  };
 }
 
 /** What the CA is asked. */

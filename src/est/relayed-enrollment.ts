@@ -8,10 +8,10 @@ import {
   recordFailure,
   recordIssued,
   toCaRequest,
-  type PermittedEnrollment,
   type UnfinishedEnrollment,
 } from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
+import type { PermittedEnrollment } from './permitted-enrollment.ts';
 
 /** Octets of a relayed answer: a certificate with its chain is far smaller. */
 const longestAnswer = 1_048_576;

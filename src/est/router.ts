@@ -14,6 +14,7 @@ import type { EstRequest, KeyReservations, RequestFacts } from './message.ts';
 import { operations, type Operation } from './operations.ts';
 import { errorReply, operationReply, send, sendRelayed, type Reply } from './reply.ts';
 import { checkFraming, credentialsOf, readBody } from './request.ts';
+import { limitsOfRequest, type RequestLimits } from './request-limits.ts';
 import type { Transport } from './transport.ts';
 
 /** What the EST listener serves. */
@@ -23,18 +24,9 @@ export interface EstService {
   readonly reservationOf: KeyReservations;
   readonly log: Log;
   readonly transport: Transport;
-  readonly limits: {
+  readonly limits: RequestLimits & {
     /** Octets of a request body as sent. */
     readonly bodyBytes: number;
-    /** Seconds that a request may take. */
-    readonly requestTimeout: number;
-    /** Seconds in which a repeat of the same request gets the same certificate. */
-    readonly repeatWindow: number;
-    /** Requests that may wait for the CA at one alias, of one identity and in all. */
-    readonly pendingPerIdentity: number;
-    readonly pendingPerAlias: number;
-    /** Seconds after which one that nobody asks for has lapsed. */
-    readonly pendingExpiry: number;
   };
 }
 
@@ -209,20 +201,14 @@ function toEstRequest(
 ): EstRequest {
   const { exchange } = response.locals;
   const { transport } = service;
-  const { bodyBytes, requestTimeout, repeatWindow, ...limits } = service.limits;
+  const { bodyBytes } = service.limits;
   return {
     id: exchange.id,
     receivedAt: new Date(),
     alias,
     journal: service.journal,
     reservationOf: service.reservationOf,
-    repeatWindow,
-    pending: {
-      perIdentity: limits.pendingPerIdentity,
-      perAlias: limits.pendingPerAlias,
-      expiry: limits.pendingExpiry,
-    },
-    deadline: requestTimeout,
+    ...limitsOfRequest(service.limits),
     credentials,
     channelBinding: () => transport.channelBinding(request),
     cipherStrength: () => transport.cipherStrength(request),

@@ -18,9 +18,10 @@ import {
 import { permitEnrollment, permitRenewal } from '../policy/policy.ts';
 import type { Alias, ServerKeyGeneration } from './alias.ts';
 import { identify, withoutCode } from './enrollment-code.ts';
-import { cannotWait, certificateContent, enroll, type PermittedEnrollment } from './enrollment.ts';
+import { cannotWait, certificateContent, enroll } from './enrollment.ts';
 import { chooseKeyProtection } from './key-protection.ts';
 import type { EstRequest, EstResponse } from './message.ts';
+import type { PermittedEnrollment } from './permitted-enrollment.ts';
 import { inOrderOf } from './renewed-certificate.ts';
 
 /**

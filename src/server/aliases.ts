@@ -6,12 +6,10 @@ import { createOtpVerifier } from '../auth/otp-challenge.ts';
 import { createOwnCertificateCheck } from '../auth/own-certificate.ts';
 import { createRecordedCertificateCheck } from '../auth/recorded-certificate.ts';
 import { createRegistrationAuthorities } from '../auth/registration-authority.ts';
-import { trustAnchors } from '../auth/trust-anchors.ts';
 import { createUserAuthentication } from '../auth/user.ts';
 import type { AliasConfiguration, Configuration } from '../config/configuration.ts';
 import type { Drivers } from '../config/drivers.ts';
 import type { Alias } from '../est/alias.ts';
-import { openCaCertificates } from '../est/ca-certificates.ts';
 import type { Log } from '../ops/log.ts';
 import { createCertificateMemory } from '../pkix/certificate-memory.ts';
 import type { Certificate } from '../pkix/certificate.ts';
@@ -21,8 +19,9 @@ import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
 import { openCodeChecks } from './credentials.ts';
 import { openAliasBackend } from './alias-backend.ts';
-import { openingTimeout, type Backends } from './drivers.ts';
-import { readCertificates, readTexts } from './files.ts';
+import { openAliasCertificates } from './alias-certificates.ts';
+import type { Backends } from './drivers.ts';
+import { readTexts } from './files.ts';
 import { openFullCmc } from './full-cmc.ts';
 import { openPolicy } from './policy.ts';
 import { openRevocation, openRevocationCheck, type RevocationServices } from './revocation.ts';
@@ -66,25 +65,9 @@ async function openAlias(
   options: AliasConfiguration,
   { backends, drivers, store, revocation, attempts, log }: AliasServices,
 ): Promise<Alias> {
-  const { ca, enrollmentCodes, policy, serverKeyGeneration, vendorCertificates, ...wanted } =
-    await openAliasBackend(options, backends);
-  const caCertificates = await openCaCertificates(
-    ca,
-    {
-      caCertificates: await readCertificates(options.additionalCaCertificates),
-      trustAnchors: await readCertificates(options.explicitTrustAnchors),
-    },
-    log,
-    AbortSignal.timeout(openingTimeout),
-  );
-  const implicit = trustAnchors(
-    'implicit',
-    [...(await readCertificates(options.implicitTrustAnchors)), ...vendorCertificates],
-    options.implicitCertificatePolicies,
-  );
-  if (implicit.roots.length === 0 && implicit.intermediates.length > 0) {
-    throw new Error('implicitTrustAnchors holds no self-signed certificate; add the root of the vendor.');
-  }
+  const backend = await openAliasBackend(options, backends);
+  const { ca, enrollmentCodes, policy, serverKeyGeneration, ...wanted } = backend;
+  const { caCertificates, implicitTrustAnchors } = await openAliasCertificates(options, backend, log);
   const checkRevocation = await openRevocationCheck(options.revocation, revocation, ca, caCertificates);
   const ownCertificates = async (signal: AbortSignal): Promise<readonly Certificate[]> =>
     (await caCertificates.current(signal)).certificates;
@@ -106,7 +89,7 @@ async function openAlias(
       clientCertificate: createClientCertificateAuthenticator({
         read: readClientCertificate,
         explicit: async (signal) => (await caCertificates.current(signal)).anchors,
-        implicit,
+        implicit: implicitTrustAnchors,
         checkRevocation,
         expiredFor,
       }),
@@ -124,7 +107,7 @@ async function openAlias(
     name,
     ca,
     caCertificates,
-    implicitTrustAnchors: implicit,
+    implicitTrustAnchors,
     profile: options.profile,
     authenticate: enrollmentCodes
       ? createClaimAuthentication(name, enrollmentCodes)

@@ -1,16 +1,16 @@
 import { certificatesOf } from '../auth/trust-anchors.ts';
 import type { AliasConfiguration, Configuration } from '../config/configuration.ts';
-import type { Alias } from '../est/alias.ts';
 import type { KeyReservations } from '../est/message.ts';
 import { keysOf, readCertificate, type Certificate } from '../pkix/certificate.ts';
 import type { StateStore } from '../store/store.ts';
+import type { AliasCertificates } from './alias-certificates.ts';
 import type { Backends } from './drivers.ts';
 import { readCertificates } from './files.ts';
 
 /** Whose keys no client may have. */
 interface KeyHolders {
   readonly configuration: Configuration;
-  readonly aliases: ReadonlyMap<string, Alias>;
+  readonly aliases: ReadonlyMap<string, AliasCertificates>;
   readonly backends: Backends;
   readonly store: StateStore;
 }

@@ -9,7 +9,6 @@ import type {
   NewEnrollment,
   OpenedEnrollment,
   PendingLimits,
-  Quota,
   RepeatWindow,
 } from './store.ts';
 import type { Tables } from './tables.ts';
@@ -29,6 +28,11 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
           ? await openNew(transaction, queries, enrollment, window.now)
           : await openAgain(transaction, earlier.id, enrollment, window.now);
       });
+    },
+
+    async reachedQuota(enrollment, window) {
+      const earlier = await findEarlier(database, queries, enrollment, window);
+      return earlier === undefined ? await reachedQuota(database, enrollment) : undefined;
     },
 
     async issued(id, { certificate, serialNumber, notAfter }, now) {
@@ -268,7 +272,7 @@ async function openNew(
   now: Date,
 ): Promise<OpenedEnrollment> {
   const { alias, countedUser, quota } = enrollment;
-  const oldest = quota && (await oldestOfFull(transaction, alias, quota));
+  const oldest = await reachedQuota(transaction, enrollment);
   if (oldest !== undefined) return { state: 'quota_reached', oldest };
   const refusal = countedUser && (await takeUse(transaction, alias, countedUser, now));
   if (refusal) return { state: refusal };
@@ -290,12 +294,10 @@ async function openNew(
 }
 
 /** The time of the oldest record that fills a quota; undefined: there is room for one more. */
-async function oldestOfFull(
-  transaction: Database,
-  alias: string,
-  { key, most, since }: Quota,
-): Promise<Date | undefined> {
-  const filling = await transaction.kysely
+async function reachedQuota(database: Database, { alias, quota }: NewEnrollment): Promise<Date | undefined> {
+  if (quota === undefined) return undefined;
+  const { key, most, since } = quota;
+  const filling = await database.kysely
     .selectFrom('enrollments')
     .select('opened_at')
     .where('alias', '=', alias)

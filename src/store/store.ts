@@ -135,6 +135,12 @@ export interface EnrollmentJournal {
    */
   open(enrollment: NewEnrollment, window: RepeatWindow, limits?: PendingLimits): Promise<OpenedEnrollment>;
 
+  /**
+   * The time of the oldest record that counts where `open` would answer `quota_reached` to this now; undefined where it
+   * would not. Nothing is recorded.
+   */
+  reachedQuota(enrollment: NewEnrollment, window: RepeatWindow): Promise<Date | undefined>;
+
   /** The CA issued: closes the record. Afterwards `open` answers `issued` within the window. */
   issued(id: string, certificate: IssuedCertificate, now: Date): Promise<void>;
 

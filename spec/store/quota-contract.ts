@@ -1,0 +1,54 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { StateStore } from '../../src/store/store.ts';
+import { at, certificate, enrollment, later, openOne } from './records.ts';
+
+/** How every journal counts; `open` gives a fresh and empty store. */
+export function quotaContract(open: () => Promise<StateStore>): void {
+  describe('the quotas', () => {
+    let store: StateStore;
+    beforeEach(async () => {
+      store = await open();
+    });
+    afterEach(async () => {
+      await store.close();
+    });
+
+    it('S-29 opens as many new records as a quota allows, however many ask at once', async () => {
+      const ask = async (fingerprint: string, seconds = 0) =>
+        await store.enrollments.open(
+          enrollment({ fingerprint, quota: { key: 'user:a', most: 3, since: later(seconds - 100) } }),
+          at(seconds),
+        );
+      const answers = await Promise.all(Array.from({ length: 10 }, async (_, n) => await ask(`f${n}`)));
+      expect(answers.filter(({ state }) => state === 'opened')).toHaveLength(3);
+      expect(answers.filter(({ state }) => state === 'quota_reached')).toHaveLength(7);
+      expect(answers.find(({ state }) => state === 'quota_reached')).toMatchObject({ oldest: later(0) });
+      expect(await ask('other', 101)).toMatchObject({ state: 'opened' });
+    });
+
+    it('S-29 says without recording anything whether a quota is reached', async () => {
+      const quota = { key: 'user:a', most: 1, since: later(-100) };
+      const reached = async (fingerprint: string): Promise<Date | undefined> =>
+        await store.enrollments.reachedQuota(enrollment({ fingerprint, quota }), at(1));
+      expect([await reached('f1'), await reached('f1')]).toEqual([undefined, undefined]);
+      await openOne(store, { fingerprint: 'f1', quota });
+      expect([await reached('f1'), await reached('f2')]).toEqual([undefined, later(0)]);
+      expect(await store.enrollments.reachedQuota(enrollment({ fingerprint: 'f2' }), at(1))).toBeUndefined();
+    });
+
+    it('S-29 counts no refusal, no repeat and nobody else', async () => {
+      const quota = { key: 'user:a', most: 1, since: later(-100) };
+      const opened = await store.enrollments.open(enrollment({ quota }), at(0));
+      await store.enrollments.refused('id' in opened ? opened.id : '', 'rejected_by_ca', later(0));
+      const id = await openOne(store, { quota });
+      await store.enrollments.issued(id, certificate, later(1));
+      expect(await store.enrollments.open(enrollment({ quota }), at(2))).toMatchObject({ state: 'issued' });
+      const another = { fingerprint: 'f2', quota };
+      expect(await store.enrollments.open(enrollment(another), at(2))).toMatchObject({
+        state: 'quota_reached',
+      });
+      await openOne(store, { fingerprint: 'f3', quota: { ...quota, key: 'user:b' } });
+      await openOne(store, { fingerprint: 'f4', alias: 'other', quota });
+    });
+  });
+}
