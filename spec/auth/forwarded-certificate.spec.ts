@@ -55,11 +55,13 @@ describe('readForwardedCertificate', () => {
   it('X-01 reads Client-Cert-Chain, and the chain of envoy', () => {
     const fields = [...headersOf('rfc9440'), 'Client-Cert-Chain', `:${base64(other)}:, :${base64(pem)}:`];
     expect(readForwardedCertificate('rfc9440', fields)?.chain).toEqual([der(other), der(pem)]);
-    const value = `Chain="${escaped(pem + other)}"`;
-    expect(readForwardedCertificate('envoy', ['X-Forwarded-Client-Cert', value])).toEqual({
-      certificate: der(pem),
-      chain: [der(other)],
-    });
+    const chain = `Chain="${escaped(pem + other)}"`;
+    for (const value of [chain, `By=https://est.example;Hash=${hashOf(pem)};${chain}`]) {
+      expect(readForwardedCertificate('envoy', ['X-Forwarded-Client-Cert', value])).toEqual({
+        certificate: der(pem),
+        chain: [der(other)],
+      });
+    }
   });
 
   it('X-04 refuses what a client has written into a name of its certificate, which envoy does not quote', () => {

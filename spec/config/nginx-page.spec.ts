@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { load, shortest } from '../support/configuration-file.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -57,6 +57,22 @@ describe('docs/nginx.md', () => {
       const text = `listeners:\n  proxy: { socket: /run/est.sock, clientCertificate: ${form} }\n`;
       expect(await loaded(text)).toMatchObject({ proxy: { clientCertificate: form } });
     }
+  });
+
+  it('has settings of Envoy of the form that the gateway takes, and says that they are not run', () => {
+    const [, section = ''] = page.split('\n## Envoy\n');
+    const [, text = ''] = /^```yaml envoy\n([^`]+)```$/m.exec(section) ?? [];
+    const [tls, manager] = parseAllDocuments(text).map((document) => document.toJS() as unknown);
+    expect(tls).toMatchObject({
+      require_client_certificate: false,
+      common_tls_context: { validation_context: { trust_chain_verification: 'ACCEPT_UNTRUSTED' } },
+    });
+    expect(manager).toMatchObject({
+      forward_client_cert_details: 'SANITIZE_SET',
+      set_current_client_cert_details: { chain: true },
+      use_remote_address: true,
+    });
+    expect(section).toMatch(/^\nNo specs start Envoy/);
   });
 
   it('has commands for an account and for nginx, which take the shipped file', () => {

@@ -11,8 +11,8 @@ import { generateKeyPair } from '../support/csr.ts';
 import { named } from '../support/certificate.ts';
 import { basic, issueByHand, plainCsr, type Device } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
-import { startNginx, stopNginx } from '../support/nginx.ts';
-import { describeWith } from '../support/programs.ts';
+import { startNginx } from '../support/nginx.ts';
+import { describeWith, stopServer } from '../support/programs.ts';
 import { attempts, framingAttempts, type Attempt, type Parts } from './smuggling-attempts.ts';
 
 /** A way to a gateway: a column of the table whose rows are the attempts. */
@@ -73,7 +73,7 @@ async function through(configuration: string): Promise<Way> {
     gateway,
     open: overTls(port, gateway),
     stop: async () => {
-      await stopNginx(nginx);
+      await stopServer(nginx);
       await gateway.stop();
       await rm(folder, { recursive: true });
     },

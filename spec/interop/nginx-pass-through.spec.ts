@@ -10,8 +10,8 @@ import { generateKeyPair } from '../support/csr.ts';
 import { basic, certificateOf, enrolment, plainCsr, privatePem } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { enrolOver, linkedBy } from '../support/linking-client.ts';
-import { startNginx, stopNginx } from '../support/nginx.ts';
-import { describeWith } from '../support/programs.ts';
+import { startNginx } from '../support/nginx.ts';
+import { describeWith, stopServer } from '../support/programs.ts';
 
 describeWith('nginx', 'nginx/tcp-pass-through.conf, as shipped', () => {
   let folder: string;
@@ -36,7 +36,7 @@ describeWith('nginx', 'nginx/tcp-pass-through.conf, as shipped', () => {
     });
   });
   afterAll(async () => {
-    await stopNginx(nginx);
+    await stopServer(nginx);
     await gateway.stop();
     await rm(folder, { recursive: true });
   });

@@ -13,8 +13,8 @@ import { generateKeyPair } from '../support/csr.ts';
 import { basic, certificateOf, enrolment, plainCsr, privatePem } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { recordLog, type RecordedLog } from '../support/log.ts';
-import { startNginx, stopNginx } from '../support/nginx.ts';
-import { describeWith } from '../support/programs.ts';
+import { startNginx } from '../support/nginx.ts';
+import { describeWith, stopServer } from '../support/programs.ts';
 
 describeWith('nginx', 'nginx/two-replicas.conf, as shipped', () => {
   let folder: string;
@@ -39,7 +39,7 @@ describeWith('nginx', 'nginx/two-replicas.conf, as shipped', () => {
     });
   });
   afterAll(async () => {
-    await stopNginx(nginx);
+    await stopServer(nginx);
     await two.stop();
     await one.stop();
     await rm(folder, { recursive: true });

@@ -29,9 +29,9 @@ import {
   type Device,
 } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
-import { startNginx, stopNginx } from '../support/nginx.ts';
+import { startNginx } from '../support/nginx.ts';
 import { openssl } from '../support/openssl.ts';
-import { describeWith } from '../support/programs.ts';
+import { describeWith, stopServer } from '../support/programs.ts';
 
 describeWith('nginx', 'nginx/tls-termination.conf, as shipped', () => {
   let folder: string;
@@ -61,7 +61,7 @@ describeWith('nginx', 'nginx/tls-termination.conf, as shipped', () => {
     });
   });
   afterAll(async () => {
-    await stopNginx(nginx);
+    await stopServer(nginx);
     await gateway.stop();
     await rm(folder, { recursive: true });
   });

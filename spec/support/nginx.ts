@@ -1,11 +1,9 @@
 /** The real nginx with a configuration as it is shipped. */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile, type ChildProcess } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { answers } from './programs.ts';
+import { startServer } from './programs.ts';
 
 const execute = promisify(execFile);
 
@@ -32,18 +30,7 @@ export async function startNginx(
   // As docs/nginx.md says; where to write until the file is read is for tests alone.
   const words = ['-c', file, '-e', join(folder, 'start.log')];
   await execute('nginx', ['-t', ...words]);
-  const process = spawn('nginx', words, { stdio: 'inherit' });
-  while (!(await answers(port))) {
-    if (process.exitCode !== null)
-      throw new Error(`nginx ended: ${await readFile(join(folder, 'start.log'), 'utf8')}`);
-    await setTimeout(20);
-  }
-  return process;
-}
-
-/** Stops it and waits for its end. */
-export async function stopNginx(nginx: ChildProcess): Promise<void> {
-  if (nginx.exitCode !== null) return;
-  nginx.kill('SIGTERM');
-  await once(nginx, 'exit');
+  return await startServer('nginx', words, port).catch(async (cause: unknown) => {
+    throw new Error(await readFile(join(folder, 'start.log'), 'utf8'), { cause });
+  });
 }

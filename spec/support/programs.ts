@@ -1,10 +1,11 @@
 import { describe, it } from '@jest/globals';
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
@@ -61,4 +62,25 @@ export async function answers(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
+}
+
+/** Starts a program that stays in the foreground, and waits until it listens at the port. Rejects when it ends before. */
+export async function startServer(
+  program: string,
+  words: readonly string[],
+  port: number,
+): Promise<ChildProcess> {
+  const server = spawn(program, words, { stdio: 'inherit' });
+  while (!(await answers(port))) {
+    if (server.exitCode !== null) throw new Error(`${program} ended: ${server.exitCode}`);
+    await setTimeout(20);
+  }
+  return server;
+}
+
+/** Stops it and waits for its end. */
+export async function stopServer(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null) return;
+  server.kill('SIGTERM');
+  await once(server, 'exit');
 }
