@@ -11,6 +11,7 @@ import { Agent, request as requestTls, type RequestOptions } from 'node:https';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { localDriver } from '../../../src/ca/local/local.ts';
 import { addUser } from '../../../src/cli/user.ts';
 import { search } from '../../auth/ldap-source.ts';
 import { extension, generateKeyPair, id, objectIdentifier, sequence } from '../../support/csr.ts';
@@ -55,6 +56,8 @@ export interface Site {
   /** A user of no alias but `elsewhere`. */
   readonly stranger: { readonly name: string; readonly code: string };
   readonly registrationAuthority: (gateway: TestGateway) => Promise<Held>;
+  /** How often any of the CAs was asked for a certificate. */
+  readonly questions: () => number;
   stop(): Promise<void>;
 }
 
@@ -86,8 +89,39 @@ const aliases = (
   elsewhere: { backend: 'mock', profile: undefined, authentication: 'either' },
 });
 
+/** The local CA under another name, which tells of each question. */
+function watched(tell: () => void): typeof localDriver {
+  return {
+    ...localDriver,
+    name: 'watched',
+    async open(options, services) {
+      const ca = await localDriver.open(options, services);
+      return {
+        ...ca,
+        async enroll(request, signal) {
+          tell();
+          return await ca.enroll(request, signal);
+        },
+      };
+    },
+  };
+}
+
+const watchedCa = {
+  driver: 'watched',
+  certificate: 'issuing.pem',
+  privateKey: 'file:issuing.key',
+  passphrase: 'file:passphrase',
+  chain: ['root.pem'],
+  profiles: { device: { validityDays: 90 } },
+};
+
 /** Starts all; the caller stops them. */
 export async function startSite(): Promise<Site> {
+  let questions = 0;
+  const driver = watched(() => {
+    questions += 1;
+  });
   const folder = await mkdtemp(join(tmpdir(), 'matrix-'));
   const vendor = await startTestGateway();
   const anchors = join(folder, 'vendor.pem');
@@ -108,6 +142,8 @@ export async function startSite(): Promise<Site> {
   const start = async (listeners: Pick<TestGatewayOptions, 'est' | 'proxy'> = {}): Promise<TestGateway> =>
     await startTestGateway({
       aliases: aliases({ anchors, crl: `${vendor.httpUrl}/crl/local.crl` }, credentials),
+      backends: { local: watchedCa },
+      drivers: { certificationAuthorities: [driver] },
       revocation: { allowedNetworks: ['127.0.0.0/8', '::1/128'], refresh: 1 },
       files,
       ...listeners,
@@ -137,6 +173,7 @@ export async function startSite(): Promise<Site> {
     vendor,
     user,
     stranger,
+    questions: () => questions,
     registrationAuthority: async (gateway) => {
       const extensions = [extension(id.extendedKeyUsage, purposes)];
       const authority = await issueByHand(gateway, { subject: named('authority'), extensions });
