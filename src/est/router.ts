@@ -13,7 +13,7 @@ import { decodeBody } from './body.ts';
 import type { EstRequest, KeyReservations, RequestFacts } from './message.ts';
 import { operations, type Operation } from './operations.ts';
 import { errorReply, operationReply, send, sendRelayed, type Reply } from './reply.ts';
-import { checkFraming, credentialsOf, readBody } from './request.ts';
+import { checkFraming, credentialsOf, readBody, refusalOf } from './request.ts';
 import type { Transport } from './transport.ts';
 
 /** What the EST listener serves. */
@@ -103,7 +103,7 @@ export function createEstHandler(service: EstService): RequestListener {
     response: EstExpressResponse,
     _next: NextFunction,
   ) {
-    const error = isUndecodablePath(thrown) ? malformedPath() : toEstError(thrown);
+    const error = refusalOf(request, isUndecodablePath(thrown) ? malformedPath() : thrown);
     const { id, facts } = response.locals.exchange;
     const alias = service.aliases.get(facts.alias ?? '') ?? ({ compatibility: 'rfc' } as const);
     finish(request, response, errorReply(request, alias, error, id), error.code, error);

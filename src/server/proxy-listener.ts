@@ -4,7 +4,8 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, isIP } from 'node:net';
 import type { Limits, ProxyListenerConfiguration } from '../config/configuration.ts';
-import { prepareHttp } from '../est/listener.ts';
+import { connectionsCheckingInterval, prepareHttp } from '../est/listener.ts';
+import type { Log } from '../ops/log.ts';
 import { familyOf, networks } from '../ops/networks.ts';
 import { readSecret } from '../ops/secret.ts';
 
@@ -16,11 +17,12 @@ export async function listenForProxy(
   options: ProxyListenerConfiguration,
   limits: Limits,
   handler: RequestListener,
+  log: Log,
 ): Promise<Server> {
   const { socket, address, port } = options;
   requireSafePlace(options);
   const server = await createProxyServer(options, handler);
-  prepareHttp(server, limits, handler);
+  prepareHttp(server, limits, handler, log);
   if (socket !== undefined) return await listenOnSocket(server, socket);
   server.listen({ host: address, port });
   await once(server, 'listening');
@@ -50,10 +52,11 @@ async function createProxyServer(
   { tls, headerBytes: maxHeaderSize }: ProxyListenerConfiguration,
   handler: RequestListener,
 ): Promise<Server> {
-  if (tls === undefined) return createServer({ maxHeaderSize }, handler);
+  const http = { maxHeaderSize, connectionsCheckingInterval };
+  if (tls === undefined) return createServer(http, handler);
   return createTlsServer(
     {
-      maxHeaderSize,
+      ...http,
       cert: await readFile(tls.certificate, 'utf8'),
       key: await readSecret(tls.privateKey),
       ca: await Promise.all(tls.trustAnchors.map(async (file) => await readFile(file, 'utf8'))),
