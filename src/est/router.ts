@@ -151,6 +151,7 @@ export function createEstHandler(service: EstService): RequestListener {
     error?: EstError,
   ): void {
     const { id, startedAt, address, facts } = response.locals.exchange;
+    const ignored = service.transport.ignoredProxyFields(request);
     const fields = {
       requestId: id,
       method: request.method,
@@ -159,10 +160,13 @@ export function createEstHandler(service: EstService): RequestListener {
       status,
       milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
       address,
+      ...(ignored.length > 0 && { ignoredProxyFields: ignored }),
       ...(error === undefined ? {} : { reason: error.message, ...error.refusedBy }),
     };
-    if (status < 500) service.log.info('request', fields);
-    else service.log.error('request', { ...fields, error: error?.cause });
+    if (status >= 500) service.log.error('request', { ...fields, error: error?.cause });
+    // Whoever sends such fields tries to pass for another, or thinks that a proxy is believed here.
+    else if (ignored.length > 0) service.log.warn('request', fields);
+    else service.log.info('request', fields);
   }
 
   return application;
