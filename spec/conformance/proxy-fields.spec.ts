@@ -5,6 +5,8 @@ import { request, type IncomingMessage, type RequestOptions } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { send } from '../support/client.ts';
+import { generateKeyPair } from '../support/csr.ts';
+import { basic, enrolment, plainCsr } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 
 let gateway: TestGateway;
@@ -64,5 +66,45 @@ describe('fields of proxies that nobody believes', () => {
     for (const { level, fields } of gateway.log.entries.slice(-2)) {
       expect([level, fields['status'], 'ignoredProxyFields' in fields]).toEqual(['info', 200, false]);
     }
+  });
+});
+
+describe('early data of TLS (RFC 8470)', () => {
+  it.each(['1', '0', '', 'junk'])(
+    'S-26 takes no POST that came in early data (Early-Data: %s)',
+    async (value) => {
+      const early = { 'Early-Data': value };
+      const before = (await gateway.store.enrollments.list(1000)).length;
+      const csr = await plainCsr('device-1', await generateKeyPair('P-256'));
+      const answer = await viaProxy('/simpleenroll', enrolment(csr, { Authorization: basic, ...early }));
+      expect([answer.status, answer.body]).toEqual([
+        425,
+        expect.stringMatching(/early data.* \(request [0-9a-f-]{36}\)\n$/),
+      ]);
+      expect(gateway.log.entries.at(-1)?.fields).toMatchObject({ outcome: 'too_early', status: 425 });
+      expect((await gateway.store.enrollments.list(1000)).length).toBe(before);
+      expect((await viaProxy('/cacerts', { headers: early })).status).toBe(200);
+      expect((await viaProxy('/csrattrs', { headers: early })).status).toBeLessThan(300);
+    },
+  );
+
+  it.each(['simpleenroll', 'simplereenroll'])(
+    'S-26 answers 425 to %s before it asks who that is',
+    async (operation) => {
+      const { status } = await viaProxy(`/${operation}`, {
+        method: 'POST',
+        headers: { 'Early-Data': '1' },
+        body: 'x',
+      });
+      expect(status).toBe(425);
+    },
+  );
+
+  it('S-26 ignores Early-Data where TLS ends at the gateway, which takes none', async () => {
+    const csr = await plainCsr('device-1', await generateKeyPair('P-256'));
+    const parts = enrolment(csr, { Authorization: basic, 'Early-Data': '1' });
+    expect((await send(`${gateway.url}/simpleenroll`, { ca: gateway.trustAnchor, ...parts })).status).toBe(
+      200,
+    );
   });
 });

@@ -75,6 +75,7 @@ export function createEstHandler(service: EstService): RequestListener {
     ['/.well-known/est/:operation', '/.well-known/est/:alias/:operation'],
     async function serve(request: Request, response: EstExpressResponse) {
       const { alias, operation } = route(service.aliases, request, response.locals.exchange);
+      if (operation.method === 'POST' && service.transport.isEarly(request)) throw tooEarly();
       const credentials = credentialsOf(
         request,
         service.transport.clientCertificate(request),
@@ -201,6 +202,14 @@ function route(aliases: ReadonlyMap<string, Alias>, request: Request, exchange: 
 
 function unknownOperation(): EstError {
   return new EstError('unknown_operation', 'There is no such EST operation here.');
+}
+
+/** RFC 8470, section 5.2. */
+function tooEarly(): EstError {
+  return new EstError(
+    'too_early',
+    'The request came in early data of TLS, which anybody can send again; repeat it after the handshake.',
+  );
 }
 
 function toEstRequest(

@@ -29,6 +29,8 @@ export interface Transport {
   readonly address: (request: IncomingMessage) => string | undefined;
   /** Names of the fields by which a proxy would hand on a client certificate, and which count for nothing here. */
   readonly ignoredProxyFields: (request: IncomingMessage) => readonly string[];
+  /** Whether the request came in early data of TLS, so that it may be a replay (RFC 8470, section 5.1). */
+  readonly isEarly: (request: IncomingMessage) => boolean;
 }
 
 /** TLS ends here: what header fields say about certificates and addresses is the client's word, and counts for nothing. */
@@ -38,6 +40,8 @@ export const tlsTransport: Transport = {
   cipherStrength,
   address: ({ socket }) => clientAddressOf(socket),
   ignoredProxyFields: ({ rawHeaders }) => forwardedCertificateFields(rawHeaders),
+  // Node takes none.
+  isEarly: () => false,
 };
 
 /** What is believed of a proxy that ends TLS. */
@@ -63,6 +67,7 @@ export function createProxyTransport(options: ProxyTransportOptions): Transport 
     address: (request) => clientAddress(request, options.clientAddress) ?? request.socket.remoteAddress,
     // Those that the proxy does not set are refused.
     ignoredProxyFields: () => [],
+    isEarly: ({ headers }) => headers['early-data'] !== undefined,
   };
 }
 
