@@ -21,6 +21,7 @@ const statusByCode = {
   payload_too_large: 413,
   unsupported_media_type: 415,
   expectation_failed: 417,
+  too_early: 425,
   header_fields_too_large: 431,
   too_many_requests: 429,
   internal: 500,

@@ -323,13 +323,13 @@ describe('sizes and times', () => {
     ]);
     for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 408 [^]*Connection: close/);
     const line = () =>
-      gateway.log.entries.find(({ fields }) =>
-        String(fields['reason']).includes('before the request body did'),
+      gateway.log.entries.find(
+        ({ fields }) => fields['outcome'] === 'request_timeout' && fields['operation'] === 'simpleenroll',
       );
     await until(() => Promise.resolve(line() !== undefined));
     expect(line()).toMatchObject({
       level: 'info',
-      fields: { address: expect.stringContaining('127.0.0.1') },
+      fields: { status: 408, address: expect.stringContaining('127.0.0.1') },
     });
   });
 

@@ -54,6 +54,13 @@ describe('EST behind a proxy that passes TCP on', () => {
     expect(last(gateway, 'request')).toMatchObject({ address: expected, outcome: 'ok' });
   });
 
+  it('S-42 logs that address also for what is no readable request', async () => {
+    const socket = await open([line]);
+    socket.write('ENROLL / HTTP/1.1\r\n\r\n');
+    expect(await readToEnd(socket)).toMatch(/^HTTP\/1\.1 501 /);
+    expect(last(gateway, 'request')).toMatchObject({ address, outcome: 'unknown_method' });
+  });
+
   it('takes TLS that comes in one packet with the header', async () => {
     const hello = await clientHello();
     const socket = await connectAsProxy(gateway.port, [Buffer.concat([Buffer.from(line), hello])]);

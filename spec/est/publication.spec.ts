@@ -41,4 +41,20 @@ describe('the plain HTTP listener', () => {
     const answer = await supertest(gateway.httpUrl).post('/crl/local.crl');
     expect([answer.status, answer.headers['allow']]).toEqual([405, 'GET, HEAD']);
   });
+
+  it.each([
+    ['get', '/nothing', 404, 'unknown_operation'],
+    ['post', '/crl/local.crl', 405, 'method_not_allowed'],
+  ] as const)(
+    'S-42 logs that it refused %s %s, under the id in the answer',
+    async (method, path, status, outcome) => {
+      const before = gateway.log.entries.length;
+      const answer = await supertest(gateway.httpUrl)[method](path).expect(status);
+      const requestId = /^[ -~]+ \(request ([0-9a-f-]{36})\)\n$/.exec(answer.text)?.[1];
+      const fields = { requestId, method: method.toUpperCase(), status, outcome, address: '127.0.0.1' };
+      expect(gateway.log.entries.slice(before)).toMatchObject([
+        { level: 'info', message: 'request', fields },
+      ]);
+    },
+  );
 });

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { EstError } from '../errors.ts';
 import { certificatesFromPem, readCertificate } from '../pkix/certificate.ts';
 import { DerError } from '../pkix/der.ts';
-import { readProxyFields } from './proxy-fields.ts';
+import { namesOfProxyFields, readProxyFields } from './proxy-fields.ts';
 
 /** How a proxy that ended TLS says which client certificate it got. */
 export type CertificateHeaderForm = 'rfc9440' | 'nginx' | 'haproxy' | 'envoy';
@@ -54,6 +54,11 @@ export function readForwardedCertificate(
     if (error instanceof DerError || error instanceof URIError) throw unreadable(error);
     throw error;
   }
+}
+
+/** Names of the fields by which the request hands on a client certificate, in whatever form, to who believes it. */
+export function forwardedCertificateFields(rawHeaders: readonly string[]): readonly string[] {
+  return namesOfProxyFields(rawHeaders, certificateFields);
 }
 
 type Reader = (value: string, chain: string) => ForwardedCertificate;

@@ -6,6 +6,24 @@ export interface ProxyField {
   readonly value: string;
 }
 
+/** Those of the names, which are in lower case with `-`. */
+function fieldsNamed(rawHeaders: readonly string[], names: readonly string[]): readonly ProxyField[] {
+  return rawHeaders.flatMap((written, index) => {
+    const name = written.toLowerCase();
+    const isMeant = index % 2 === 0 && names.includes(name.replaceAll('_', '-'));
+    return isMeant ? [{ name, value: rawHeaders[index + 1] ?? '' }] : [];
+  });
+}
+
+/** Which of the names the fields of the request have, `_` read as `-`. */
+export function namesOfProxyFields(
+  rawHeaders: readonly string[],
+  names: readonly string[],
+): readonly string[] {
+  const found = new Set(fieldsNamed(rawHeaders, names).map(({ name }) => name.replaceAll('_', '-')));
+  return names.filter((name) => found.has(name));
+}
+
 /**
  * Those of the fields that the request has, as they came (`rawHeaders`). A field that is there twice, one that this
  * proxy does not set, and one that is spelled with `_` can only come from a client, past the proxy. Names are in lower
@@ -16,11 +34,7 @@ export function readProxyFields(
   names: readonly string[],
   setByProxy: readonly string[],
 ): readonly ProxyField[] {
-  const found = rawHeaders.flatMap((written, index) => {
-    const name = written.toLowerCase();
-    const isMeant = index % 2 === 0 && names.includes(name.replaceAll('_', '-'));
-    return isMeant ? [{ name, value: rawHeaders[index + 1] ?? '' }] : [];
-  });
+  const found = fieldsNamed(rawHeaders, names);
   const foundNames = found.map(({ name }) => name);
   if (foundNames.every((name) => setByProxy.includes(name)) && new Set(foundNames).size === found.length) {
     return found;

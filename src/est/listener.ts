@@ -1,8 +1,8 @@
 import { createServer, type Server, type ServerOptions } from 'node:https';
-import type { IncomingMessage, RequestListener, Server as HttpServer, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { RequestListener, Server as HttpServer } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import { endWith, isDoubtful } from './request.ts';
+import type { Log } from '../ops/log.ts';
+import { refuseUnreadable } from './unreadable.ts';
 
 /** The TLS side of the EST listener. */
 export interface EstListenerOptions extends HttpLimits {
@@ -32,7 +32,7 @@ interface HttpLimits {
  * request by `auth`. There is one truststore, and ticket keys live as long as the process, so that no session
  * carries over what another truststore decided.
  */
-export function createEstListener(options: EstListenerOptions, handler: RequestListener): Server {
+export function createEstListener(options: EstListenerOptions, handler: RequestListener, log: Log): Server {
   const tls: ServerOptions = {
     cert: options.certificate,
     key: options.privateKey,
@@ -45,14 +45,22 @@ export function createEstListener(options: EstListenerOptions, handler: RequestL
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout: options.handshakeTimeout * 1000,
   };
-  const server = createServer({ ...tls, connectionsCheckingInterval: 1000 }, handler);
+  const server = createServer({ ...tls, connectionsCheckingInterval }, handler);
   server.on('secureConnection', refuseRenegotiation);
-  prepareHttp(server, options, handler);
+  prepareHttp(server, options, handler, log);
   return server;
 }
 
-/** Limits, and answers to what never reaches the handler, for any listener that serves EST. */
-export function prepareHttp(server: HttpServer, limits: HttpLimits, handler: RequestListener): void {
+/** How often Node looks for connections whose time is over, in milliseconds; it is an option of each server. */
+export const connectionsCheckingInterval = 1000;
+
+/** Limits, and answers to what never reaches the handler, for any listener. */
+export function prepareHttp(
+  server: HttpServer,
+  limits: HttpLimits,
+  handler: RequestListener,
+  log: Log,
+): void {
   server.headersTimeout = limits.headersTimeout * 1000;
   server.requestTimeout = limits.requestTimeout * 1000;
   server.keepAliveTimeout = 5000;
@@ -61,56 +69,12 @@ export function prepareHttp(server: HttpServer, limits: HttpLimits, handler: Req
   server.maxConnections = limits.connections;
   server.setTimeout(2 * limits.requestTimeout * 1000);
   server.on('checkContinue', handler);
-  server.on('checkExpectation', answerExpectation);
-  server.on('clientError', answerUnreadable);
+  server.on('checkExpectation', handler);
+  refuseUnreadable(server, log);
 }
 
 /** RFC 7030, section 3.5 wants renegotiation to be secure if it happens; here it does not happen. */
 function refuseRenegotiation(socket: TLSSocket): void {
   socket.disableRenegotiation();
   socket.on('error', () => socket.destroy());
-}
-
-/** Any expectation but 100-continue (RFC 9110, section 10.1.1), whatever else the request is: nobody looks at that. */
-function answerExpectation(request: IncomingMessage, response: ServerResponse): void {
-  endWith(request);
-  const body = 'The only expectation that this server meets is 100-continue.\n';
-  response.writeHead(417, {
-    'Content-Type': 'text/plain',
-    'Content-Length': body.length,
-    Connection: 'close',
-  });
-  response.end(body);
-}
-
-const unreadable: Readonly<Record<string, { readonly status: string; readonly sentence: string }>> = {
-  HPE_HEADER_OVERFLOW: {
-    status: '431 Request Header Fields Too Large',
-    sentence: 'The header of the request is too large.',
-  },
-  HPE_INVALID_METHOD: { status: '501 Not Implemented', sentence: 'The method of the request is unknown.' },
-  ERR_HTTP_REQUEST_TIMEOUT: {
-    status: '408 Request Timeout',
-    sentence: 'The request took too long to arrive.',
-  },
-};
-const badRequest = { status: '400 Bad Request', sentence: 'The request is no valid HTTP/1.1 message.' };
-
-/** What is no readable HTTP request never reaches the router; it is answered in the same form, and closed. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
-  const isHttp = /^(HPE|ERR_HTTP)_/.test(error.code ?? '');
-  if (!isHttp || !socket.writable) {
-    // A handshake that failed or took too long, or a peer that is gone.
-    socket.destroy();
-    return;
-  }
-  if (isDoubtful(socket)) {
-    // It has its answer, with which the connection ends.
-    socket.end();
-    return;
-  }
-  const { status, sentence } = unreadable[error.code ?? ''] ?? badRequest;
-  const body = `${sentence}\n`;
-  const head = `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close`;
-  socket.end(`${head}\r\n\r\n${body}`);
 }

@@ -1,16 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { CertificationAuthority } from '../ca/ca.ts';
-import { toEstError } from '../errors.ts';
+import { EstError } from '../errors.ts';
 import type { Log } from '../ops/log.ts';
+import { plainAddress } from '../ops/networks.ts';
+import { errorReply, send, type Reply } from './reply.ts';
+import { checkExpectation, refusalOf } from './request.ts';
 
 /** How long the CA may take to sign a CRL, in milliseconds. */
 const deadline = 10_000;
 
-interface Publication {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
-}
+/** Octets of a request body, which nobody reads. */
+const bodyBytes = 0;
 
 const path = /^\/(crl|ca)\/([A-Za-z0-9._-]+)\.(crl|cer)$/;
 
@@ -23,42 +24,44 @@ export function createPublicationHandler(
   log: Log,
 ): RequestListener {
   return function publish(request: IncomingMessage, response: ServerResponse): void {
-    void answer(request).then(({ status, headers, body }) => {
-      response.writeHead(status, { ...headers, 'Content-Length': body.length });
-      response.end(body);
-    });
+    const requestId = randomUUID();
+    const { remoteAddress } = request.socket;
+    void find(request).then(
+      (reply) => {
+        send(request, response, reply, bodyBytes);
+      },
+      (thrown: unknown) => {
+        const error = refusalOf(request, thrown);
+        send(request, response, errorReply(request, { compatibility: 'rfc' }, error, requestId), bodyBytes);
+        const { code: outcome, status, message: reason } = error;
+        const address = remoteAddress && plainAddress(remoteAddress);
+        const fields = { requestId, method: request.method, outcome, status, address, reason };
+        if (status < 500) log.info('request', fields);
+        else log.error('request', { ...fields, error: error.cause });
+      },
+    );
   };
 
-  async function answer(request: IncomingMessage): Promise<Publication> {
+  async function find(request: IncomingMessage): Promise<Reply> {
+    checkExpectation(request);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return sentence(405, 'Only GET and HEAD are used here.', { Allow: 'GET, HEAD' });
+      throw new EstError('method_not_allowed', 'Only GET and HEAD are used here.', {
+        headers: { Allow: 'GET, HEAD' },
+      });
     }
     const [, folder, name = '', suffix] = path.exec(request.url ?? '') ?? [];
     const ca = backends.get(name);
     const signal = AbortSignal.timeout(deadline);
-    try {
-      if (folder === 'crl' && suffix === 'crl' && ca?.crl !== undefined) {
-        return der('application/pkix-crl', await ca.crl(signal));
-      }
-      if (folder === 'ca' && suffix === 'cer' && ca?.issuingCertificate !== undefined) {
-        return der('application/pkix-cert', await ca.issuingCertificate(signal));
-      }
-      return sentence(404, 'There is nothing here; EST is served over HTTPS only.');
-    } catch (thrown) {
-      const error = toEstError(thrown);
-      log.error('A CRL or CA certificate could not be served.', {
-        backend: name,
-        error: error.cause ?? error,
-      });
-      return sentence(error.status, error.sentence);
+    if (folder === 'crl' && suffix === 'crl' && ca?.crl !== undefined) {
+      return der('application/pkix-crl', await ca.crl(signal));
     }
+    if (folder === 'ca' && suffix === 'cer' && ca?.issuingCertificate !== undefined) {
+      return der('application/pkix-cert', await ca.issuingCertificate(signal));
+    }
+    throw new EstError('unknown_operation', 'There is nothing here; EST is served over HTTPS only.');
   }
 }
 
-function der(mediaType: string, body: Buffer): Publication {
-  return { status: 200, headers: { 'Content-Type': mediaType }, body };
-}
-
-function sentence(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Publication {
-  return { status, headers: { 'Content-Type': 'text/plain', ...headers }, body: Buffer.from(`${text}\n`) };
+function der(mediaType: string, body: Buffer): Reply {
+  return { status: 200, headers: { 'Content-Type': mediaType }, body, close: false };
 }

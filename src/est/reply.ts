@@ -8,7 +8,7 @@ import { encodeBase64, type LineWrap } from './base64.ts';
 import { ejbcaErrorPage, statusOf } from './compatibility.ts';
 import type { Content, EstResponse } from './message.ts';
 import { encodeMultipart, multipartMediaType } from './multipart.ts';
-import { declaredLength, parametersOf } from './request.ts';
+import { declaredLength, isDoubtful, parametersOf } from './request.ts';
 import { isBound } from './tls-session.ts';
 
 /** A reply as it goes out: always with Content-Length, header and body in one write. */
@@ -137,10 +137,15 @@ function errorContent(
     const problem = { title: STATUS_CODES[status], status, detail: sentence, requestId };
     return { type: 'application/problem+json', body: `${JSON.stringify(problem)}\n` };
   }
-  const text = `${sentence} (request ${requestId})`;
+  const text = errorText(sentence, requestId);
   return compatibility === 'ejbca'
     ? { type: 'text/html', body: ejbcaErrorPage(text) }
     : { type: 'text/plain', body: `${text}\n` };
+}
+
+/** What people read of a refusal: the sentence, and the id by which the log has the request. */
+export function errorText(sentence: string, requestId: string): string {
+  return `${sentence} (request ${requestId})`;
 }
 
 /** A wildcard does not name it: no EST client expects it. */
@@ -182,7 +187,8 @@ const lingerTime = 1000;
 export function send(request: IncomingMessage, response: ServerResponse, reply: Reply, limit: number): void {
   const drains = !request.complete && request.headers.expect === undefined;
   const isSmall = request.headers['transfer-encoding'] === undefined && declaredLength(request) <= limit;
-  const close = reply.close || isBound(request) || (!request.complete && !(drains && isSmall));
+  const isLast = reply.close || isDoubtful(request.socket) || isBound(request);
+  const close = isLast || (!request.complete && !(drains && isSmall));
   const { body } = reply;
   if (reply.isSecret === true && typeof body !== 'string') {
     response.on('close', () => {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Credentials, PresentedCertificate } from '../auth/auth.ts';
-import { EstError } from '../errors.ts';
+import { EstError, toEstError } from '../errors.ts';
 
 /** What the client showed: the Authorization header field, what it is for, and the client certificate. */
 export function credentialsOf(
@@ -31,18 +31,46 @@ export function isDoubtful(connection: Duplex): boolean {
   return doubtfulConnections.has(connection);
 }
 
+/** What is wrong with bodies that nobody can read to their end. */
+const bodyFaults = new WeakMap<IncomingMessage, EstError>();
+const bodyFault = Symbol('body fault');
+
+/** Has the request refused by who handles it, if it has no answer yet; the connection ends with the answer. */
+export function refuseBody(request: IncomingMessage, error: EstError): void {
+  bodyFaults.set(request, error);
+  endWith(request);
+  request.emit(bodyFault);
+}
+
+/** What was thrown, unless the body is at fault: then nothing else about the request is worth an answer. */
+export function refusalOf(request: IncomingMessage, thrown: unknown): EstError {
+  return bodyFaults.get(request) ?? toEstError(thrown);
+}
+
 /**
  * Refuses what Node lets through and what two hops could read differently: more than one Host or Authorization
  * field, a request target that is not a path (RFC 9112, section 3.2), another version or transfer coding (sections 2.3
- * and 6.1), too many fields, and all that follows such a request (section 9.6). Throws `malformed_request`.
+ * and 6.1), too many fields, and all that follows such a request (section 9.6); and what `checkExpectation` refuses.
+ * Throws `malformed_request` or `expectation_failed`.
  */
 export function checkFraming(request: IncomingMessage): void {
+  checkExpectation(request);
   const fault = isDoubtful(request.socket)
     ? 'The connection ends with the malformed request before this one.'
     : framingFault(request);
   if (fault === undefined) return;
   endWith(request);
   throw new EstError('malformed_request', fault);
+}
+
+/**
+ * Refuses any expectation but 100-continue (RFC 9110, section 10.1.1), whatever else the request is. Throws
+ * `expectation_failed`.
+ */
+export function checkExpectation(request: IncomingMessage): void {
+  if (!expectsContinue(request) || request.headers.expect?.toLowerCase() === '100-continue') return;
+  endWith(request);
+  throw new EstError('expectation_failed', 'The only expectation that this server meets is 100-continue.');
 }
 
 /** Header fields of a request. */
@@ -71,7 +99,7 @@ function framingFault({
 
 /**
  * Reads the body of a request of the given media type (undefined: of any), at most `limit` octets as sent. Throws
- * `unsupported_media_type`, `payload_too_large` or `malformed_request`.
+ * `unsupported_media_type`, `payload_too_large`, `malformed_request` or `request_timeout`.
  */
 export async function readBody(
   request: IncomingMessage,
@@ -96,14 +124,15 @@ export async function readBody(
     });
     function refuseIncomplete(cause?: unknown): void {
       const sentence = 'The connection ended before the request body did.';
-      reject(new EstError('malformed_request', sentence, { cause }));
+      reject(bodyFaults.get(request) ?? new EstError('malformed_request', sentence, { cause }));
     }
+    request.once(bodyFault, refuseIncomplete);
     request.on('error', refuseIncomplete);
     request.on('close', () => {
       if (!request.readableEnded) refuseIncomplete();
     });
     // The client went away before, perhaps while somebody decided about its code: no event follows.
-    if (request.destroyed) refuseIncomplete();
+    if (request.destroyed || bodyFaults.has(request)) refuseIncomplete();
   });
 }
 

@@ -13,7 +13,7 @@ import { decodeBody } from './body.ts';
 import type { EstRequest, KeyReservations, RequestFacts } from './message.ts';
 import { operations, type Operation } from './operations.ts';
 import { errorReply, operationReply, send, sendRelayed, type Reply } from './reply.ts';
-import { checkFraming, credentialsOf, readBody } from './request.ts';
+import { checkFraming, credentialsOf, readBody, refusalOf } from './request.ts';
 import { limitsOfRequest, type RequestLimits } from './request-limits.ts';
 import type { Transport } from './transport.ts';
 
@@ -67,6 +67,7 @@ export function createEstHandler(service: EstService): RequestListener {
     ['/.well-known/est/:operation', '/.well-known/est/:alias/:operation'],
     async function serve(request: Request, response: EstExpressResponse) {
       const { alias, operation } = route(service.aliases, request, response.locals.exchange);
+      if (operation.method === 'POST' && service.transport.isEarly(request)) throw tooEarly();
       const credentials = credentialsOf(
         request,
         service.transport.clientCertificate(request),
@@ -95,7 +96,7 @@ export function createEstHandler(service: EstService): RequestListener {
     response: EstExpressResponse,
     _next: NextFunction,
   ) {
-    const error = isUndecodablePath(thrown) ? malformedPath() : toEstError(thrown);
+    const error = refusalOf(request, isUndecodablePath(thrown) ? malformedPath() : thrown);
     const { id, facts } = response.locals.exchange;
     const alias = service.aliases.get(facts.alias ?? '') ?? ({ compatibility: 'rfc' } as const);
     finish(request, response, errorReply(request, alias, error, id), error.code, error);
@@ -143,6 +144,7 @@ export function createEstHandler(service: EstService): RequestListener {
     error?: EstError,
   ): void {
     const { id, startedAt, address, facts } = response.locals.exchange;
+    const ignored = service.transport.ignoredProxyFields(request);
     const fields = {
       requestId: id,
       method: request.method,
@@ -151,10 +153,13 @@ export function createEstHandler(service: EstService): RequestListener {
       status,
       milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
       address,
+      ...(ignored.length > 0 && { ignoredProxyFields: ignored }),
       ...(error === undefined ? {} : { reason: error.message, ...error.refusedBy }),
     };
-    if (status < 500) service.log.info('request', fields);
-    else service.log.error('request', { ...fields, error: error?.cause });
+    if (status >= 500) service.log.error('request', { ...fields, error: error?.cause });
+    // Whoever sends such fields tries to pass for another, or thinks that a proxy is believed here.
+    else if (ignored.length > 0) service.log.warn('request', fields);
+    else service.log.info('request', fields);
   }
 
   return application;
@@ -189,6 +194,14 @@ function route(aliases: ReadonlyMap<string, Alias>, request: Request, exchange: 
 
 function unknownOperation(): EstError {
   return new EstError('unknown_operation', 'There is no such EST operation here.');
+}
+
+/** RFC 8470, section 5.2. */
+function tooEarly(): EstError {
+  return new EstError(
+    'too_early',
+    'The request came in early data of TLS, which anybody can send again; repeat it after the handshake.',
+  );
 }
 
 function toEstRequest(

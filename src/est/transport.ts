@@ -3,7 +3,11 @@ import { isIP } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { PresentedCertificate } from '../auth/auth.ts';
 import type { ChannelBinding } from '../auth/channel-binding.ts';
-import { readForwardedCertificate, type CertificateHeaderForm } from '../auth/forwarded-certificate.ts';
+import {
+  forwardedCertificateFields,
+  readForwardedCertificate,
+  type CertificateHeaderForm,
+} from '../auth/forwarded-certificate.ts';
 import { readProxyFields } from '../auth/proxy-fields.ts';
 import { clientAddressOf } from './proxy-protocol.ts';
 import {
@@ -23,6 +27,10 @@ export interface Transport {
   readonly cipherStrength: (request: IncomingMessage) => number;
   /** The client's address; undefined where nobody knows, or the client has gone away. */
   readonly address: (request: IncomingMessage) => string | undefined;
+  /** Names of the fields by which a proxy would hand on a client certificate, and which count for nothing here. */
+  readonly ignoredProxyFields: (request: IncomingMessage) => readonly string[];
+  /** Whether the request came in early data of TLS, so that it may be a replay (RFC 8470, section 5.1). */
+  readonly isEarly: (request: IncomingMessage) => boolean;
 }
 
 /** TLS ends here: what header fields say about certificates and addresses is the client's word, and counts for nothing. */
@@ -31,6 +39,9 @@ export const tlsTransport: Transport = {
   channelBinding,
   cipherStrength,
   address: ({ socket }) => clientAddressOf(socket),
+  ignoredProxyFields: ({ rawHeaders }) => forwardedCertificateFields(rawHeaders),
+  // Node takes none.
+  isEarly: () => false,
 };
 
 /** What is believed of a proxy that ends TLS. */
@@ -56,6 +67,9 @@ export function createProxyTransport(options: ProxyTransportOptions): Transport 
     channelBinding: () => (options.linking === 'trust' ? 'trusted' : 'unknown'),
     cipherStrength: (request) => weakestStrength(request, options.cipherSuite),
     address: (request) => clientAddress(request, options) ?? request.socket.remoteAddress,
+    // Those that the proxy does not set are refused.
+    ignoredProxyFields: () => [],
+    isEarly: ({ headers }) => headers['early-data'] !== undefined,
   };
 }
 

@@ -1,11 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { EstError, toEstError } from '../errors.ts';
+import { EstError } from '../errors.ts';
 import { decodeBase64 } from '../est/base64.ts';
 import { errorReply, send } from '../est/reply.ts';
 import { clientAddressOf } from '../est/proxy-protocol.ts';
-import { checkFraming, readBody } from '../est/request.ts';
+import { checkFraming, readBody, refusalOf } from '../est/request.ts';
 import type { Log } from '../ops/log.ts';
 import { DerError } from '../pkix/der.ts';
 import { readOcspQuestion } from '../pkix/ocsp-validity.ts';
@@ -74,7 +74,7 @@ export function createPassThrough(routes: readonly PassThroughRoute[], log: Log)
         log.info('pass-through', { ...fields, outcome: 'client_gone', ...finished() });
         return;
       }
-      const error = toEstError(thrown);
+      const error = refusalOf(request, thrown);
       if (response.headersSent) response.destroy();
       else {
         send(

@@ -5,7 +5,7 @@ import { createServer as createHttpServer, type RequestListener, type Server } f
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Configuration, EstListenerConfiguration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
-import { createEstListener } from '../est/listener.ts';
+import { connectionsCheckingInterval, createEstListener, prepareHttp } from '../est/listener.ts';
 import { requireProxyProtocol, type ProxyProtocolOptions } from '../est/proxy-protocol.ts';
 import { createPublicationHandler } from '../est/publication.ts';
 import type { KeyReservations } from '../est/message.ts';
@@ -44,7 +44,7 @@ export async function listenEst(services: EstServices): Promise<Listener | undef
     minimumVersion: listeners.est.minimumVersion,
     ...limits,
   };
-  const server = createEstListener(options, handlerOf(services, tlsTransport));
+  const server = createEstListener(options, handlerOf(services, tlsTransport), services.log);
   const proxyProtocol = proxyProtocolOf(services);
   if (proxyProtocol !== undefined) requireProxyProtocol(server, proxyProtocol);
   return await withContext('listeners.est', listen(server, listeners.est));
@@ -140,10 +140,8 @@ export async function listenHttp(
   const { http } = configuration.listeners;
   if (http === undefined) return undefined;
   const handler = withPassThrough(passThrough, createPublicationHandler(publishersOf(backends), log));
-  const server = createHttpServer(handler);
-  server.on('checkContinue', handler);
-  server.maxConnections = configuration.limits.connections;
-  server.setTimeout(2 * configuration.limits.requestTimeout * 1000);
+  const server = createHttpServer({ connectionsCheckingInterval }, handler);
+  prepareHttp(server, configuration.limits, handler, log);
   return await withContext('listeners.http', listen(server, http));
 }
 

@@ -5,9 +5,9 @@ import { createServer as createTlsServer } from 'node:https';
 import { connect, isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Limits, ProxyListenerConfiguration } from '../config/configuration.ts';
-import { prepareHttp } from '../est/listener.ts';
-import { isAmong } from '../ops/networks.ts';
+import { connectionsCheckingInterval, prepareHttp } from '../est/listener.ts';
 import type { Log } from '../ops/log.ts';
+import { isAmong } from '../ops/networks.ts';
 import { readSecret } from '../ops/secret.ts';
 
 /**
@@ -23,7 +23,7 @@ export async function listenForProxy(
   const { socket, address, port } = options;
   requireSafePlace(options);
   const server = await createProxyServer(options, handler, log);
-  prepareHttp(server, limits, handler);
+  prepareHttp(server, limits, handler, log);
   if (socket !== undefined) return await listenOnSocket(server, socket);
   server.listen({ host: address, port });
   await once(server, 'listening');
@@ -54,10 +54,11 @@ async function createProxyServer(
   handler: RequestListener,
   log: Log,
 ): Promise<Server> {
-  if (tls === undefined) return createServer({ maxHeaderSize }, handler);
+  const http = { maxHeaderSize, connectionsCheckingInterval };
+  if (tls === undefined) return createServer(http, handler);
   const server = createTlsServer(
     {
-      maxHeaderSize,
+      ...http,
       cert: await readFile(tls.certificate, 'utf8'),
       key: await readSecret(tls.privateKey),
       ca: await Promise.all(tls.trustAnchors.map(async (file) => await readFile(file, 'utf8'))),
