@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { openTls, send, type Answer } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { plainCsr } from '../support/device.ts';
@@ -15,17 +13,6 @@ import {
   startWebhook,
   type TestWebhook,
 } from '../support/webhook.ts';
-
-const page = readFileSync(join(import.meta.dirname, '../../docs/authentication.md'), 'utf8');
-
-/** The lines of an example of docs/authentication.md. */
-function example(mark: string): readonly Readonly<Record<string, string>>[] {
-  const [, text = ''] = new RegExp(`^\`\`\`json ${mark}\\n([^\`]+)\`\`\`$`, 'm').exec(page) ?? [];
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Readonly<Record<string, string>>);
-}
 
 const token = 'Zm9yIHRoZSBzZXJ2aWNl';
 
@@ -175,18 +162,6 @@ describe('Basic with users that a webhook knows', () => {
       names.map((name) => (name.startsWith('good') ? 200 : 401)),
     );
     expect(service.connections.length - connections).toBeLessThanOrEqual(2);
-  });
-
-  it('has question and answers as docs/authentication.md says', async () => {
-    const [documented = {}] = example('question');
-    const { username = '', code = '' } = documented;
-    const statuses = [];
-    for (const said of example('answers')) {
-      service.answer(sayJson(said));
-      statuses.push((await login(username, code)).status);
-      expect(service.questions[0]?.json).toEqual({ ...documented, alias: 'alone' });
-    }
-    expect(statuses).toEqual([200, 401, 401]);
   });
 
   it('goes past the proxies of the environment', async () => {

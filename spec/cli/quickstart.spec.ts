@@ -93,3 +93,34 @@ describe('requestsToTry()', () => {
     expect(requestsToTry('data', 10443, 'a:b').match(/https:\/\/localhost:10443\//g)).toHaveLength(3);
   });
 });
+
+describe("README's requests", () => {
+  it('work as they are printed, with the port and the code of the gateway', async () => {
+    const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
+    const [requests = ''] = /^ {4}# The CA certificates;(?:.*\n)+?(?=\S)/m.exec(readme) ?? [];
+    const [folder, port] = [await temporaryFolder(), await freePorts()];
+    const gateway = start(['quickstart', '--directory', 'data', '--port', String(port)], {
+      cwd: folder.path,
+    });
+    try {
+      const [, code = ''] =
+        /--user '?device:([^\s']+)/.exec(await gateway.stdoutWith('EST is served at')) ?? [];
+      const here = requests.replaceAll('localhost:8443', `localhost:${port}`).replace('CODE', code);
+      const { stdout } = await bash('bash', ['-euo', 'pipefail', '-c', here], { cwd: folder.path });
+      expect(stdout).toBe('renewed.pem: OK\n');
+      const [cacerts, device, renewed] = await Promise.all(
+        ['cacerts.pem', 'device.pem', 'renewed.pem'].map(
+          async (name) => await readFile(join(folder.path, name), 'utf8'),
+        ),
+      );
+      expect(cacerts?.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+      const [first, second] = [device, renewed].map((pem) => new X509Certificate(pem ?? ''));
+      expect([first?.subject, second?.subject]).toEqual(['CN=device-1', 'CN=device-1']);
+      expect(second?.serialNumber).not.toBe(first?.serialNumber);
+    } finally {
+      gateway.process.kill('SIGINT');
+      await gateway.outcome;
+      await folder.remove();
+    }
+  });
+});

@@ -87,14 +87,19 @@ describeWith('curl', 'curl with openssl', () => {
   });
 
   it.each(['1.2', '1.3'])(
-    'T-03 R-04 renews over TLS %s with the certificate that it has',
+    'T-03 E-15 R-04 enrols and renews over TLS %s and no other version',
     async (version) => {
-      const client = `--cert p-256.pem --key p-256.key --tlsv${version} --tls-max ${version}`;
-      const file = `renewed-${version}.pem`;
+      const over = `${curl} --tlsv${version} --tls-max ${version} ${type}`;
+      const name = `tls-${version}`;
       await place.bash(
-        `${curl} ${client} ${type} --data-binary @p-256.csr ${gateway.url}/simplereenroll | ${decode} -out ${file}`,
+        `openssl req -new -newkey rsa:2048 -nodes -keyout ${name}.key -subj /CN=${name} -out ${name}.csr 2>/dev/null`,
       );
-      expect(await verify(file)).toBe(`${file}: OK\n`);
+      const post = `${over} --data-binary @${name}.csr`;
+      await place.bash(`${post} ${login} ${gateway.url}/simpleenroll | ${decode} -out ${name}.pem`);
+      await place.bash(
+        `${post} --cert ${name}.pem --key ${name}.key ${gateway.url}/simplereenroll | ${decode} -out ${name}-new.pem`,
+      );
+      expect(await verify(`${name}.pem ${name}-new.pem`)).toBe(`${name}.pem: OK\n${name}-new.pem: OK\n`);
     },
   );
 

@@ -8,7 +8,7 @@ import { freePorts } from '../cli/command-line.ts';
 import { newAuthority, newServerCertificate } from './gateway.ts';
 import { answers, openWorkplace } from './programs.ts';
 
-/** A running directory below `dc=example`. */
+/** A running directory. */
 export interface Slapd {
   readonly ldapUrl: string;
   readonly ldapsUrl: string;
@@ -25,7 +25,7 @@ export interface Slapd {
 }
 
 /** The rights are as narrow as operators set them: only the gateway's user searches, and users read themselves. */
-const configuration = (folder: string): string => `
+const configuration = (folder: string, suffix: string): string => `
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
@@ -37,26 +37,26 @@ TLSCACertificateFile ${folder}/chain.pem
 TLSCertificateFile ${folder}/server.pem
 TLSCertificateKeyFile ${folder}/server.key
 database mdb
-suffix "dc=example"
+suffix "${suffix}"
 directory ${folder}/data
 overlay memberof
 access to attrs=userPassword by anonymous auth by * none
-access to dn.subtree="ou=groups,dc=example" by users read
-access to * by dn.exact="cn=est-gateway,dc=example" read by self read by * none
+access to dn.subtree="ou=groups,${suffix}" by users read
+access to * by dn.exact="cn=est-gateway,${suffix}" read by self read by * none
 `;
 
-/** Starts one with the entries of an LDIF text below `dc=example`, of which the first one is there already. */
-export async function startSlapd(ldif: string): Promise<Slapd> {
+/** Starts one with the entries of an LDIF text below the suffix, `dc=example` or further down, which is there already. */
+export async function startSlapd(ldif: string, suffix = 'dc=example'): Promise<Slapd> {
   const workplace = await openWorkplace();
   const folder = workplace.directory;
   const ca = await newAuthority();
   const { certificate, key } = await newServerCertificate(ca);
   const files = {
-    'slapd.conf': configuration(folder),
+    'slapd.conf': configuration(folder, suffix),
     'server.pem': certificate,
     'server.key': key,
     'chain.pem': ca.issuingCertificate + ca.rootCertificate,
-    'entries.ldif': `dn: dc=example\nobjectClass: dcObject\nobjectClass: organization\no: Example\ndc: example\n\n${ldif}`,
+    'entries.ldif': `dn: ${suffix}\nobjectClass: dcObject\nobjectClass: organization\no: Example\ndc: example\n\n${ldif}`,
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   await mkdir(join(folder, 'data'));
