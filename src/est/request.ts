@@ -22,7 +22,7 @@ export function credentialsOf(
 const doubtfulConnections = new WeakSet<Duplex>();
 
 /** Has nothing carried out that follows on the connection, which ends with the answer to this request. */
-export function endWith({ socket }: IncomingMessage): void {
+function endWith({ socket }: IncomingMessage): void {
   doubtfulConnections.add(socket);
 }
 
