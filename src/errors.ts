@@ -77,6 +77,8 @@ export interface EstErrorOptions {
   readonly cmcFailure?: CmcFailure;
   /** For the log only: what refused the request. */
   readonly refusedBy?: RefusedBy;
+  /** For the log only: the certificate that was refused, by its own words. */
+  readonly refusedCertificate?: string;
 }
 
 /** A rule that a request broke. */
@@ -97,6 +99,7 @@ export class EstError extends Error {
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly cmcFailure: CmcFailure | undefined;
   readonly refusedBy: RefusedBy | undefined;
+  readonly refusedCertificate: string | undefined;
 
   constructor(code: EstErrorCode, sentence: string, options: EstErrorOptions = {}) {
     super(sentence, { cause: options.cause });
@@ -106,6 +109,7 @@ export class EstError extends Error {
     this.headers = options.headers ?? {};
     this.cmcFailure = options.cmcFailure;
     this.refusedBy = options.refusedBy;
+    this.refusedCertificate = options.refusedCertificate;
   }
 
   /** The HTTP status of this refusal. */

@@ -61,6 +61,16 @@ describe('paths and methods (RFC 7030, section 3.2.2)', () => {
     expect(second.body).not.toBe(first.body);
   });
 
+  it.each([
+    ['/.well-known/est/nobody/cacerts', undefined, 'nobody'],
+    ['/.well-known/est/other/cacert', 'other', 'cacert'],
+    [`/.well-known/est/%0d%0a${'x'.repeat(100)}/cacerts`, undefined, `\r\n${'x'.repeat(62)}`],
+  ])('S-42 logs what there is not: %s', async (path, alias, unknown) => {
+    await get(path);
+    const { fields = {} } = gateway.log.entries.at(-1) ?? {};
+    expect([fields['alias'], fields['unknown']]).toEqual([alias, unknown]);
+  });
+
   it('H-02 knows cacerts, simpleenroll and simplereenroll', async () => {
     for (const operation of ['cacerts', 'simpleenroll', 'simplereenroll']) {
       expect((await get(`/.well-known/est/${operation}`)).status).not.toBe(404);

@@ -154,6 +154,9 @@ describeWith('openssl', 'revocation by CRLs', () => {
         status: 403,
         body: expect.stringContaining('it is revoked'),
       });
+      expect(gateway.log.entries.at(-1)?.fields['refusedCertificate']).toMatch(
+        /^CN=.*, serial number [0-9a-f]+, issued by CN=/,
+      );
     }
   });
 

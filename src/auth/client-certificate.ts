@@ -1,6 +1,7 @@
 import { EstError } from '../errors.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { DerError, readDer } from '../pkix/der.ts';
+import { nameToString } from '../pkix/names.ts';
 import { readPublicKey } from '../pkix/keys.ts';
 import { PathError, validatePath } from '../pkix/path.ts';
 import type { TrustAnchorKind } from '../identity.ts';
@@ -38,7 +39,7 @@ export function createClientCertificateAuthenticator(
     const { path, trustAnchor } = findPath(presented, certificate, explicit, options, now);
     const configured = [explicit, options.implicit].flatMap(certificatesOf);
     const objection = await options.checkRevocation(path, { configured, now, signal });
-    if (objection !== undefined) throw refusal(objection);
+    if (objection !== undefined) throw refusal(objection, certificate);
     const [, issuer = certificate] = path;
     return { certificate, trustAnchor, issuer };
   };
@@ -79,7 +80,7 @@ function findPath(
       failures.push(error.message);
     }
   }
-  throw refusal(failures[0] ?? 'it leads to no trust anchor of this alias');
+  throw refusal(failures[0] ?? 'it leads to no trust anchor of this alias', certificate);
 }
 
 /**
@@ -93,17 +94,18 @@ function refuseUnlessOnlyExpired(
   now: Date,
 ): void {
   if (!presented.expired || certificate.notAfter >= now || expiredFor === 0) {
-    throw refusal('it did not pass the TLS handshake');
+    throw refusal('it did not pass the TLS handshake', certificate);
   }
   refuseWeakKey(certificate);
 }
 
 /** The strength of the key is all that OpenSSL alone looks at in the handshake. */
-function refuseWeakKey({ spki }: Certificate): void {
+function refuseWeakKey(certificate: Certificate): void {
   try {
-    readPublicKey(readDer(spki));
+    readPublicKey(readDer(certificate.spki));
   } catch (error) {
-    if (error instanceof EstError || error instanceof DerError) throw refusal('its key is not accepted');
+    if (error instanceof EstError || error instanceof DerError)
+      throw refusal('its key is not accepted', certificate);
     throw error;
   }
 }
@@ -136,6 +138,15 @@ function readPresented(read: (der: Buffer) => Certificate, der: Buffer, objectio
   }
 }
 
-function refusal(reason: string): EstError {
-  return new EstError('forbidden', `The TLS client certificate is not accepted: ${reason}.`);
+/** Whoever looks for the device that was refused knows it by its certificate, true or not. */
+function refusal(reason: string, certificate?: Certificate): EstError {
+  return new EstError(
+    'forbidden',
+    `The TLS client certificate is not accepted: ${reason}.`,
+    certificate && { refusedCertificate: describe(certificate) },
+  );
+}
+
+function describe({ subject, serialNumber, issuer }: Certificate): string {
+  return `${nameToString(subject)}, serial number ${serialNumber}, issued by ${nameToString(issuer)}`;
 }

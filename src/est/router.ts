@@ -39,7 +39,12 @@ interface Exchange {
   readonly startedAt: number;
   /** The socket forgets it when the client goes away. */
   readonly address: string | undefined;
-  facts: RequestFacts & { readonly alias?: string; readonly operation?: string };
+  facts: RequestFacts & {
+    readonly alias?: string;
+    readonly operation?: string;
+    /** What was asked for where there is no such alias or operation. */
+    readonly unknown?: string;
+  };
 }
 
 type EstExpressResponse = Response<unknown, { exchange: Exchange }>;
@@ -154,7 +159,11 @@ export function createEstHandler(service: EstService): RequestListener {
       milliseconds: Math.round((performance.now() - startedAt) * 10) / 10,
       address,
       ...(ignored.length > 0 && { ignoredProxyFields: ignored }),
-      ...(error === undefined ? {} : { reason: error.message, ...error.refusedBy }),
+      ...(error && {
+        reason: error.message,
+        refusedCertificate: error.refusedCertificate,
+        ...error.refusedBy,
+      }),
     };
     if (status >= 500) service.log.error('request', { ...fields, error: error?.cause });
     // Whoever sends such fields tries to pass for another, or thinks that a proxy is believed here.
@@ -177,11 +186,15 @@ function route(aliases: ReadonlyMap<string, Alias>, request: Request, exchange: 
   if (alias === undefined) {
     // `symmetrickeys/return` of RFC 8295 is an operation, not an alias.
     if (reservedNames.has(String(aliasName))) throw unknownOperation();
+    exchange.facts = { unknown: shortened(String(aliasName)) };
     throw new EstError('unknown_alias', 'There is no EST configuration (alias) of this name.');
   }
   exchange.facts = { alias: alias.name };
   const operation = operations.get(String(segment));
-  if (operation === undefined || operation.isOffered?.(alias) === false) throw unknownOperation();
+  if (operation === undefined || operation.isOffered?.(alias) === false) {
+    exchange.facts = { alias: alias.name, unknown: shortened(String(segment)) };
+    throw unknownOperation();
+  }
   exchange.facts = { alias: alias.name, operation: String(segment) };
   const allowed = operation.method === 'GET' ? ['GET', 'HEAD'] : ['POST'];
   if (!allowed.includes(request.method)) {
@@ -190,6 +203,11 @@ function route(aliases: ReadonlyMap<string, Alias>, request: Request, exchange: 
     });
   }
   return { alias, operation };
+}
+
+/** Enough to see what a device was told wrongly. */
+function shortened(segment: string): string {
+  return segment.slice(0, 64);
 }
 
 function unknownOperation(): EstError {
