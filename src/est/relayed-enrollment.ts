@@ -1,5 +1,4 @@
-import { pipeline, Transform } from 'node:stream';
-import type { RelayedEnrollment } from '../ca/ca.ts';
+import { Readable } from 'node:stream';
 import { EstError } from '../errors.ts';
 import {
   begin,
@@ -8,7 +7,6 @@ import {
   recordFailure,
   recordIssued,
   toCaRequest,
-  type UnfinishedEnrollment,
 } from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
 import type { PermittedEnrollment } from './permitted-enrollment.ts';
@@ -18,8 +16,8 @@ const longestAnswer = 1_048_576;
 
 /**
  * The answer to an enrolment: the certificate, as `enroll` gives it, or where the CA's answers are relayed its own octets.
- * Then their end is held back until the certificate in them is checked and recorded, so that it is known before the
- * client has it here too.
+ * Then all of them are held back until the certificate in them is checked and recorded, so that it is known before the
+ * client has it here too, whose first octets may hold all that matters of it.
  */
 export async function enrollAndAnswer(
   request: EstRequest,
@@ -38,46 +36,23 @@ export async function enrollAndAnswer(
       await request.journal.pending(record.id, result.reference, new Date());
       return enrolled(result);
     }
-    const { headers } = result.answer;
-    return { status: 'relayed', answer: { headers, body: recorded(request, record, permitted, result) } };
+    const { headers, body } = result.answer;
+    const octets = await whole(body);
+    await recordIssued(request, record, permitted, { certificate: result.certificateIn(octets) });
+    return { status: 'relayed', answer: { headers, body: Readable.from([octets]) } };
   } catch (thrown) {
     throw await recordFailure(request, record, thrown);
   }
 }
 
-/** The body, whose end comes when the journal is complete; it fails when the certificate cannot be believed. */
-function recorded(
-  request: EstRequest,
-  record: UnfinishedEnrollment,
-  permitted: PermittedEnrollment,
-  { answer, certificateIn }: Extract<RelayedEnrollment, { readonly status: 'relayed' }>,
-): Transform {
+/** The whole body. Throws `ca_bad_answer` when it is too large. */
+async function whole(body: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  let isRecorded = false;
-
-  async function complete(): Promise<void> {
-    await recordIssued(request, record, permitted, { certificate: certificateIn(Buffer.concat(chunks)) });
-    isRecorded = true;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > longestAnswer) throw new EstError('ca_bad_answer', 'The answer of the CA is too large.');
   }
-
-  const held = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      const earlier = chunks.at(-1);
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > longestAnswer) done(new EstError('ca_bad_answer', 'The answer of the CA is too large.'));
-      else done(null, earlier);
-    },
-    flush(done) {
-      complete().then(() => {
-        done(null, chunks.at(-1));
-      }, done);
-    },
-    destroy(error, done) {
-      if (error === null || isRecorded) done(error);
-      else recordFailure(request, record, error).then(done, done);
-    },
-  });
-  return pipeline(answer.body, held, () => undefined);
+  return Buffer.concat(chunks);
 }
