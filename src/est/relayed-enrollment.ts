@@ -1,13 +1,6 @@
 import { Readable } from 'node:stream';
 import { EstError } from '../errors.ts';
-import {
-  begin,
-  enroll,
-  enrolled,
-  recordFailure,
-  recordIssued,
-  toCaRequest,
-} from './enrollment.ts';
+import { begin, enroll, enrolled, recordFailure, recordIssued, toCaRequest } from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
 import type { PermittedEnrollment } from './permitted-enrollment.ts';
 
