@@ -9,6 +9,6 @@ export async function csrattrs(request: EstRequest): Promise<EstResponse> {
   const relayed = await relayedAnswer(request, 'csrattrs');
   if (relayed !== undefined) return relayed;
   const { csrAttributes, csrAttributesWithoutLinking } = request.alias.policy;
-  const body = request.channelBinding() === 'unknown' ? csrAttributesWithoutLinking : csrAttributes;
+  const body = request.canLink ? csrAttributes : csrAttributesWithoutLinking;
   return body === undefined ? { status: 'empty' } : { status: 'ok', mediaType: 'application/csrattrs', body };
 }

@@ -32,6 +32,8 @@ export interface EstRequest {
   readonly credentials: Credentials;
   /** The channel binding of the TLS session. */
   readonly channelBinding: () => ChannelBinding;
+  /** Whether a CSR that carries it can be accepted at all, which takes nothing from the connection to know. */
+  readonly canLink: boolean;
   /** Bits of the key with which TLS encrypts the answer; 0 where nobody knows. Throws `malformed_request`. */
   readonly cipherStrength: () => number;
   /** Aborts when the time for this request is over. */

@@ -242,6 +242,7 @@ function toEstRequest(
     ...limitsOfRequest(service.limits),
     credentials,
     channelBinding: () => transport.channelBinding(request),
+    canLink: transport.canLink,
     cipherStrength: () => transport.cipherStrength(request),
     clientGone: () => clientGone(response),
     signal,

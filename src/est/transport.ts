@@ -23,6 +23,8 @@ export interface Transport {
   readonly clientCertificate: (request: IncomingMessage) => PresentedCertificate | undefined;
   /** The channel binding of the client's TLS session. */
   readonly channelBinding: (request: IncomingMessage) => ChannelBinding;
+  /** Whether a CSR with it can be accepted at all. */
+  readonly canLink: boolean;
   /** Bits of the key with which TLS encrypts the answer; 0 where nobody knows. Throws `malformed_request`. */
   readonly cipherStrength: (request: IncomingMessage) => number;
   /** The client's address; undefined where nobody knows, or the client has gone away. */
@@ -37,6 +39,7 @@ export interface Transport {
 export const tlsTransport: Transport = {
   clientCertificate: presentedCertificate,
   channelBinding,
+  canLink: true,
   cipherStrength,
   address: ({ socket }) => clientAddressOf(socket),
   ignoredProxyFields: ({ rawHeaders }) => forwardedCertificateFields(rawHeaders),
@@ -65,6 +68,7 @@ export function createProxyTransport(options: ProxyTransportOptions): Transport 
       return forwarded && { ...forwarded, authorized: true, expired: false };
     },
     channelBinding: () => (options.linking === 'trust' ? 'trusted' : 'unknown'),
+    canLink: options.linking === 'trust',
     cipherStrength: (request) => weakestStrength(request, options.cipherSuite),
     address: (request) => clientAddress(request, options) ?? request.socket.remoteAddress,
     // Those that the proxy does not set are refused.
