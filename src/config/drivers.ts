@@ -23,6 +23,8 @@ export const builtInDrivers: Drivers = {
 
 /** The built-in drivers and others beside them. Throws an Error when two of one kind have the same name. */
 export function withBuiltInDrivers(others: Partial<Drivers>): Drivers {
+  // One value, for which the schema is compiled once.
+  if (Object.keys(others).length === 0) return builtInDrivers;
   return {
     certificationAuthorities: joined(
       builtInDrivers.certificationAuthorities,
