@@ -33,10 +33,14 @@ const source: readonly [string, ...string[]] = [
   join(import.meta.dirname, '../../src/main.ts'),
 ];
 
+/** With what was compiled by an earlier process, a command starts in half the time. */
+const compileCache = join(import.meta.dirname, '../../node_modules/.cache/compile');
+
 /** Starts est-gateway as a process. */
 export function start(words: readonly string[], options: RunOptions = {}): RunningCommand {
   const [file, ...before] = options.program ?? source;
-  const child = spawn(file, [...before, ...words], { cwd: options.cwd ?? tmpdir() });
+  const env = { ...process.env, NODE_COMPILE_CACHE: compileCache };
+  const child = spawn(file, [...before, ...words], { cwd: options.cwd ?? tmpdir(), env });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
