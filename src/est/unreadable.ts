@@ -16,11 +16,15 @@ import { isDoubtful, refuseBody } from './request.ts';
  */
 export function refuseUnreadable(server: Server, log: Log): void {
   const refused = new WeakSet<Duplex>();
-  /** The latest request of each connection. */
+  /** The latest request of each connection, until it has come and is answered: connections outlive what they carried. */
   const exchanges = new WeakMap<Duplex, { request: IncomingMessage; response: ServerResponse }>();
   for (const event of ['request', 'checkContinue', 'checkExpectation']) {
     server.on(event, (request: IncomingMessage, response: ServerResponse) => {
-      exchanges.set(request.socket, { request, response });
+      const { socket } = request;
+      exchanges.set(socket, { request, response });
+      response.once('close', () => {
+        if (request.complete && exchanges.get(socket)?.response === response) exchanges.delete(socket);
+      });
     });
   }
 
