@@ -9,9 +9,10 @@ export interface ProxyField {
 /** Those of the names, which are in lower case with `-`. */
 function fieldsNamed(rawHeaders: readonly string[], names: readonly string[]): readonly ProxyField[] {
   return rawHeaders.flatMap((written, index) => {
+    // Names and values alternate, and values may be long.
+    if (index % 2 === 1) return [];
     const name = written.toLowerCase();
-    const isMeant = index % 2 === 0 && names.includes(name.replaceAll('_', '-'));
-    return isMeant ? [{ name, value: rawHeaders[index + 1] ?? '' }] : [];
+    return names.includes(name.replaceAll('_', '-')) ? [{ name, value: rawHeaders[index + 1] ?? '' }] : [];
   });
 }
 
