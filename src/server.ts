@@ -5,11 +5,11 @@ import { openAliases } from './server/aliases.ts';
 import { openAllSources } from './server/credentials.ts';
 import { closeBackends, openCertificationAuthorities, openingTimeout, openState } from './server/drivers.ts';
 import {
+  checkListeners,
   listenEst,
   listenHttp,
   listenProxy,
   placeOf,
-  readTlsFiles,
   type Listener,
 } from './server/listeners.ts';
 import { openPassThrough } from './server/pass-through.ts';
@@ -69,7 +69,7 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
       closeBackends,
     );
     await openAliases(configuration, backends, store, log);
-    if (configuration.listeners.est !== undefined) await readTlsFiles(configuration.listeners.est, log);
+    await checkListeners(configuration.listeners, log);
     (await openPassThrough(configuration, log))?.close();
     const problems = await Promise.all([
       ...[...backends].map(

@@ -127,10 +127,9 @@ describe('est-gateway serve', () => {
       '\n  est:\n',
       `\n  proxy: { socket: ${socket}, clientCertificate: nginx }\n  est:\n`,
     );
-    expect(await run(['serve', '--config', bad])).toMatchObject({
-      code: 1,
-      stderr: `listeners.proxy: ${socket}: the folder of this socket must exist, and this user must be allowed to write to it.\n`,
-    });
+    const sentence = `listeners.proxy: ${socket}: the folder of this socket must exist, and this user must be allowed to write to it.\n`;
+    expect(await run(['serve', '--config', bad])).toMatchObject({ code: 1, stderr: sentence });
+    expect(await run(['check', '--config', bad])).toMatchObject({ code: 1, stderr: `${bad}: ${sentence}` });
   });
 
   it('tells every mistake of the configuration, a line each', async () => {

@@ -43,6 +43,19 @@ describe('a proxy that comes over TLS', () => {
     return await issueByHand(proxies, { subject: named(commonName), extensions });
   }
 
+  it('is served by no certificate that does not belong to its key', async () => {
+    const tls = { certificate: 'issuing.pem', privateKey: 'file:server.key', trustAnchors: ['root.pem'] };
+    const proxy = {
+      address: '127.0.0.1',
+      port: 0,
+      clientCertificate: 'nginx',
+      tls: { ...tls, names: ['x'] },
+    };
+    await expect(startTestGateway({ proxy })).rejects.toThrow(
+      'listeners.proxy: the private key does not belong to the first certificate of the file.',
+    );
+  });
+
   it('X-03 is let in by its certificate alone', async () => {
     expect(await statusFor(await enrolDevice(proxies, 'proxy'))).toBe(200);
     await expect(send(`${url}/cacerts`, { ca: behind.trustAnchor })).rejects.toThrow();

@@ -40,7 +40,7 @@ interface ListenerConfiguration {
 }
 
 /** The HTTPS listener for EST. */
-export interface EstListenerConfiguration extends ListenerConfiguration {
+interface EstListenerConfiguration extends ListenerConfiguration {
   /** Path of a PEM file: the server's certificate, then its intermediates. */
   readonly certificate: string;
   /** Secret reference to the PEM private key; read it with `readSecret`. */

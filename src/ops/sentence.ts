@@ -19,21 +19,8 @@ function systemErrorOf(error: Error): SystemError | undefined {
 }
 
 function plainWords({ syscall, code, path, address, port }: SystemError): string | undefined {
-  if (syscall === 'listen')
-    return isSocket(port) ? socketProblem(code, address) : listeningProblem(code, address, port);
+  if (syscall === 'listen') return listeningProblem(code, address, port);
   return path === undefined ? undefined : fileProblem(code, path);
-}
-
-/** Node gives a Unix socket the port -1, and its path as the address. */
-function isSocket(port: number | undefined): boolean {
-  return port === -1;
-}
-
-/** The system says EACCES for a folder that does not exist, too. */
-function socketProblem(code = '', path = ''): string | undefined {
-  return code === 'EACCES'
-    ? `${path}: the folder of this socket must exist, and this user must be allowed to write to it.`
-    : undefined;
 }
 
 function listeningProblem(code = '', address = '', port = 0): string | undefined {

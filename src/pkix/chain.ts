@@ -82,6 +82,13 @@ export function requireInDate(certificate: Certificate, now: Date): void {
   }
 }
 
+const soon = 30 * 24 * 3_600_000;
+
+/** Whether the certificate ends within 30 days, or has ended. */
+export function expiresSoon({ notAfter }: Pick<Certificate, 'notAfter'>, now: Date): boolean {
+  return notAfter.getTime() < now.getTime() + soon;
+}
+
 function incomplete(last: Certificate): Error {
   return new Error(
     `chain: the issuer of ${describe(last)}, ${nameToString(last.issuer)}, is missing; ` +

@@ -1,9 +1,7 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
 import type { CertificationAuthority } from '../ca/ca.ts';
-import type { Configuration, EstListenerConfiguration } from '../config/configuration.ts';
+import type { Configuration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
 import { connectionsCheckingInterval, createEstListener, prepareHttp } from '../est/listener.ts';
 import { requireProxyProtocol, type ProxyProtocolOptions } from '../est/proxy-protocol.ts';
@@ -14,15 +12,14 @@ import { createProxyTransport, tlsTransport, type Transport } from '../est/trans
 import { createDrain } from '../ops/drain.ts';
 import type { Log } from '../ops/log.ts';
 import { isAmong } from '../ops/networks.ts';
-import { readSecret } from '../ops/secret.ts';
-import { certificatesFromPem, trustedCertificateToPem, type Certificate } from '../pkix/certificate.ts';
+import { trustedCertificateToPem } from '../pkix/certificate.ts';
 import type { PassThrough } from '../pass-through/pass-through.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
 import { openingTimeout, type Backends } from './drivers.ts';
 import { withPassThrough } from './pass-through.ts';
-import { listenForProxy } from './proxy-listener.ts';
-import { x509Of } from '../pkix/x509.ts';
+import { checkProxyListener, listenForProxy } from './proxy-listener.ts';
+import { readTlsFiles } from './tls-files.ts';
 
 /** What every listener serves. */
 export interface EstServices {
@@ -39,7 +36,7 @@ export async function listenEst(services: EstServices): Promise<Listener | undef
   const { limits, listeners } = services.configuration;
   if (listeners.est === undefined) return undefined;
   const options = {
-    ...(await readTlsFiles(listeners.est, services.log)),
+    ...(await withContext('listeners.est', readTlsFiles(listeners.est, services.log))),
     trustAnchors: await trustAnchorsOf([...services.aliases.values()]),
     minimumVersion: listeners.est.minimumVersion,
     ...limits,
@@ -55,6 +52,12 @@ function proxyProtocolOf({ configuration, log }: EstServices): ProxyProtocolOpti
   if (listeners.est?.proxyProtocol === undefined) return undefined;
   const isTrusted = isAmong(listeners.est.proxyProtocol.trustedAddresses);
   return { isTrusted, timeout: limits.handshakeTimeout, log };
+}
+
+/** Tries what listening for EST needs but the ports themselves. Rejects with a plain sentence. */
+export async function checkListeners({ est, proxy }: Configuration['listeners'], log: Log): Promise<void> {
+  if (est !== undefined) await withContext('listeners.est', readTlsFiles(est, log));
+  if (proxy !== undefined) await withContext('listeners.proxy', checkProxyListener(proxy, log));
 }
 
 /** Serves EST to a proxy that ends TLS, where the configuration says so. */
@@ -76,46 +79,6 @@ function handlerOf(
   const journal = store.enrollments;
   const handler = createEstHandler({ aliases, journal, reservationOf, log, limits, transport });
   return withPassThrough(passThrough, handler);
-}
-
-/** PEM. */
-interface TlsFiles {
-  readonly certificate: string;
-  readonly privateKey: string;
-}
-
-/** The TLS server certificate and its key, which must belong together. Rejects with a plain sentence. */
-export async function readTlsFiles(est: EstListenerConfiguration, log: Log): Promise<TlsFiles> {
-  return await withContext('listeners.est', readMatching(est, log));
-}
-
-async function readMatching(est: EstListenerConfiguration, log: Log): Promise<TlsFiles> {
-  const certificate = await readFile(est.certificate, 'utf8');
-  const privateKey = await readSecret(est.privateKey);
-  const [leaf] = certificatesFromPem(certificate);
-  if (leaf === undefined || !x509Of(leaf.der).checkPrivateKey(readPrivateKey(privateKey))) {
-    throw new Error('the private key does not belong to the first certificate of the file.');
-  }
-  warnOfEnd(leaf, log);
-  return { certificate, privateKey };
-}
-
-const soon = 30 * 24 * 3_600_000;
-
-function warnOfEnd({ notAfter }: Certificate, log: Log): void {
-  if (notAfter.getTime() > Date.now() + soon) return;
-  log.warn('The TLS server certificate expires within 30 days; renew it.', {
-    notAfter: notAfter.toISOString(),
-  });
-}
-
-/** What OpenSSL itself says of an encrypted key helps nobody. */
-function readPrivateKey(pem: string): KeyObject {
-  try {
-    return createPrivateKey(pem);
-  } catch (cause) {
-    throw new Error('privateKey: expected PEM of a private key that is not encrypted.', { cause });
-  }
 }
 
 /**

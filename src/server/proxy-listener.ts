@@ -1,19 +1,27 @@
 import { once } from 'node:events';
-import { chmod, lstat, readFile, unlink } from 'node:fs/promises';
+import { access, chmod, constants, lstat, readFile, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, isIP } from 'node:net';
+import { dirname } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import type { Limits, ProxyListenerConfiguration } from '../config/configuration.ts';
 import { connectionsCheckingInterval, prepareHttp } from '../est/listener.ts';
 import type { Log } from '../ops/log.ts';
 import { isAmong } from '../ops/networks.ts';
-import { readSecret } from '../ops/secret.ts';
+import { readTlsFiles } from './tls-files.ts';
 
 /**
- * Listens for a proxy that ends TLS, where nobody else can reach it. Throws an Error with a plain sentence for a place
- * that others could reach.
+ * Tries what listening for a proxy needs but the address itself. Throws an Error with a plain sentence, also for a place
+ * that others than the proxy could reach.
  */
+export async function checkProxyListener(options: ProxyListenerConfiguration, log: Log): Promise<void> {
+  requireSafePlace(options);
+  if (options.socket !== undefined) await requireFolder(options.socket);
+  if (options.tls !== undefined) await readTlsFiles(options.tls, log);
+}
+
+/** Listens for a proxy that ends TLS, where nobody else can reach it. Throws an Error with a plain sentence. */
 export async function listenForProxy(
   options: ProxyListenerConfiguration,
   limits: Limits,
@@ -22,6 +30,7 @@ export async function listenForProxy(
 ): Promise<Server> {
   const { socket, address, port } = options;
   requireSafePlace(options);
+  if (socket !== undefined) await requireFolder(socket);
   const server = await createProxyServer(options, handler, log);
   prepareHttp(server, limits, handler, log);
   if (socket !== undefined) return await listenOnSocket(server, socket);
@@ -42,6 +51,16 @@ function requireSafePlace({ socket, address, port, tls }: ProxyListenerConfigura
   );
 }
 
+/** Of a socket in a folder that is not there, Node says no more than that one may not listen. */
+async function requireFolder(socket: string): Promise<void> {
+  await access(dirname(socket), constants.W_OK).catch((cause: unknown) => {
+    throw new Error(
+      `${socket}: the folder of this socket must exist, and this user must be allowed to write to it.`,
+      { cause },
+    );
+  });
+}
+
 const isOfLoopback = isAmong(['127.0.0.0/8', '::1']);
 
 /** Names are none: what they mean may change. */
@@ -56,11 +75,12 @@ async function createProxyServer(
 ): Promise<Server> {
   const http = { maxHeaderSize, connectionsCheckingInterval };
   if (tls === undefined) return createServer(http, handler);
+  const { certificate, privateKey } = await readTlsFiles(tls, log);
   const server = createTlsServer(
     {
       ...http,
-      cert: await readFile(tls.certificate, 'utf8'),
-      key: await readSecret(tls.privateKey),
+      cert: certificate,
+      key: privateKey,
       ca: await Promise.all(tls.trustAnchors.map(async (file) => await readFile(file, 'utf8'))),
       requestCert: true,
       rejectUnauthorized: true,

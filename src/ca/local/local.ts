@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { EstError } from '../../errors.ts';
+import { expiresSoon } from '../../pkix/chain.ts';
 import { nameToString } from '../../pkix/names.ts';
 import { readSecret } from '../../ops/secret.ts';
 import type {
@@ -17,7 +18,6 @@ import { createOperatorProfile, createProfile, type Profile } from './profile.ts
 import { createRevocationList } from './revocation-list.ts';
 
 const hour = 3_600_000;
-const day = 24 * hour;
 
 /** A CA whose key the gateway holds: it issues by itself and records what it issued in the store. */
 export const localDriver: CertificationAuthorityDriver<LocalOptions> = {
@@ -120,8 +120,8 @@ async function openLocalCertificationAuthority(
 
 /** A CA is renewed in time by people who are told in time. */
 function warnOfEnd({ chain }: Authority, { name, log }: CertificationAuthorityServices): void {
-  const soon = Date.now() + 30 * day;
-  for (const { subject, notAfter } of chain.filter((member) => member.notAfter.getTime() < soon)) {
+  const now = new Date();
+  for (const { subject, notAfter } of chain.filter((member) => expiresSoon(member, now))) {
     log.warn('A certificate of the CA expires within 30 days; renew the CA.', {
       backend: name,
       subject: nameToString(subject),
