@@ -164,7 +164,7 @@ describe('est-gateway policy test', () => {
     await writeFile(file('broken.csr'), 'no CSR');
     const { code, stdout, stderr } = await test(file('broken.csr'), '--identity', 'user:a');
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/^The CSR is refused \(400\): /);
+    expect(stderr).toMatch(/^[^\n]*broken\.csr is no CSR that can be accepted \(400\): [^\n]*\n$/);
   });
 });
 

@@ -1,11 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { readFile } from 'node:fs/promises';
 import { operatorRoles, type OperatorRole } from '../ca/ca.ts';
-import { decodeBody } from '../est/body.ts';
 import { certificateToPem, readCertificate } from '../pkix/certificate.ts';
 import { namesEqual } from '../pkix/names.ts';
-import { readCertificationRequest } from '../pkix/pkcs10.ts';
 import { backendOption, localBackend, withLocalBackend, type BackendOption } from './local-backend.ts';
+import { readCsrFile } from './csr-file.ts';
 import { configurationOption } from './options.ts';
 import { withState } from './state.ts';
 
@@ -45,7 +43,7 @@ interface IssueOptions extends BackendOption {
 /** The certificate, then those above it but the root, as TLS clients and `fullCmc.signer` want them. */
 async function issue({ configuration, backend, csr, role, days }: IssueOptions): Promise<void> {
   const name = localBackend(configuration, backend);
-  const request = readCertificationRequest(decodeBody(await readFile(csr), false));
+  const request = await readCsrFile(csr, false);
   const signal = AbortSignal.timeout(60_000);
   const chain = await withState(
     configuration,

@@ -4,16 +4,16 @@ import { isIP } from 'node:net';
 import { clientIdentity } from '../auth/index.ts';
 import { createRegistrationAuthorities } from '../auth/registration-authority.ts';
 import type { AliasConfiguration } from '../config/configuration.ts';
-import { EstError } from '../errors.ts';
-import { decodeBody } from '../est/body.ts';
+import type { EstError } from '../errors.ts';
 import type { PermittedEnrollment } from '../est/permitted-enrollment.ts';
 import type { CertificateIdentity, ClientIdentity, TrustAnchorKind } from '../identity.ts';
 import { certificatesFromPem } from '../pkix/certificate.ts';
-import { readCertificationRequest, type CertificationRequest } from '../pkix/pkcs10.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { refusalBy } from '../policy/check.ts';
 import { examineEnrollment, examineRenewal, type Examination, type Policy } from '../policy/policy.ts';
 import { createView } from '../policy/request-view.ts';
 import { openPolicy } from '../server/policy.ts';
+import { readCsrFile } from './csr-file.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
 import { examineByState, type StateCheck } from './policy-state.ts';
 
@@ -85,7 +85,7 @@ async function test({ config, configuration, alias: name, ...options }: TestOpti
   const alias = configuration.aliases[name];
   if (alias === undefined) throw new Error(`There is no alias ${name} in ${config}.`);
   const policy = await openPolicy(alias.policy);
-  const csr = readCsr(await readFile(options.csr), alias.strict);
+  const csr = await readCsrFile(options.csr, alias.strict);
   const identity = await identityOf(options.identity, alias);
   const { operation, address: clientAddress } = options;
   const { checks, names, renewed } = examine(policy, operation, identity, csr);
@@ -106,16 +106,6 @@ async function test({ config, configuration, alias: name, ...options }: TestOpti
     `The CA would be asked now: backends.${alias.backend}\n` +
       `Granted, as far as the policy goes${isSure ? '' : ' and as far as is known'}.\n`,
   );
-}
-
-/** What is wrong with the CSR itself is refused before any rule is asked. */
-function readCsr(octets: Buffer, strict: boolean): CertificationRequest {
-  try {
-    return readCertificationRequest(decodeBody(octets, strict));
-  } catch (error) {
-    if (error instanceof EstError) throw new Error(`The CSR is refused (${error.status}): ${error.message}`);
-    throw error;
-  }
 }
 
 async function identityOf(
