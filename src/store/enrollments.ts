@@ -122,6 +122,9 @@ const isUnfinished = sql<boolean>`state in ('open', 'pending', 'failed')`;
 const isIssued = sql<boolean>`state = 'issued'`;
 const isPending = sql<boolean>`state = 'pending'`;
 
+/** In letters too: with a bound LIMIT, SQLite prepares the statement anew each time that it runs. */
+const oneRow = sql.lit(1);
+
 type Row = Selectable<Tables['enrollments']>;
 type Queries = ReturnType<typeof prepareQueries>;
 
@@ -146,7 +149,7 @@ function prepareQueries(database: Kysely<Tables>) {
         .where(isIssued)
         .where('closed_at', '>=', place('since'))
         .orderBy('closed_at', 'desc')
-        .limit(1),
+        .limit(oneRow),
     ),
     insert: prepared<NewRow, InsertResult>((place) =>
       database.insertInto('enrollments').values({
@@ -184,7 +187,7 @@ function prepareQueries(database: Kysely<Tables>) {
         .where('not_after', '>', place('not_after'))
         .where('identity', '!=', place('identity'))
         .where('subject', '!=', place('subject'))
-        .limit(1),
+        .limit(oneRow),
     ),
   };
 }
@@ -306,7 +309,7 @@ async function reachedQuota(database: Database, { alias, quota }: NewEnrollment)
     .where('state', '!=', 'refused')
     .orderBy('opened_at', 'desc')
     .offset(most - 1)
-    .limit(1)
+    .limit(oneRow)
     .executeTakeFirst();
   return filling && new Date(filling.opened_at);
 }
