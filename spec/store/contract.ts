@@ -287,13 +287,22 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
     });
 
     describe('the certificates', () => {
-      it('are found as they were added, by serial number or idempotency key', async () => {
+      it('are found as they were added, by idempotency key or in the list', async () => {
         await store.certificates.add(registered);
         const expected = { ...registered, revocation: undefined };
-        expect(await store.certificates.find('local', '0a1b')).toEqual(expected);
+        expect(await store.certificates.list('local')).toEqual([expected]);
         expect(await store.certificates.findByIdempotencyKey('local', 'i1')).toEqual(expected);
-        expect(await store.certificates.find('other', '0a1b')).toBeUndefined();
+        expect(await store.certificates.list('other')).toEqual([]);
         expect(await store.certificates.findByIdempotencyKey('local', 'i2')).toBeUndefined();
+      });
+
+      it('are good until they are revoked, each at its own backend', async () => {
+        await store.certificates.add(registered);
+        expect(await store.certificates.status('local', '0a1b')).toBe('good');
+        expect(await store.certificates.status('other', '0a1b')).toBe('unknown');
+        await store.certificates.revoke('local', '0a1b', 'superseded', later(1));
+        expect(await store.certificates.status('local', '0a1b')).toBe('revoked');
+        expect(await store.certificates.status('local', '0a1c')).toBe('unknown');
       });
 
       it('have a serial number that is unique within their backend', async () => {

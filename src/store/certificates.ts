@@ -27,9 +27,10 @@ export function createCertificateRegistry(database: Database): CertificateRegist
       });
     },
 
-    async find(backend, serialNumber) {
-      const [row] = (await queries.bySerialNumber(database, { backend, serial_number: serialNumber })).rows;
-      return row && toCertificate(row);
+    async status(backend, serialNumber) {
+      const [row] = (await queries.revokedAt(database, { backend, serial_number: serialNumber })).rows;
+      if (row === undefined) return 'unknown';
+      return row.revoked_at === null ? 'good' : 'revoked';
     },
 
     async findByIdempotencyKey(backend, idempotencyKey) {
@@ -57,7 +58,7 @@ export function createCertificateRegistry(database: Database): CertificateRegist
         .where('revoked_at', 'is', null)
         .executeTakeFirst();
       if (numUpdatedRows === 1n) return 'revoked';
-      return (await this.find(backend, serialNumber)) === undefined ? 'unknown' : 'already';
+      return (await this.status(backend, serialNumber)) === 'unknown' ? 'unknown' : 'already';
     },
 
     async revoked(backend, notExpiredAt) {
@@ -119,10 +120,10 @@ function prepareQueries(database: Kysely<Tables>) {
         certificate: place('certificate'),
       }),
     ),
-    bySerialNumber: prepared<Pick<Row, 'backend' | 'serial_number'>, Row>((place) =>
+    revokedAt: prepared<Pick<Row, 'backend' | 'serial_number'>, Pick<Row, 'revoked_at'>>((place) =>
       database
         .selectFrom('certificates')
-        .selectAll()
+        .select('revoked_at')
         .where('backend', '=', place('backend'))
         .where('serial_number', '=', place('serial_number')),
     ),

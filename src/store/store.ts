@@ -272,8 +272,8 @@ export const compromises = [
 export interface CertificateRegistry {
   /** Records a certificate before anyone gets it. Rejects when the serial number exists at the backend. */
   add(certificate: Omit<RegisteredCertificate, 'revocation'>): Promise<void>;
-  /** Undefined when the backend never issued it. */
-  find(backend: string, serialNumber: string): Promise<RegisteredCertificate | undefined>;
+  /** `unknown` when the backend never issued it. */
+  status(backend: string, serialNumber: string): Promise<'good' | 'revoked' | 'unknown'>;
   /** Undefined when no certificate was issued under this key. */
   findByIdempotencyKey(backend: string, idempotencyKey: string): Promise<RegisteredCertificate | undefined>;
   /** Newest first. */

@@ -166,7 +166,7 @@ describe('What the local CA issues', () => {
   it('is in the registry before anyone gets it', async () => {
     const request = newRequest({ profile: 'device' });
     const certificate = readCertificate(await issue(opened.ca, request));
-    expect(await opened.certificates.find('local', certificate.serialNumber)).toEqual({
+    expect(await opened.certificates.findByIdempotencyKey('local', request.idempotencyKey)).toEqual({
       backend: 'local',
       serialNumber: certificate.serialNumber,
       idempotencyKey: request.idempotencyKey,

@@ -80,11 +80,7 @@ async function openLocalCertificationAuthority(
       resume: async (_reference: string, request: EnrollmentRequest) => await issueOnce(request),
     }),
 
-    certificateStatus: async (serialNumber) => {
-      const certificate = await certificates.find(name, serialNumber);
-      if (certificate === undefined) return 'unknown';
-      return certificate.revocation === undefined ? 'good' : 'revoked';
-    },
+    certificateStatus: async (serialNumber) => await certificates.status(name, serialNumber),
 
     issueForOperator: async ({ csr, role, validityDays }) => {
       const { subject, subjectAltName = [], keyUsage, extendedKeyUsage } = csr;
