@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Configuration } from './config/configuration.ts';
 import type { Log } from './ops/log.ts';
 import { sentenceOf } from './ops/sentence.ts';
@@ -5,12 +6,15 @@ import { openAliases } from './server/aliases.ts';
 import { openAllSources } from './server/credentials.ts';
 import { closeBackends, openCertificationAuthorities, openingTimeout, openState } from './server/drivers.ts';
 import {
-  checkListeners,
   listenEst,
   listenHttp,
   listenProxy,
+  openSecureContexts,
   placeOf,
+  servedAt,
   type Listener,
+  type ServedAt,
+  type Services,
 } from './server/listeners.ts';
 import { openPassThrough } from './server/pass-through.ts';
 import { openReservedKeys } from './server/reserved-keys.ts';
@@ -24,6 +28,12 @@ export interface Gateway {
   readonly proxyPlace: string | undefined;
   /** Where CRL and CA certificates are served; undefined as above. */
   readonly httpUrl: string | undefined;
+  /**
+   * Opens all that another configuration names, and serves with it from then on; every connection stays, and requests
+   * under way end as they began. Rejects with a plain sentence, and changes nothing, when something cannot be opened, or
+   * when a section has changed that is read at the start alone. One at a time.
+   */
+  reload(configuration: Configuration): Promise<void>;
   /** Takes no new connections, lets requests under way finish, then closes everything. */
   stop(): Promise<void>;
 }
@@ -31,29 +41,103 @@ export interface Gateway {
 /** Opens all that the configuration names and starts to serve. On failure nothing stays open. */
 export async function startGateway(configuration: Configuration, log: Log): Promise<Gateway> {
   await using opened = new AsyncDisposableStack();
-  const store = opened.adopt(await openState(configuration), (state) => state.close());
-  const backends = opened.adopt(await openCertificationAuthorities(configuration, store, log), closeBackends);
-  const aliases = await openAliases(configuration, backends, store, log);
-  const passThrough = await openPassThrough(configuration, log);
-  opened.defer(() => passThrough?.close());
-  const reservationOf = await openReservedKeys({ configuration, aliases, backends, store });
-  const services = { configuration, aliases, store, reservationOf, passThrough, log };
-  const est = adopt(opened, await listenEst(services));
-  const proxy = adopt(opened, await listenProxy(services));
-  const http = adopt(opened, await listenHttp(services, backends));
-  await warnOfReadableSecrets(configuration, log);
+  let current = await openServices(configuration, log);
+  opened.defer(async () => {
+    await current.close();
+  });
+  const { served } = current;
+  const est = adopt(opened, await listenEst(configuration, served.est, log));
+  const proxy = adopt(opened, await listenProxy(configuration, served.proxy, log));
+  const http = adopt(opened, await listenHttp(configuration, served.http, log));
+  const listeners = { est, proxy, http };
+  const retiring = new Set<Promise<void>>();
   const running = opened.move();
+
+  /** Closes what no request uses any more. */
+  async function retire({ close }: OpenedServices): Promise<void> {
+    await Promise.all(Object.values(listeners).map(async (listener) => await listener?.answered()));
+    await close();
+  }
+
   return {
     estUrl: est && placeOf('https', est),
     proxyPlace: proxy && placeOf('http', proxy),
     httpUrl: http && placeOf('http', http),
-    stop: () => running.disposeAsync(),
+    async reload(next) {
+      requireSameStart(configuration, next);
+      const before = current;
+      current = await openServices(next, log);
+      exchangeAll(listeners, current.served);
+      const retired = retire(before).catch((error: unknown) => {
+        log.error('What was served before the reload could not be closed.', { error });
+      });
+      retiring.add(retired);
+      void retired.finally(() => retiring.delete(retired));
+    },
+    async stop() {
+      await running.disposeAsync();
+      await Promise.all(retiring);
+    },
   };
+}
+
+type Listeners = Readonly<Record<keyof ServedAt, Listener | undefined>>;
+
+function exchangeAll(listeners: Listeners, served: ServedAt): void {
+  for (const name of ['est', 'proxy', 'http'] as const) {
+    if (served[name] !== undefined) listeners[name]?.exchange(served[name]);
+  }
+}
+
+/** What belongs to the listeners themselves, and to the log. */
+const sectionsOfStart = ['listeners', 'limits', 'logging'] as const;
+
+function requireSameStart(started: Configuration, next: Configuration): void {
+  const changed = sectionsOfStart.find((section) => !isDeepStrictEqual(started[section], next[section]));
+  if (changed === undefined) return;
+  throw new Error(`${changed}: a reload takes up no changes of this section; restart the gateway for them.`);
 }
 
 /** The listener, if there is one, ends with all that was opened. */
 function adopt(opened: AsyncDisposableStack, listener: Listener | undefined): Listener | undefined {
-  return listener && opened.adopt(listener, ({ drain }) => drain());
+  return (
+    listener &&
+    opened.adopt(listener, async (ending) => {
+      await ending.drain();
+    })
+  );
+}
+
+/** All that a configuration names but the ports, open. */
+interface OpenedServices extends Pick<Services, 'backends' | 'store'> {
+  readonly served: ServedAt;
+  readonly close: () => Promise<void>;
+}
+
+/** On failure nothing stays open. */
+async function openServices(configuration: Configuration, log: Log): Promise<OpenedServices> {
+  await using opened = new AsyncDisposableStack();
+  const store = opened.adopt(await openState(configuration), (state) => state.close());
+  const backends = opened.adopt(await openCertificationAuthorities(configuration, store, log), closeBackends);
+  const aliases = await openAliases(configuration, backends, store, log, opened);
+  const passThrough = await openPassThrough(configuration, log);
+  opened.defer(() => passThrough?.close());
+  const secureContexts = await openSecureContexts(configuration, aliases, log);
+  const reservationOf = await openReservedKeys({ configuration, aliases, backends, store });
+  await warnOfReadableSecrets(configuration, log);
+  const services = {
+    configuration,
+    secureContexts,
+    aliases,
+    backends,
+    store,
+    reservationOf,
+    passThrough,
+    log,
+  };
+  const served = servedAt(services);
+  const running = opened.move();
+  return { backends, store, served, close: () => running.disposeAsync() };
 }
 
 /**
@@ -63,19 +147,12 @@ function adopt(opened: AsyncDisposableStack, listener: Listener | undefined): Li
 export async function checkGateway(configuration: Configuration, log: Log): Promise<readonly string[]> {
   try {
     await using opened = new AsyncDisposableStack();
-    const store = opened.adopt(await openState(configuration), (state) => state.close());
-    const backends = opened.adopt(
-      await openCertificationAuthorities(configuration, store, log),
-      closeBackends,
-    );
-    await openAliases(configuration, backends, store, log);
-    await checkListeners(configuration.listeners, log);
-    (await openPassThrough(configuration, log))?.close();
+    const { backends, store } = opened.adopt(await openServices(configuration, log), ({ close }) => close());
     const problems = await Promise.all([
       ...[...backends].map(
         async ([name, { opened: backend }]) => await problemOf(`backends.${name}`, backend),
       ),
-      ...(await openAllSources(configuration, store, log)).map(
+      ...(await openAllSources(configuration, store, log, opened)).map(
         async ({ place, source }) => await problemOf(place, source),
       ),
     ]);

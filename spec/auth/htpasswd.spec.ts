@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readHtpasswd } from '../../src/auth/credentials/htpasswd-file.ts';
 import { addUser } from '../../src/cli/user.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { enrolAs } from '../support/login.ts';
 import { describeWith, openWorkplace } from '../support/programs.ts';
+import { until } from '../support/upstream.ts';
 
 /** What Apache's own program prints for a user. */
 async function htpasswd(options: string, name: string, code: string): Promise<string> {
@@ -137,6 +138,18 @@ describeWith('htpasswd', 'Basic with the users of an htpasswd file', () => {
     expect([...hashes.keys()]).toEqual([]);
     expect(problems).toEqual([expect.stringMatching(reason)]);
     expect(problems.join()).not.toContain('geheim12');
+  });
+
+  it('S-38 leaves no thread behind after a reload', async () => {
+    const threads = async (): Promise<number> => (await readdir('/proc/self/task')).length;
+    await gateway.reload();
+    expect(await statusOf('anna', 'her own code')).toBe(200);
+    const before = await threads();
+    for (let n = 0; n < 3; n += 1) {
+      await gateway.reload();
+      expect(await statusOf('anna', 'her own code')).toBe(200);
+    }
+    await until(async () => (await threads()) <= before, 'the threads of before have ended');
   });
 
   it('refuses to start with such a line, or with a name that stands there twice', async () => {

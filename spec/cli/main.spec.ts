@@ -64,15 +64,27 @@ describe('the executable on an older Node', () => {
     const port = await freePorts();
     await output(['init', '--directory', folder.path, '--port', String(port)]);
     for (const program of programs) {
-      for (const [signal, end] of [
-        ['SIGTERM', { code: 0, signal: null }],
-        ['SIGHUP', { code: null, signal: 'SIGHUP' }],
-      ] as const) {
-        const gateway = start(['serve', '--config', join(folder.path, 'est-gateway.yaml')], { program });
-        await gateway.stdoutWith('EST is served at');
-        gateway.process.kill(signal);
-        expect(await gateway.outcome).toMatchObject(end);
-      }
+      const gateway = start(['serve', '--config', join(folder.path, 'est-gateway.yaml')], { program });
+      await gateway.stdoutWith('EST is served at');
+      gateway.process.kill('SIGHUP');
+      await gateway.stdoutWith('The configuration was reloaded.');
+      gateway.process.kill('SIGTERM');
+      expect(await gateway.outcome).toMatchObject({ code: 0, signal: null });
+    }
+    await folder.remove();
+  });
+
+  it('ends by the same signal', async () => {
+    const folder = await temporaryFolder();
+    const port = await freePorts();
+    await output(['init', '--directory', folder.path, '--port', String(port)]);
+    for (const program of programs) {
+      const gateway = start(['serve', '--config', join(folder.path, 'est-gateway.yaml')], { program });
+      await gateway.stdoutWith('EST is served at');
+      const { pid = 0 } = gateway.process;
+      const child = Number(await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'));
+      process.kill(child, 'SIGKILL');
+      expect(await gateway.outcome).toMatchObject({ code: null, signal: 'SIGKILL' });
     }
     await folder.remove();
   });

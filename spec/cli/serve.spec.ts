@@ -83,6 +83,30 @@ describe('est-gateway serve', () => {
     handshaking.destroy();
   });
 
+  it('S-38 takes up the configuration anew on SIGHUP, and says what came of it', async () => {
+    const original = await readFile(file, 'utf8');
+    const statusOfOther = async (): Promise<number> =>
+      (await send(`https://localhost:${port}/.well-known/est/other/cacerts`, { ca })).status;
+    const gateway = await serve();
+    expect(await statusOfOther()).toBe(400);
+    await writeFile(
+      file,
+      original.replace('\naliases:\n', '\naliases:\n  other: { backend: local, authentication: basic }\n'),
+    );
+    gateway.process.kill('SIGHUP');
+    await gateway.stdoutWith('"The configuration was reloaded."');
+    expect(await statusOfOther()).toBe(200);
+    await writeFile(file, `nonsense: 1\n${original}`);
+    gateway.process.kill('SIGHUP');
+    await gateway.stdoutWith('"The reload failed; all is served as before."');
+    expect(await statusOfOther()).toBe(200);
+    await writeFile(file, original);
+    gateway.process.kill('SIGTERM');
+    const { code, stdout } = await gateway.outcome;
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/"reason":"[^"]+est-gateway\.yaml:1: nonsense: unknown key/);
+  });
+
   it('takes a Ctrl-C that arrives twice, from terminal and parent, as one', async () => {
     const gateway = await serve();
     gateway.process.kill('SIGINT');

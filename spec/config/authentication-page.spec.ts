@@ -8,6 +8,7 @@ import { load, shortest } from '../support/configuration-file.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { send } from '../support/client.ts';
 import { enrolment, plainCsr } from '../support/device.ts';
+import { examplesIn } from '../support/page.ts';
 import { startTestGateway, user } from '../support/gateway.ts';
 import { enrolAs } from '../support/login.ts';
 import { describeWith, openWorkplace } from '../support/programs.ts';
@@ -17,7 +18,7 @@ import { sayJson, startWebhook } from '../support/webhook.ts';
 const page = readFileSync(join(import.meta.dirname, '../../docs/authentication.md'), 'utf8');
 
 /** The examples: blocks that are indented by four columns. */
-const examples = (page.match(/(?:^ {4}.*\n)+/gm) ?? []).map((block) => block.replaceAll(/^ {4}/gm, ''));
+const examples = examplesIn(page);
 
 /** What the example says that begins so or has the text. */
 function settingsWith(text: string, replacements: Readonly<Record<string, string>> = {}): object {

@@ -8,15 +8,14 @@ import { freePorts } from '../cli/command-line.ts';
 import { load, shortest } from '../support/configuration-file.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { enrolWithBasic, plainCsr } from '../support/device.ts';
+import { examplesIn } from '../support/page.ts';
 import { startTestGateway } from '../support/gateway.ts';
 import { openWorkplace, type Workplace } from '../support/programs.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
 
 /** The examples: blocks that are indented by four columns and do not belong to a list. */
-const examples = (page.match(/(?<=\n\n)(?: {4}.*\n)+/g) ?? []).map((block) =>
-  block.replaceAll(/^ {4}/gm, ''),
-);
+const examples = examplesIn(page);
 const settings = examples.filter((text) => /^\w+:/.test(text));
 
 /** The commands of the block that has the text. */

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import { load, shortest } from '../support/configuration-file.ts';
+import { examplesIn } from '../support/page.ts';
 
 const root = join(import.meta.dirname, '../..');
 const page = readFileSync(join(root, 'docs/nginx.md'), 'utf8');
@@ -76,7 +77,7 @@ describe('docs/nginx.md', () => {
   });
 
   it('has commands for an account and for nginx, which take the shipped file', () => {
-    const [commands = ''] = page.match(/(?<=\n\n)(?: {4}.*\n)+/g) ?? [];
+    const [commands = ''] = examplesIn(page);
     const shipped = readFileSync(join(root, 'nginx/tls-termination.conf'), 'utf8');
     const [, account = ''] = /^user (\S+);$/m.exec(shipped) ?? [];
     const file = '/etc/nginx/est-gateway.conf';

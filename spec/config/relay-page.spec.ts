@@ -8,18 +8,16 @@ import { send } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { enrolDevice, enrolWithBasic, plainCsr, renew, type Device } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
+import { examplesIn } from '../support/page.ts';
 import { openWorkplace, type Workplace } from '../support/programs.ts';
 import { openVendor, type Responder, type Vendor, type VendorDevice } from '../support/vendor.ts';
 import { startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/relay.md'), 'utf8');
 
-/** The examples below a heading: blocks that are indented by four columns. */
+/** The examples below a heading. */
 function examplesOf(heading: string): readonly string[] {
-  const section = page.split(/^## /m).find((text) => text.startsWith(heading)) ?? '';
-  return (section.match(/(?:^ {4}(?! ).*\n(?: {4}.*\n)*)/gm) ?? []).map((text) =>
-    text.replaceAll(/^ {4}/gm, ''),
-  );
+  return examplesIn(page.split(/^## /m).find((text) => text.startsWith(heading)) ?? '');
 }
 
 type Section = Readonly<Record<string, Readonly<Record<string, object>>>>;

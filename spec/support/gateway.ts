@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { hashCode } from '../../src/auth/code.ts';
 import { createLocalCertificationAuthority, createServerCertificate } from '../../src/ca/local/create.ts';
 import { withBuiltInDrivers, type Drivers } from '../../src/config/drivers.ts';
@@ -30,6 +30,8 @@ export interface TestGateway {
   readonly store: StateStore;
   /** Stops the gateway and starts another one on the same files, at another port; nothing is served meanwhile. */
   restart(meanwhile?: () => Promise<void>): Promise<void>;
+  /** Takes up the files anew, after a change of what the configuration file says. */
+  reload(change?: (written: Written) => object): Promise<void>;
   /** Stops, and removes the folder. */
   readonly stop: () => Promise<void>;
 }
@@ -49,6 +51,14 @@ export interface TestGatewayOptions {
   readonly drivers?: Partial<Drivers>;
   /** Further files in the gateway's folder, by name. */
   readonly files?: Readonly<Record<string, string>>;
+}
+
+/** What a configuration file says. */
+export interface Written {
+  readonly listeners: Readonly<Record<string, object>>;
+  readonly backends: Readonly<Record<string, object>>;
+  readonly aliases: Readonly<Record<string, object>>;
+  readonly limits: object;
 }
 
 /** The enrolment user that every alias of a test gateway knows. */
@@ -185,6 +195,11 @@ export async function startOneGateway(options: TestGatewayOptions, ca: TestAutho
       await gateway.stop();
       await meanwhile?.();
       gateway = await startGateway(loaded, log);
+    },
+    reload: async (change = (written) => written) => {
+      const written = parse(await readFile(configurationFile, 'utf8')) as Written;
+      await writeFile(configurationFile, stringify(change(written)));
+      await gateway.reload(await loadConfiguration(configurationFile, loaded.drivers));
     },
     stop: async () => {
       await stopAll(gateway, store, directory);

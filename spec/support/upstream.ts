@@ -70,9 +70,13 @@ export async function startUpstream(): Promise<TestUpstream> {
 }
 
 /** Resolves when the condition holds; rejects after five seconds. */
-export async function until(condition: () => boolean, what: string, seconds = 5): Promise<void> {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  seconds = 5,
+): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`It did not happen in ${seconds} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

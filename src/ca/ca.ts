@@ -209,7 +209,10 @@ interface Driver {
 
 /** A kind of CA backend: one object in a table (`ca/index.ts`, or passed to `runCommandLine`). */
 export interface CertificationAuthorityDriver<Options = unknown> extends Driver {
-  /** Opens the backend; throws an Error with a plain sentence when a file or an option is unusable. */
+  /**
+   * Opens the backend; throws an Error with a plain sentence when a file or an option is unusable. A reload opens it anew
+   * while the earlier one still serves.
+   */
   open(options: Options, services: CertificationAuthorityServices): Promise<CertificationAuthority>;
 }
 

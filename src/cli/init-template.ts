@@ -18,7 +18,8 @@ export function configurationText({ httpAuthority, estPort, httpPort }: Template
 #
 # The configuration of est-gateway. An editor that knows YAML schemas completes and checks it by the line above.
 # Keys that are commented out show their defaults. Paths are relative to this file. Secrets are references, never
-# values: file:PATH or env:NAME. After a change: "est-gateway check", then start the gateway anew.
+# values: file:PATH or env:NAME. After a change: "est-gateway check", then SIGHUP, by which the gateway takes it up; for
+# listeners, limits and logging a restart.
 
 # Where the gateway can be reached.
 listeners:

@@ -3,15 +3,19 @@ import { constants } from 'node:os';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import type { Configuration } from '../config/configuration.ts';
+import { loadConfiguration } from '../config/load.ts';
 import { createLog, type Log } from '../ops/log.ts';
-import { startGateway } from '../server.ts';
+import { sentenceOf } from '../ops/sentence.ts';
+import { startGateway, type Gateway } from '../server.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
 
 /** `est-gateway serve` */
 export function addServeCommand(program: Command): void {
   program
     .command('serve')
-    .description('Serve EST until SIGINT or SIGTERM; a second signal does not wait for requests under way.')
+    .description(
+      'Serve EST until SIGINT or SIGTERM; a second signal does not wait for requests under way. SIGHUP: read the configuration and its files again, and go on without a break.',
+    )
     .addOption(configurationOption())
     .addHelpText('after', '\nExample:\n  est-gateway serve --config /etc/est-gateway/est-gateway.yaml')
     .action(async ({ configuration }: ConfigurationOption) => {
@@ -26,13 +30,39 @@ export async function serve(configuration: Configuration): Promise<void> {
   logWarnings(log);
   const gateway = await startGateway(configuration, log);
   const stopped = untilSignal();
+  const endReloads = reloadOnHangup(gateway, configuration, log);
   const { estUrl, proxyPlace: proxy, httpUrl: http } = gateway;
   log.info(
     estUrl === undefined ? 'EST is served to the proxy.' : `EST is served at ${estUrl}/.well-known/est`,
     { proxy, http },
   );
   log.info(`Stopping because of ${await stopped}`);
+  await endReloads();
   await gateway.stop();
+}
+
+/** Takes up the configuration anew at each SIGHUP. The function that it gives ends that, after a reload under way. */
+function reloadOnHangup(gateway: Gateway, { file, drivers }: Configuration, log: Log): () => Promise<void> {
+  let isOver = false;
+  let reloads = Promise.resolve();
+
+  async function reload(): Promise<void> {
+    if (isOver) return;
+    try {
+      await gateway.reload(await loadConfiguration(file, drivers));
+      log.info('The configuration was reloaded.', { file });
+    } catch (error) {
+      log.error('The reload failed; all is served as before.', { file, reason: sentenceOf(error) });
+    }
+  }
+
+  process.on('SIGHUP', () => {
+    reloads = reloads.then(reload);
+  });
+  return async function end() {
+    isOver = true;
+    await reloads;
+  };
 }
 
 /** Octets of V8's young generation that hold what the requests of a busy moment make, so that it dies there. */

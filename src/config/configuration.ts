@@ -180,7 +180,7 @@ interface PassThroughPath {
 }
 
 /** Bounds of the EST listeners; times in seconds. */
-export interface Limits extends AttemptLimits {
+interface Limits extends AttemptLimits {
   /** Octets of a request body as sent. */
   readonly bodyBytes: number;
   readonly headersTimeout: number;

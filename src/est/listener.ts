@@ -1,11 +1,11 @@
-import { createServer, type Server, type ServerOptions } from 'node:https';
+import { createServer, type Server } from 'node:https';
 import type { RequestListener, Server as HttpServer } from 'node:http';
-import type { TLSSocket } from 'node:tls';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import type { Log } from '../ops/log.ts';
 import { refuseUnreadable } from './unreadable.ts';
 
-/** The TLS side of the EST listener. */
-export interface EstListenerOptions extends HttpLimits {
+/** The TLS side of the EST listener, which may change while it listens. */
+interface EstTlsOptions {
   /** PEM: the server's certificate, then its intermediates. */
   readonly certificate: string;
   /** PEM. */
@@ -13,6 +13,10 @@ export interface EstListenerOptions extends HttpLimits {
   /** PEM: every trust anchor of every alias, with intermediates. */
   readonly trustAnchors: readonly string[];
   readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** What holds for each connection of the EST listener. */
+interface EstLimits extends HttpLimits {
   /** Seconds until a handshake must be complete. */
   readonly handshakeTimeout: number;
 }
@@ -27,27 +31,44 @@ interface HttpLimits {
 }
 
 /**
- * An HTTPS server that asks for a client certificate and lets a client without one in, since cacerts needs none
- * and a user has none (RFC 7030, sections 3.3.2 and 4.1.2). Whether a certificate is good is decided for each
- * request by `auth`. There is one truststore, and ticket keys live as long as the process, so that no session
- * carries over what another truststore decided.
+ * What the handshakes of an EST listener are made with. There is one truststore, and ticket keys live as long as what is
+ * made of these, so that no session carries over what another truststore decided.
  */
-export function createEstListener(options: EstListenerOptions, handler: RequestListener, log: Log): Server {
-  const tls: ServerOptions = {
+export function estSecureContext(options: EstTlsOptions): SecureContextOptions {
+  return {
     cert: options.certificate,
     key: options.privateKey,
     ca: [...options.trustAnchors],
-    requestCert: true,
-    rejectUnauthorized: false,
     minVersion: options.minimumVersion,
     ecdhCurve: 'X25519MLKEM768:X25519:P-256:P-384',
     honorCipherOrder: true,
-    ALPNProtocols: ['http/1.1'],
-    handshakeTimeout: options.handshakeTimeout * 1000,
   };
-  const server = createServer({ ...tls, connectionsCheckingInterval }, handler);
+}
+
+/**
+ * An HTTPS server that asks for a client certificate and lets a client without one in, since cacerts needs none
+ * and a user has none (RFC 7030, sections 3.3.2 and 4.1.2). Whether a certificate is good is decided for each
+ * request by `auth`.
+ */
+export function createEstListener(
+  secureContext: SecureContextOptions,
+  limits: EstLimits,
+  handler: RequestListener,
+  log: Log,
+): Server {
+  const server = createServer(
+    {
+      ...secureContext,
+      requestCert: true,
+      rejectUnauthorized: false,
+      ALPNProtocols: ['http/1.1'],
+      handshakeTimeout: limits.handshakeTimeout * 1000,
+      connectionsCheckingInterval,
+    },
+    handler,
+  );
   server.on('secureConnection', refuseRenegotiation);
-  prepareHttp(server, options, handler, log);
+  prepareHttp(server, limits, handler, log);
   return server;
 }
 

@@ -33,17 +33,18 @@ const day = 86_400_000;
 /** Clients whose certificates are kept decoded at one alias. */
 const mostClients = 1000;
 
-/** Makes every alias of the configuration ready to serve. */
+/** Makes every alias of the configuration ready to serve; what must be closed in the end is added to `opened`. */
 export async function openAliases(
   configuration: Configuration,
   backends: Backends,
   store: StateStore,
   log: Log,
+  opened: AsyncDisposableStack,
 ): Promise<ReadonlyMap<string, Alias>> {
   const aliases = new Map<string, Alias>();
   const revocation = openRevocation(configuration.revocation, log);
   const attempts = createAttempts(configuration.limits, log);
-  const services = { backends, drivers: configuration.drivers, store, revocation, attempts, log };
+  const services = { backends, drivers: configuration.drivers, store, revocation, attempts, log, opened };
   for (const [name, options] of Object.entries(configuration.aliases)) {
     aliases.set(name, await withContext(`aliases.${name}`, openAlias(name, options, services)));
   }
@@ -58,12 +59,13 @@ interface AliasServices {
   readonly revocation: RevocationServices;
   readonly attempts: Attempts;
   readonly log: Log;
+  readonly opened: AsyncDisposableStack;
 }
 
 async function openAlias(
   name: string,
   options: AliasConfiguration,
-  { backends, drivers, store, revocation, attempts, log }: AliasServices,
+  { backends, drivers, store, revocation, attempts, log, opened }: AliasServices,
 ): Promise<Alias> {
   const backend = await openAliasBackend(options, backends);
   const { ca, enrollmentCodes, policy, serverKeyGeneration, ...wanted } = backend;
@@ -73,7 +75,8 @@ async function openAlias(
     (await caCertificates.current(signal)).certificates;
   const registrationAuthorityOf = createRegistrationAuthorities(options.registrationAuthorities);
   const { users } = store;
-  const checks = await openCodeChecks(options, drivers.credentials, { alias: name, users, log }, attempts);
+  const sources = { alias: name, users, log, drivers: drivers.credentials, opened };
+  const checks = await openCodeChecks(options, sources, attempts);
   const user = createUserAuthentication({
     alias: name,
     schemes: options.httpAuthentication,

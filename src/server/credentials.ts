@@ -17,15 +17,20 @@ export interface CodeChecks {
   readonly otp: CodeCheck;
 }
 
+/** What opening sources needs: the services of each, and what closes them in the end. */
+interface OpeningServices extends CredentialServices {
+  readonly drivers: readonly CredentialDriver[];
+  readonly opened: AsyncDisposableStack;
+}
+
 /** Opens the sources of an alias. Rejects with a plain sentence when one of them, or their order, cannot work. */
 export async function openCodeChecks(
   { credentials, httpAuthentication }: AliasConfiguration,
-  drivers: readonly CredentialDriver[],
-  services: CredentialServices,
+  services: OpeningServices,
   attempts: Attempts,
 ): Promise<CodeChecks> {
   refuseContradictions(credentials, httpAuthentication);
-  const sources = await openSources(credentials, drivers, services);
+  const sources = await openSources(credentials, services);
   const { alias, log } = services;
   const store = await storeCredentials.open({}, services);
   return {
@@ -36,26 +41,27 @@ export async function openCodeChecks(
 
 /** Opens the sources of every alias alone; `place` is where each stands in the configuration. */
 export async function openAllSources(
-  { aliases, drivers }: Configuration,
+  { aliases, drivers: { credentials: drivers } }: Configuration,
   { users }: StateStore,
   log: Log,
+  opened: AsyncDisposableStack,
 ): Promise<readonly { readonly place: string; readonly source: CredentialSource }[]> {
-  const opened = Object.entries(aliases).map(async ([alias, { credentials }]) => {
-    const sources = await openSources(credentials, drivers.credentials, { alias, users, log });
+  const all = Object.entries(aliases).map(async ([alias, { credentials }]) => {
+    const sources = await openSources(credentials, { alias, users, log, drivers, opened });
     return sources.map((source, index) => ({ place: `aliases.${alias}: ${placeOf(index)}`, source }));
   });
-  return (await Promise.all(opened)).flat();
+  return (await Promise.all(all)).flat();
 }
 
 async function openSources(
   credentials: readonly DriverOptions[],
-  drivers: readonly CredentialDriver[],
-  services: CredentialServices,
+  { drivers, opened, ...services }: OpeningServices,
 ): Promise<readonly CredentialSource[]> {
   const sources: CredentialSource[] = [];
-  for (const [index, source] of credentials.entries()) {
-    const opened = findDriver(drivers, source).open(optionsOf(source), services);
-    sources.push(await withContext(placeOf(index), opened));
+  for (const [index, options] of credentials.entries()) {
+    const opening = findDriver(drivers, options).open(optionsOf(options), services);
+    const source = await withContext(placeOf(index), opening);
+    sources.push(opened.adopt(source, async () => await source.close?.()));
   }
   return sources;
 }

@@ -1,78 +1,105 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import { createSecureContext, Server as TlsServer, type SecureContextOptions } from 'node:tls';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
-import { connectionsCheckingInterval, createEstListener, prepareHttp } from '../est/listener.ts';
-import { requireProxyProtocol, type ProxyProtocolOptions } from '../est/proxy-protocol.ts';
+import {
+  connectionsCheckingInterval,
+  createEstListener,
+  estSecureContext,
+  prepareHttp,
+} from '../est/listener.ts';
+import { requireProxyProtocol } from '../est/proxy-protocol.ts';
 import { createPublicationHandler } from '../est/publication.ts';
 import type { KeyReservations } from '../est/message.ts';
 import { createEstHandler } from '../est/router.ts';
 import { createProxyTransport, tlsTransport, type Transport } from '../est/transport.ts';
-import { createDrain } from '../ops/drain.ts';
 import type { Log } from '../ops/log.ts';
 import { isAmong } from '../ops/networks.ts';
+import { followTraffic, type Traffic } from '../ops/traffic.ts';
 import { trustedCertificateToPem } from '../pkix/certificate.ts';
 import type { PassThrough } from '../pass-through/pass-through.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
 import { openingTimeout, type Backends } from './drivers.ts';
 import { withPassThrough } from './pass-through.ts';
-import { checkProxyListener, listenForProxy } from './proxy-listener.ts';
+import { createProxyServer, listenOnSocket, prepareProxyListener } from './proxy-listener.ts';
+import type { Served } from './served.ts';
 import { readTlsFiles } from './tls-files.ts';
 
-/** What every listener serves. */
-export interface EstServices {
+/** What the requests at every listener are served with. */
+export interface Services {
   readonly configuration: Configuration;
+  readonly secureContexts: SecureContexts;
   readonly aliases: ReadonlyMap<string, Alias>;
+  readonly backends: Backends;
   readonly store: StateStore;
   readonly reservationOf: KeyReservations;
   readonly passThrough: PassThrough | undefined;
   readonly log: Log;
 }
 
-/** Serves EST over TLS, where the configuration says so. */
-export async function listenEst(services: EstServices): Promise<Listener | undefined> {
-  const { limits, listeners } = services.configuration;
-  if (listeners.est === undefined) return undefined;
-  const options = {
-    ...(await withContext('listeners.est', readTlsFiles(listeners.est, services.log))),
-    trustAnchors: await trustAnchorsOf([...services.aliases.values()]),
-    minimumVersion: listeners.est.minimumVersion,
-    ...limits,
+/** What TLS is made with at each listener where it ends. */
+type SecureContexts = Readonly<Record<'est' | 'proxy', SecureContextOptions | undefined>>;
+
+/** Tries all that listening needs but the ports themselves. Rejects with a plain sentence. */
+export async function openSecureContexts(
+  { listeners: { est, proxy } }: Configuration,
+  aliases: ReadonlyMap<string, Alias>,
+  log: Log,
+): Promise<SecureContexts> {
+  return {
+    est: est && (await withContext('listeners.est', tried(openEstContext(est, [...aliases.values()], log)))),
+    proxy: proxy && (await withContext('listeners.proxy', tried(prepareProxyListener(proxy, log)))),
   };
-  const server = createEstListener(options, handlerOf(services, tlsTransport), services.log);
-  const proxyProtocol = proxyProtocolOf(services);
-  if (proxyProtocol !== undefined) requireProxyProtocol(server, proxyProtocol);
-  return await withContext('listeners.est', listen(server, listeners.est));
 }
 
-function proxyProtocolOf({ configuration, log }: EstServices): ProxyProtocolOptions | undefined {
-  const { limits, listeners } = configuration;
-  if (listeners.est?.proxyProtocol === undefined) return undefined;
-  const isTrusted = isAmong(listeners.est.proxyProtocol.trustedAddresses);
-  return { isTrusted, timeout: limits.handshakeTimeout, log };
+/** OpenSSL has the last word on it, and must say it before anything is served. */
+async function tried<Options extends SecureContextOptions | undefined>(
+  opening: Promise<Options>,
+): Promise<Options> {
+  const options = await opening;
+  if (options !== undefined) createSecureContext(options);
+  return options;
 }
 
-/** Tries what listening for EST needs but the ports themselves. Rejects with a plain sentence. */
-export async function checkListeners({ est, proxy }: Configuration['listeners'], log: Log): Promise<void> {
-  if (est !== undefined) await withContext('listeners.est', readTlsFiles(est, log));
-  if (proxy !== undefined) await withContext('listeners.proxy', checkProxyListener(proxy, log));
+async function openEstContext(
+  listener: NonNullable<Configuration['listeners']['est']>,
+  aliases: readonly Alias[],
+  log: Log,
+): Promise<SecureContextOptions> {
+  return estSecureContext({
+    ...(await readTlsFiles(listener, log)),
+    trustAnchors: await trustAnchorsOf(aliases),
+    minimumVersion: listener.minimumVersion,
+  });
 }
 
-/** Serves EST to a proxy that ends TLS, where the configuration says so. */
-export async function listenProxy(services: EstServices): Promise<Listener | undefined> {
-  const { limits, listeners } = services.configuration;
-  if (listeners.proxy === undefined) return undefined;
-  const isTrusted = isAmong(listeners.proxy.trustedAddresses);
-  const handler = handlerOf(services, createProxyTransport({ ...listeners.proxy, isTrusted }));
-  const listening = listenForProxy(listeners.proxy, limits, handler, services.log);
-  const server = await withContext('listeners.proxy', listening);
-  return { server, drain: createDrain(server) };
+/** For each listener of the configuration. */
+export type ServedAt = Readonly<Record<keyof Configuration['listeners'], Served | undefined>>;
+
+/** What each listener of the configuration is to serve. */
+export function servedAt(services: Services): ServedAt {
+  const { configuration, secureContexts, backends, passThrough, log } = services;
+  const { est, proxy, http } = configuration.listeners;
+  return {
+    est: est && { secureContext: secureContexts.est, handler: handlerOf(services, tlsTransport) },
+    proxy: proxy && {
+      secureContext: secureContexts.proxy,
+      handler: handlerOf(
+        services,
+        createProxyTransport({ ...proxy, isTrusted: isAmong(proxy.trustedAddresses) }),
+      ),
+    },
+    http: http && {
+      handler: withPassThrough(passThrough, createPublicationHandler(publishersOf(backends), log)),
+    },
+  };
 }
 
 function handlerOf(
-  { configuration, aliases, store, reservationOf, passThrough, log }: EstServices,
+  { configuration, aliases, store, reservationOf, passThrough, log }: Services,
   transport: Transport,
 ): RequestListener {
   const { limits } = configuration;
@@ -95,19 +122,6 @@ async function trustAnchorsOf(aliases: readonly Alias[]): Promise<readonly strin
   return [...new Set(certificates.map(({ der }) => trustedCertificateToPem(der)))];
 }
 
-/** Serves CRL, CA certificates and what is passed through over plain HTTP, where the configuration says so. */
-export async function listenHttp(
-  { configuration, passThrough, log }: EstServices,
-  backends: Backends,
-): Promise<Listener | undefined> {
-  const { http } = configuration.listeners;
-  if (http === undefined) return undefined;
-  const handler = withPassThrough(passThrough, createPublicationHandler(publishersOf(backends), log));
-  const server = createHttpServer({ connectionsCheckingInterval }, handler);
-  prepareHttp(server, configuration.limits, handler, log);
-  return await withContext('listeners.http', listen(server, http));
-}
-
 /** The backends that are CAs themselves. */
 function publishersOf(backends: Backends): ReadonlyMap<string, CertificationAuthority> {
   return new Map(
@@ -115,24 +129,97 @@ function publishersOf(backends: Backends): ReadonlyMap<string, CertificationAuth
   );
 }
 
-/** A server that listens, and how it ends. */
-export interface Listener {
+/** A server that listens, and what becomes of it. */
+export interface Listener extends Traffic {
   readonly server: Server;
-  readonly drain: () => Promise<void>;
+  /** Serves this from now on; what was asked before is still answered as before. */
+  exchange(served: Served): void;
+}
+
+/** Serves EST over TLS, where the configuration says so. */
+export async function listenEst(
+  { listeners: { est }, limits }: Configuration,
+  served: Served | undefined,
+  log: Log,
+): Promise<Listener | undefined> {
+  if (est === undefined || served?.secureContext === undefined) return undefined;
+  const [handler, replace] = replaceable(served.handler);
+  const server = createEstListener(served.secureContext, limits, handler, log);
+  if (est.proxyProtocol !== undefined) {
+    const isTrusted = isAmong(est.proxyProtocol.trustedAddresses);
+    requireProxyProtocol(server, { isTrusted, timeout: limits.handshakeTimeout, log });
+  }
+  await withContext('listeners.est', listen(server, est));
+  return listenerOf(server, replace);
+}
+
+/** Serves EST to a proxy that ends TLS, where the configuration says so. */
+export async function listenProxy(
+  { listeners: { proxy }, limits }: Configuration,
+  served: Served | undefined,
+  log: Log,
+): Promise<Listener | undefined> {
+  if (proxy === undefined || served === undefined) return undefined;
+  const [handler, replace] = replaceable(served.handler);
+  const server = createProxyServer(proxy, { ...served, handler }, log);
+  prepareHttp(server, limits, handler, log);
+  const { socket, address = '', port = 0 } = proxy;
+  const listening = socket === undefined ? listen(server, { address, port }) : listenOnSocket(server, socket);
+  await withContext('listeners.proxy', listening);
+  return listenerOf(server, replace);
+}
+
+/** Serves CRL, CA certificates and what is passed through over plain HTTP, where the configuration says so. */
+export async function listenHttp(
+  { listeners: { http }, limits }: Configuration,
+  served: Served | undefined,
+  log: Log,
+): Promise<Listener | undefined> {
+  if (http === undefined || served === undefined) return undefined;
+  const [handler, replace] = replaceable(served.handler);
+  const server = createHttpServer({ connectionsCheckingInterval }, handler);
+  prepareHttp(server, limits, handler, log);
+  await withContext('listeners.http', listen(server, http));
+  return listenerOf(server, replace);
+}
+
+/** A handler that hands over to another one when it is told to. */
+function replaceable(
+  first: RequestListener,
+): [handler: RequestListener, replace: (next: RequestListener) => void] {
+  let current = first;
+  return [
+    (request, response) => {
+      current(request, response);
+    },
+    (next) => {
+      current = next;
+    },
+  ];
+}
+
+function listenerOf(server: Server, replace: (next: RequestListener) => void): Listener {
+  return {
+    server,
+    ...followTraffic(server),
+    exchange({ handler, secureContext }) {
+      replace(handler);
+      if (secureContext !== undefined && server instanceof TlsServer) server.setSecureContext(secureContext);
+    },
+  };
 }
 
 async function listen(
   server: Server,
   { address, port }: { readonly address: string; readonly port: number },
-): Promise<Listener> {
+): Promise<void> {
   try {
     server.listen({ host: address, port });
     await once(server, 'listening');
   } catch (error) {
     if (address !== '::' || !isWithoutIpv6(error)) throw error;
-    return await listen(server, { address: '0.0.0.0', port });
+    await listen(server, { address: '0.0.0.0', port });
   }
-  return { server, drain: createDrain(server) };
 }
 
 /** The system has IPv6 switched off. */

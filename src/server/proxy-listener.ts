@@ -1,42 +1,31 @@
 import { once } from 'node:events';
 import { access, chmod, constants, lstat, readFile, unlink } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, isIP } from 'node:net';
 import { dirname } from 'node:path';
-import type { TLSSocket } from 'node:tls';
-import type { Limits, ProxyListenerConfiguration } from '../config/configuration.ts';
-import { connectionsCheckingInterval, prepareHttp } from '../est/listener.ts';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import type { ProxyListenerConfiguration } from '../config/configuration.ts';
+import { connectionsCheckingInterval } from '../est/listener.ts';
 import type { Log } from '../ops/log.ts';
 import { isAmong } from '../ops/networks.ts';
+import type { Served } from './served.ts';
 import { readTlsFiles } from './tls-files.ts';
 
 /**
- * Tries what listening for a proxy needs but the address itself. Throws an Error with a plain sentence, also for a place
- * that others than the proxy could reach.
+ * Tries what listening for a proxy needs but the address itself, and gives what TLS with the proxy is made with; undefined:
+ * there is none. Throws an Error with a plain sentence, also for a place that others than the proxy could reach.
  */
-export async function checkProxyListener(options: ProxyListenerConfiguration, log: Log): Promise<void> {
+export async function prepareProxyListener(
+  options: ProxyListenerConfiguration,
+  log: Log,
+): Promise<SecureContextOptions | undefined> {
   requireSafePlace(options);
   if (options.socket !== undefined) await requireFolder(options.socket);
-  if (options.tls !== undefined) await readTlsFiles(options.tls, log);
-}
-
-/** Listens for a proxy that ends TLS, where nobody else can reach it. Throws an Error with a plain sentence. */
-export async function listenForProxy(
-  options: ProxyListenerConfiguration,
-  limits: Limits,
-  handler: RequestListener,
-  log: Log,
-): Promise<Server> {
-  const { socket, address, port } = options;
-  requireSafePlace(options);
-  if (socket !== undefined) await requireFolder(socket);
-  const server = await createProxyServer(options, handler, log);
-  prepareHttp(server, limits, handler, log);
-  if (socket !== undefined) return await listenOnSocket(server, socket);
-  server.listen({ host: address, port });
-  await once(server, 'listening');
-  return server;
+  if (options.tls === undefined) return undefined;
+  const { certificate, privateKey } = await readTlsFiles(options.tls, log);
+  const ca = await Promise.all(options.tls.trustAnchors.map(async (file) => await readFile(file, 'utf8')));
+  return { cert: certificate, key: privateKey, ca, minVersion: 'TLSv1.2' };
 }
 
 function requireSafePlace({ socket, address, port, tls }: ProxyListenerConfiguration): void {
@@ -68,26 +57,16 @@ function isLoopback(address: string): boolean {
   return isIP(address) !== 0 && isOfLoopback(address);
 }
 
-async function createProxyServer(
+/** A server for a proxy that ends the TLS of clients; it does not listen yet. */
+export function createProxyServer(
   { tls, headerBytes: maxHeaderSize }: ProxyListenerConfiguration,
-  handler: RequestListener,
+  { secureContext, handler }: Served,
   log: Log,
-): Promise<Server> {
+): Server {
   const http = { maxHeaderSize, connectionsCheckingInterval };
   if (tls === undefined) return createServer(http, handler);
-  const { certificate, privateKey } = await readTlsFiles(tls, log);
-  const server = createTlsServer(
-    {
-      ...http,
-      cert: certificate,
-      key: privateKey,
-      ca: await Promise.all(tls.trustAnchors.map(async (file) => await readFile(file, 'utf8'))),
-      requestCert: true,
-      rejectUnauthorized: true,
-      minVersion: 'TLSv1.2',
-    },
-    handler,
-  );
+  const authenticated = { ...http, ...secureContext, requestCert: true, rejectUnauthorized: true };
+  const server = createTlsServer(authenticated, handler);
   // Before the server reads requests from the connection.
   server.prependListener('secureConnection', (connection) => {
     if (isNamed(connection, tls.names)) return;
@@ -110,12 +89,12 @@ function isNamed(connection: TLSSocket, names: readonly string[]): boolean {
 /** For owner and group, of which the proxy must be one. */
 const socketMode = 0o660;
 
-async function listenOnSocket(server: Server, path: string): Promise<Server> {
+/** Listens on a Unix socket. Throws an Error with a plain sentence when its path is taken. */
+export async function listenOnSocket(server: Server, path: string): Promise<void> {
   await removeLeftover(path);
   server.listen({ path });
   await once(server, 'listening');
   await chmod(path, socketMode);
-  return server;
 }
 
 /** A socket that a process left behind when it was killed; one that somebody listens on stays. */

@@ -355,6 +355,9 @@ export interface StateStoreDriver<Options = unknown> {
   readonly name: string;
   /** JSON Schema of the options beside `driver`; formats `file` and `secret` as in `ca/ca.ts`. */
   readonly optionsSchema: SchemaObject;
-  /** Opens the database, creating it and bringing its schema up to date as needed. */
+  /**
+   * Opens the database, creating it and bringing its schema up to date as needed. A reload opens it again while it is still
+   * open.
+   */
   open(options: Options): Promise<StateStore>;
 }

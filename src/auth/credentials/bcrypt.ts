@@ -2,20 +2,19 @@ import { Worker } from 'node:worker_threads';
 import { createCodeGate } from '../code-gate.ts';
 import type { BcryptQuestion } from './bcrypt-worker.ts';
 
-/** Whether a code is that of a bcrypt hash. */
-export type BcryptCompare = (
-  code: string,
-  hash: string,
-  signal: AbortSignal,
-  network?: string,
-) => Promise<boolean>;
+/** bcrypt, off the event loop. */
+export interface Bcrypt {
+  /** Whether a code is that of a bcrypt hash. Networks take turns (`networkOf`; left out: nobody knows). */
+  compare(code: string, hash: string, signal: AbortSignal, network?: string): Promise<boolean>;
+  /** Ends the thread; nothing may be compared afterwards. */
+  close(): Promise<void>;
+}
 
 /**
  * bcrypt in a thread of its own, since it computes for a tenth of a second and more. The thread begins with the first
- * question and holds no process open. Networks take turns (`networkOf`; left out: nobody knows). Throws
- * `too_many_requests` as `createCodeGate` says.
+ * question and holds no process open. `compare` throws `too_many_requests` as `createCodeGate` says.
  */
-export function createBcrypt(): BcryptCompare {
+export function createBcrypt(): Bcrypt {
   const gate = createCodeGate(1);
   let answer = Promise.withResolvers<boolean>();
   let worker: Worker | undefined;
@@ -41,8 +40,13 @@ export function createBcrypt(): BcryptCompare {
     return await answer.promise;
   }
 
-  return async function compare(code, hash, signal, network) {
-    return await gate.run(signal, async () => await ask({ code, hash }), network);
+  return {
+    async compare(code, hash, signal, network) {
+      return await gate.run(signal, async () => await ask({ code, hash }), network);
+    },
+    async close() {
+      await worker?.terminate();
+    },
   };
 }
 

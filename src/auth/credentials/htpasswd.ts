@@ -33,7 +33,7 @@ export const htpasswdCredentials: CredentialDriver<HtpasswdOptions> = {
   },
   async open({ file }, { log }) {
     const current = await openFile(file, log);
-    const compare = createBcrypt();
+    const bcrypt = createBcrypt();
     return {
       name: `htpasswd ${file}`,
       takesEqualTime: false,
@@ -41,11 +41,14 @@ export const htpasswdCredentials: CredentialDriver<HtpasswdOptions> = {
         const users = await current();
         if (users === undefined) return { state: 'unavailable', reason: 'the file cannot be read' };
         const hash = users.hashes.get(name);
-        const matches = await compare(code, hash ?? users.dummyHash, signal, network);
+        const matches = await bcrypt.compare(code, hash ?? users.dummyHash, signal, network);
         if (hash === undefined) return { state: 'unknown' };
         return matches && Buffer.byteLength(code) <= longestCode
           ? { state: 'proved', user: { name, isLimited: false } }
           : { state: 'wrong' };
+      },
+      close: async () => {
+        await bcrypt.close();
       },
     };
   },

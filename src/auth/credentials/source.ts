@@ -33,6 +33,8 @@ export interface CredentialSource {
   prove(shown: ShownCode, signal: AbortSignal, network?: string): Promise<CredentialVerdict>;
   /** Rejects with a plain sentence when nobody could be proved at the moment. Left out: that cannot be. */
   health?(signal: AbortSignal): Promise<void>;
+  /** Nobody is proved any more. Left out: there is nothing to close. */
+  close?(): Promise<void>;
 }
 
 /** What a source may use. */
@@ -49,6 +51,9 @@ export interface CredentialDriver<Options = unknown> {
   readonly name: string;
   /** JSON Schema of the options beside `driver`; formats `file` and `secret` as in `ca/ca.ts`. */
   readonly optionsSchema: SchemaObject;
-  /** Makes a source ready. Rejects with a plain sentence when its options or files are wrong; an outage is no reason. */
+  /**
+   * Makes a source ready. Rejects with a plain sentence when its options or files are wrong; an outage is no reason. A
+   * reload opens sources anew while the earlier ones still serve.
+   */
   open(options: Options, services: CredentialServices): Promise<CredentialSource>;
 }
