@@ -14,7 +14,16 @@ describe('est-gateway user, beside a running gateway', () => {
 
   beforeAll(async () => {
     const httpAuthentication = ['digest-SHA-256', 'basic'];
-    gateway = await startTestGateway({ aliases: { plant: {}, field: { httpAuthentication } } });
+    gateway = await startTestGateway({
+      aliases: {
+        plant: {},
+        field: { httpAuthentication },
+        certificates: { authentication: 'clientCertificate' },
+        challenged: { authentication: 'clientCertificate', policy: { otpChallenge: 'required' } },
+        elsewhere: { credentials: [{ driver: 'htpasswd', file: 'users.htpasswd' }] },
+      },
+      files: { 'users.htpasswd': '' },
+    });
     config = ['--config', gateway.configurationFile];
   });
 
@@ -112,8 +121,29 @@ describe('est-gateway user, beside a running gateway', () => {
     const { code, stderr } = await run(['user', 'add', 'x', '--alias', 'plnt', ...config]);
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: 'The configuration has no alias plnt; expected one of: est, plant, field.\n',
+      stderr:
+        'The configuration has no alias plnt; expected one of: est, plant, field, certificates, challenged, elsewhere.\n',
     });
+  });
+
+  it.each([
+    [
+      'certificates',
+      'has no users: its clients show certificates alone; see authentication in its configuration.',
+    ],
+    [
+      'elsewhere',
+      'asks others about its users; add store to credentials in its configuration, or the user there.',
+    ],
+  ])('refuses a user whose code the alias %s would never accept', async (alias, reason) => {
+    const outcome = await run(['user', 'add', 'useless', '--alias', alias, ...config]);
+    expect(outcome).toMatchObject({ code: 1, stdout: '', stderr: `The alias ${alias} ${reason}\n` });
+    expect(await gateway.store.users.find(alias, 'useless')).toBeUndefined();
+  });
+
+  it('adds users for otpChallenge to an alias that has no others', async () => {
+    await output(['user', 'add', 'sensor-9', '--alias', 'challenged', ...config]);
+    expect(await gateway.store.users.find('challenged', 'sensor-9')).toBeDefined();
   });
 
   it('refuses a user that exists, whose code stays', async () => {

@@ -74,6 +74,7 @@ async function add(name: string, options: AddOptions): Promise<void> {
   const { configuration, alias, once, uses, expires, codeStdin } = options;
   refuseBadName(name);
   refuseUnknownAlias(configuration, alias);
+  refuseUselessUser(configuration, alias);
   const code = codeStdin === true ? await readCode() : generateCode();
   await withState(configuration, async (store) => {
     const algorithms = digestAlgorithms(configuration.aliases[alias]?.httpAuthentication ?? []);
@@ -147,6 +148,22 @@ function refuseUnknownAlias({ aliases }: Configuration, alias: string): void {
   if (Object.hasOwn(aliases, alias)) return;
   const known = Object.keys(aliases).join(', ');
   throw new Error(`The configuration has no alias ${alias}; expected one of: ${known}.`);
+}
+
+/** A code that the alias would never accept is a mistake that else shows at the device. */
+function refuseUselessUser({ aliases }: Configuration, alias: string): void {
+  const { authentication, credentials, policy } = aliases[alias] ?? {};
+  if (policy?.otpChallenge === 'required') return;
+  if (authentication === 'clientCertificate') {
+    throw new Error(
+      `The alias ${alias} has no users: its clients show certificates alone; see authentication in its configuration.`,
+    );
+  }
+  if (credentials?.some(({ driver }) => driver === 'store') === false) {
+    throw new Error(
+      `The alias ${alias} asks others about its users; add store to credentials in its configuration, or the user there.`,
+    );
+  }
 }
 
 async function readCode(): Promise<string> {
