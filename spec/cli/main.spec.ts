@@ -4,7 +4,15 @@ import { once } from 'node:events';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePorts, output, run, start, temporaryFolder } from './command-line.ts';
+import {
+  freePorts,
+  output,
+  run,
+  start,
+  temporaryFolder,
+  type Outcome,
+  type RunningCommand,
+} from './command-line.ts';
 
 const execute = promisify(execFile);
 const root = join(import.meta.dirname, '../..');
@@ -59,34 +67,36 @@ describe('the executable on an older Node', () => {
     }
   });
 
-  it('passes signals on, and ends as the gateway ends', async () => {
+  /** What comes of a gateway that each program serves, after something was done to it. */
+  async function outcomesAfter(act: (gateway: RunningCommand) => Promise<void>): Promise<readonly Outcome[]> {
     const folder = await temporaryFolder();
     const port = await freePorts();
     await output(['init', '--directory', folder.path, '--port', String(port)]);
+    const outcomes: Outcome[] = [];
     for (const program of programs) {
       const gateway = start(['serve', '--config', join(folder.path, 'est-gateway.yaml')], { program });
       await gateway.stdoutWith('EST is served at');
+      await act(gateway);
+      outcomes.push(await gateway.outcome);
+    }
+    await folder.remove();
+    return outcomes;
+  }
+
+  it('passes signals on, and ends as the gateway ends', async () => {
+    const outcomes = await outcomesAfter(async (gateway) => {
       gateway.process.kill('SIGHUP');
       await gateway.stdoutWith('The configuration was reloaded.');
       gateway.process.kill('SIGTERM');
-      expect(await gateway.outcome).toMatchObject({ code: 0, signal: null });
-    }
-    await folder.remove();
+    });
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ code: 0, signal: null });
   });
 
   it('ends by the same signal', async () => {
-    const folder = await temporaryFolder();
-    const port = await freePorts();
-    await output(['init', '--directory', folder.path, '--port', String(port)]);
-    for (const program of programs) {
-      const gateway = start(['serve', '--config', join(folder.path, 'est-gateway.yaml')], { program });
-      await gateway.stdoutWith('EST is served at');
-      const { pid = 0 } = gateway.process;
-      const child = Number(await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'));
-      process.kill(child, 'SIGKILL');
-      expect(await gateway.outcome).toMatchObject({ code: null, signal: 'SIGKILL' });
-    }
-    await folder.remove();
+    const outcomes = await outcomesAfter(async ({ process: { pid = 0 } }) => {
+      process.kill(Number(await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')), 'SIGKILL');
+    });
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ code: null, signal: 'SIGKILL' });
   });
 });
 
