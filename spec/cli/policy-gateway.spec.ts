@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { send } from '../support/client.ts';
@@ -12,21 +12,13 @@ import {
   name,
   primeModulus,
   utf8String,
-  type KeyPair,
 } from '../support/csr.ts';
 import { basic, enrolDevice, enrolment, plainCsr, privatePem } from '../support/device.ts';
-import {
-  newAuthority,
-  newServerCertificate,
-  startTestGateway,
-  user,
-  type TestAuthority,
-  type TestGateway,
-} from '../support/gateway.ts';
+import { user, type TestAuthority, type TestGateway } from '../support/gateway.ts';
+import { keyPairOf, startAmongKeyHolders } from '../support/key-holders.ts';
 import { debianFingerprint } from '../support/known-keys.ts';
 import { output, run } from './command-line.ts';
 
-const plant = { commonName: 'RA 1', names: { commonName: ['*.plant.example'] } };
 const purposes = 'extendedKeyUsage=clientAuth,1.3.6.1.5.5.7.3.28';
 
 /** Status and rule of a refusal; 0 stands for none. */
@@ -46,40 +38,14 @@ describe('est-gateway policy test and the gateway that runs beside it', () => {
   let vendor: TestAuthority;
 
   beforeAll(async () => {
-    [sibling, vendor] = await Promise.all([newAuthority(), newAuthority()]);
-    const service = await newServerCertificate(sibling);
-    const clientCertificate = { certificate: 'webhook.pem', privateKey: 'file:webhook.key' };
-    const webhook = { url: 'https://localhost:1/', trustAnchor: 'sibling-root.pem', clientCertificate };
-    const backend = {
-      driver: 'local',
-      certificate: 'sibling.pem',
-      privateKey: 'file:sibling.key',
-      passphrase: 'file:passphrase',
-      chain: ['sibling-root.pem'],
-      profiles: { device: { validityDays: 90 } },
-    };
-    gateway = await startTestGateway({
-      backends: { sibling: backend },
+    ({ gateway, sibling, vendor } = await startAmongKeyHolders({
       aliases: {
-        asking: { policy: { webhook } },
-        sibling: { backend: 'sibling' },
-        vendor: { implicitTrustAnchors: ['vendor-root.pem', 'vendor.pem'] },
-        plant: { registrationAuthorities: { plant } },
         known: { knownKeys: ['known-keys'] },
         narrow: { policy: { quota: { certificates: 1, period: 3600 } } },
         making: { serverKeyGeneration: {} },
       },
-      files: {
-        'webhook.pem': service.certificate,
-        'webhook.key': service.key,
-        'sibling.pem': sibling.issuingCertificate,
-        'sibling.key': sibling.issuingKey,
-        'sibling-root.pem': sibling.rootCertificate,
-        'vendor.pem': vendor.issuingCertificate,
-        'vendor-root.pem': vendor.rootCertificate,
-        'known-keys': `${debianFingerprint((await keyPair('RSA-2048')).publicKey)}\n`,
-      },
-    });
+      files: { 'known-keys': `${debianFingerprint((await keyPair('RSA-2048')).publicKey)}\n` },
+    }));
   });
   afterAll(async () => {
     await gateway.stop();
@@ -124,12 +90,6 @@ describe('est-gateway policy test and the gateway that runs beside it', () => {
   const twice = (...verdict: Verdict): readonly Verdict[] => [verdict, verdict];
   const granted = twice(0);
 
-  /** The key pair of a PEM of a private key. */
-  function keyPairOf(pem: string): KeyPair {
-    const privateKey = createPrivateKey({ key: pem, passphrase: gateway.passphrase });
-    return { privateKey, publicKey: createPublicKey(privateKey) };
-  }
-
   it('grant a new key', async () => {
     expect(await byBoth(await plainCsr('new', await generateKeyPair('P-256')))).toEqual(granted);
   });
@@ -139,7 +99,7 @@ describe('est-gateway policy test and the gateway that runs beside it', () => {
     ["of another alias's CA", () => sibling],
     ["of another alias's vendor", () => vendor],
   ])('S-17 refuse the key %s', async (_whose, ca) => {
-    const csr = await plainCsr('device', keyPairOf(ca().issuingKey));
+    const csr = await plainCsr('device', keyPairOf(gateway, ca().issuingKey));
     expect(await byBoth(csr)).toEqual(twice(403, 'fixed: no key of a CA'));
   });
 
@@ -149,7 +109,7 @@ describe('est-gateway policy test and the gateway that runs beside it', () => {
     ["of the gateway's TLS certificate", 'server.key'],
     ['by which a webhook knows it', 'webhook.key'],
   ])('S-17 refuse the key %s', async (_what, file) => {
-    const key = keyPairOf(await readFile(join(gateway.directory, file), 'utf8'));
+    const key = keyPairOf(gateway, await readFile(join(gateway.directory, file), 'utf8'));
     expect(await byBoth(await plainCsr('localhost', key))).toEqual(twice(403, ofTheGateway));
   });
 
@@ -217,7 +177,7 @@ describe('est-gateway policy test and the gateway that runs beside it', () => {
   });
 
   it('ask of a key that is not certified nothing', async () => {
-    const csr = await plainCsr('made', keyPairOf(gateway.issuingKey));
+    const csr = await plainCsr('made', keyPairOf(gateway, gateway.issuingKey));
     expect(await byBoth(csr, { alias: 'making', operation: 'serverkeygen' })).toEqual(granted);
   });
 

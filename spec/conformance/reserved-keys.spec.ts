@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RevocationReason } from '../../src/store/store.ts';
@@ -12,20 +12,13 @@ import { certificateOf, enrolDevice, enrolment, enrolWithBasic, plainCsr, renew 
 import {
   newAuthority,
   newServerCertificate,
-  startTestGateway,
   type TestAuthority,
   type TestGateway,
 } from '../support/gateway.ts';
+import { keyPairOf, startAmongKeyHolders } from '../support/key-holders.ts';
 
-const plant = { commonName: 'RA 1', names: { commonName: ['*.plant.example'] } };
 const purposes = 'extendedKeyUsage=clientAuth,1.3.6.1.5.5.7.3.28';
 const theirs = { status: 403, body: expect.stringContaining('The key of the CSR belongs to somebody else') };
-
-/** The key pair of a PEM of a private key. */
-function keyPairOf(pem: string, passphrase?: string): KeyPair {
-  const privateKey = createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) });
-  return { privateKey, publicKey: createPublicKey(privateKey) };
-}
 
 describe('keys that no client may have', () => {
   let gateway: TestGateway;
@@ -33,21 +26,8 @@ describe('keys that no client may have', () => {
   let vendor: TestAuthority;
 
   beforeAll(async () => {
-    [sibling, vendor] = await Promise.all([newAuthority(), newAuthority()]);
-    const service = await newServerCertificate(sibling);
-    const backend = {
-      driver: 'local',
-      certificate: 'sibling.pem',
-      privateKey: 'file:sibling.key',
-      passphrase: 'file:passphrase',
-      chain: ['sibling-root.pem'],
-      profiles: { device: { validityDays: 90 } },
-    };
-    const clientCertificate = { certificate: 'webhook.pem', privateKey: 'file:webhook.key' };
-    const webhook = { url: 'https://localhost:1/', trustAnchor: 'sibling-root.pem', clientCertificate };
-    const { key: keyAtProxy, certificate: atProxy } = await newServerCertificate(sibling);
-    gateway = await startTestGateway({
-      backends: { sibling: backend },
+    const proxy = await newServerCertificate(await newAuthority());
+    ({ gateway, sibling, vendor } = await startAmongKeyHolders({
       proxy: {
         ...{ address: '127.0.0.1', port: 0, clientCertificate: 'nginx' },
         tls: {
@@ -57,24 +37,8 @@ describe('keys that no client may have', () => {
           names: ['localhost'],
         },
       },
-      aliases: {
-        asking: { policy: { webhook } },
-        sibling: { backend: 'sibling' },
-        vendor: { implicitTrustAnchors: ['vendor-root.pem', 'vendor.pem'] },
-        plant: { registrationAuthorities: { plant } },
-      },
-      files: {
-        'proxy.pem': atProxy,
-        'proxy.key': keyAtProxy,
-        'webhook.pem': service.certificate,
-        'webhook.key': service.key,
-        'sibling.pem': sibling.issuingCertificate,
-        'sibling.key': sibling.issuingKey,
-        'sibling-root.pem': sibling.rootCertificate,
-        'vendor.pem': vendor.issuingCertificate,
-        'vendor-root.pem': vendor.rootCertificate,
-      },
-    });
+      files: { 'proxy.pem': proxy.certificate, 'proxy.key': proxy.key },
+    }));
   });
 
   afterAll(async () => {
@@ -103,7 +67,7 @@ describe('keys that no client may have', () => {
     ["of another alias's CA", () => sibling],
     ["of another alias's vendor", () => vendor],
   ])('V-24 S-17 refuses the key %s', async (_whose, ca) => {
-    const key = keyPairOf(ca().issuingKey, gateway.passphrase);
+    const key = keyPairOf(gateway, ca().issuingKey);
     expect(await enrolWith(key)).toMatchObject(theirs);
   });
 
@@ -112,14 +76,14 @@ describe('keys that no client may have', () => {
     ['of its TLS certificate for a proxy', 'proxy.key'],
     ['by which a webhook knows it', 'webhook.key'],
   ])('S-17 refuses the key %s', async (_what, file) => {
-    const key = keyPairOf(await readFile(join(gateway.directory, file), 'utf8'));
+    const key = keyPairOf(gateway, await readFile(join(gateway.directory, file), 'utf8'));
     expect(await enrolWith(key, 'localhost')).toMatchObject(theirs);
   });
 
   it('S-17 refuses the key by which a backend knows the gateway', async () => {
     const chain = await startChain();
     try {
-      const key = keyPairOf(await readFile(join(chain.relay.directory, 'ra.key'), 'utf8'));
+      const key = keyPairOf(gateway, await readFile(join(chain.relay.directory, 'ra.key'), 'utf8'));
       expect(await enrolWithBasic(chain.relay, await plainCsr('relay', key))).toMatchObject(theirs);
       expect(await chain.upstream.store.enrollments.list(1)).toEqual([]);
     } finally {
