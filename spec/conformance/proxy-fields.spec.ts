@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { request, type IncomingMessage, type RequestOptions } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { send } from '../support/client.ts';
+import { send, sendToSocket, type Answer } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { basic, enrolment, plainCsr } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
@@ -23,19 +21,8 @@ afterAll(async () => {
 });
 
 /** One request over the proxy's socket. */
-async function viaProxy(
-  path: string,
-  options: RequestOptions & { readonly body?: string } = {},
-): Promise<{ readonly status: number; readonly body: string }> {
-  const { body, ...rest } = options;
-  const { proxyPlace: socketPath } = gateway;
-  const outgoing = request({ agent: false, socketPath, path: `/.well-known/est${path}`, ...rest });
-  outgoing.end(body);
-  const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk as Buffer);
-  return { status: incoming.statusCode ?? 0, body: Buffer.concat(chunks).toString('latin1') };
-}
+const viaProxy = async (path: string, options: Parameters<typeof sendToSocket>[2] = {}): Promise<Answer> =>
+  await sendToSocket(gateway.proxyPlace, `/.well-known/est${path}`, options);
 
 describe('fields of proxies that nobody believes', () => {
   it.each([

@@ -2,13 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { lstat, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { request, type IncomingMessage, type RequestOptions } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { certificateToPem } from '../../src/pkix/certificate.ts';
 import { caConstraints, certificateDer, named } from '../support/certificate.ts';
-import { send } from '../support/client.ts';
+import { send, sendToSocket, type Answer } from '../support/client.ts';
 import {
   attribute,
   certificationRequest,
@@ -63,24 +62,8 @@ async function postQuantumAuthority() {
   return { key, issuerKey, issuer, certificate: certificateToPem(der) };
 }
 
-interface Reply {
-  readonly status: number;
-  readonly body: string;
-}
-
-/** One request over the proxy's socket. */
-async function viaProxy(
-  path: string,
-  options: RequestOptions & { readonly body?: string } = {},
-): Promise<Reply> {
-  const { body, ...rest } = options;
-  const outgoing = request({ agent: false, socketPath, path: `/.well-known/est${path}`, ...rest });
-  outgoing.end(body);
-  const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk as Buffer);
-  return { status: incoming.statusCode ?? 0, body: Buffer.concat(chunks).toString('latin1') };
-}
+const viaProxy = async (path: string, options: Parameters<typeof sendToSocket>[2] = {}): Promise<Answer> =>
+  await sendToSocket(socketPath, `/.well-known/est${path}`, options);
 
 const sequenceOf = (pem: string): string => `:${pem.replace(/-----[^-]+-----|\n/g, '')}:`;
 const shown = (cert: string): { 'Client-Cert': string } => ({ 'Client-Cert': sequenceOf(cert) });
@@ -88,7 +71,7 @@ const shown = (cert: string): { 'Client-Cert': string } => ({ 'Client-Cert': seq
 async function enrolViaProxy(
   headers: Record<string, string | string[]>,
   alias = 'certificate',
-): Promise<Reply> {
+): Promise<Answer> {
   const { headers: own, ...parts } = enrolment(await plainCsr('device-1', device.keyPair));
   return await viaProxy(`/${alias}/simpleenroll`, { ...parts, headers: { ...own, ...headers } });
 }
@@ -346,7 +329,7 @@ describe('serverkeygen behind a proxy that ends TLS', () => {
     alias: string,
     headers: Record<string, string | string[]>,
     at = declared,
-  ): Promise<Reply> {
+  ): Promise<Answer> {
     const { headers: own, ...parts } = enrolment(await plainCsr('device-1', device.keyPair), {
       Authorization: basic,
     });

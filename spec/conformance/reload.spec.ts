@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import type { CertificationAuthorityDriver } from '../../src/ca/ca.ts';
 import { mockDriver, type MockOptions } from '../../src/ca/mock.ts';
-import { openTls, readUntil, send, type Answer } from '../support/client.ts';
+import { openTls, readUntil, send, sendToSocket, type Answer } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { enrolDevice, enrolment, enrolWithBasic, plainCsr } from '../support/device.ts';
 import {
@@ -81,9 +81,8 @@ describe('S-38 a reload', () => {
 
   it('S-38 serves it to a proxy and over plain HTTP too', async () => {
     const statuses = async (): Promise<readonly number[]> => {
-      const toProxy = { socketPath: gateway.proxyPlace, validateStatus: null };
       return [
-        (await axios.get('http://localhost/.well-known/est/new/cacerts', toProxy)).status,
+        (await sendToSocket(gateway.proxyPlace, '/.well-known/est/new/cacerts')).status,
         (await axios.get(`${gateway.httpUrl}/crl/second.crl`, { validateStatus: null })).status,
       ];
     };

@@ -1,7 +1,13 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { request, type RequestOptions } from 'node:https';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import {
+  request as plainRequest,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type RequestOptions as PlainRequestOptions,
+} from 'node:http';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 
@@ -19,7 +25,20 @@ export async function send(
   options: RequestOptions & { readonly body?: string | Buffer },
 ): Promise<Answer> {
   const { body, ...rest } = options;
-  const outgoing = request(url, { agent: false, ...rest });
+  return await answerTo(request(url, { agent: false, ...rest }), body);
+}
+
+/** One request to a Unix socket, without TLS, as a proxy sends it. */
+export async function sendToSocket(
+  socketPath: string,
+  path: string,
+  options: PlainRequestOptions & { readonly body?: string } = {},
+): Promise<Answer> {
+  const { body, ...rest } = options;
+  return await answerTo(plainRequest({ agent: false, socketPath, path, ...rest }), body);
+}
+
+async function answerTo(outgoing: ClientRequest, body?: string | Buffer): Promise<Answer> {
   outgoing.end(body);
   const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
   const chunks: Buffer[] = [];
