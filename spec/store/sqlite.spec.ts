@@ -13,6 +13,7 @@ import type { Certificate } from '../../src/pkix/certificate.ts';
 import { sqlite } from '../../src/store/sqlite.ts';
 import { certificate } from '../support/certificate.ts';
 import { generateKeyPair } from '../support/csr.ts';
+import { describeWith } from '../support/programs.ts';
 import { stateStoreContract } from './contract.ts';
 import { later, start } from './records.ts';
 
@@ -260,5 +261,23 @@ describe('sqlite', () => {
     await expect(sqlite.open({ file: text })).rejects.toThrow(
       `The SQLite file ${text} cannot be used: file is not a database.`,
     );
+  });
+});
+
+describeWith('sqlite3', 'sqlite, opened once more in the same process', () => {
+  it('S-38 keeps its locks, so that no other program takes the database for unused and removes its log', async () => {
+    const file = newFile();
+    const first = await sqlite.open({ file });
+    const second = await sqlite.open({ file });
+    const namesElsewhere = async (): Promise<string> =>
+      (await promisify(execFile)('sqlite3', [file, 'select name from users'])).stdout;
+    expect(await namesElsewhere()).toBe('');
+    const user = { alias: 'est', name: 'a', codeHash: 'h', remainingUses: undefined, createdAt: new Date() };
+    await first.users.add(user);
+    expect(await namesElsewhere()).toBe('a\n');
+    await first.close();
+    await second.users.add({ ...user, name: 'b' });
+    expect(await namesElsewhere()).toBe('a\nb\n');
+    await second.close();
   });
 });

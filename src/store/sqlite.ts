@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, SqliteDialect, type SqliteDatabase } from 'kysely';
 import { createCertificateRegistry } from './certificates.ts';
@@ -72,7 +72,8 @@ async function migrateAlone(connection: DatabaseSync): Promise<void> {
 /** SQLite gives its -wal and -shm files the mode of the database file. */
 function connect(file: string): DatabaseSync {
   try {
-    closeSync(openSync(file, 'a', 0o600));
+    makeIfMissing(file);
+    accessSync(file, constants.R_OK | constants.W_OK);
   } catch (cause) {
     throw new Error(
       `The SQLite file ${file} cannot be opened; it and its folder must be writable for this user.`,
@@ -89,6 +90,18 @@ function connect(file: string): DatabaseSync {
     return connection;
   } catch (cause) {
     throw new Error(`The SQLite file ${file} cannot be used: ${wordsOf(cause)}.`, { cause });
+  }
+}
+
+/**
+ * A file that exists is never opened here, since closing it would end the locks of this process on it (POSIX), those of an
+ * earlier opening by SQLite too: another process would then take the database for unused, and remove its log.
+ */
+function makeIfMissing(file: string): void {
+  try {
+    closeSync(openSync(file, 'ax', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
