@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Configuration } from './config/configuration.ts';
 import type { Log } from './ops/log.ts';
 import { sentenceOf } from './ops/sentence.ts';
+import { createWork } from './ops/work.ts';
 import { openAliases } from './server/aliases.ts';
 import { openAllSources } from './server/credentials.ts';
 import { closeBackends, openCertificationAuthorities, openingTimeout, openState } from './server/drivers.ts';
@@ -51,6 +52,7 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   const http = adopt(opened, await listenHttp(configuration, served.http, log));
   const listeners = { est, proxy, http };
   const retiring = new Set<Promise<void>>();
+  let isStopping = false;
   const running = opened.move();
 
   /** Closes what no request uses any more. */
@@ -66,7 +68,13 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
     async reload(next) {
       requireSameStart(configuration, next);
       const before = current;
-      current = await openServices(next, log);
+      const after = await openServices(next, log);
+      const refusal = isStopping ? 'The gateway is stopping.' : proxiesDiffer(before.served, after.served);
+      if (refusal !== undefined) {
+        await after.close();
+        throw new Error(refusal);
+      }
+      current = after;
       exchangeAll(listeners, current.served);
       const retired = retire(before).catch((error: unknown) => {
         log.error('What was served before the reload could not be closed.', { error });
@@ -75,6 +83,7 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
       void retired.finally(() => retiring.delete(retired));
     },
     async stop() {
+      isStopping = true;
       await running.disposeAsync();
       await Promise.all(retiring);
     },
@@ -96,6 +105,12 @@ function requireSameStart(started: Configuration, next: Configuration): void {
   const changed = sectionsOfStart.find((section) => !isDeepStrictEqual(started[section], next[section]));
   if (changed === undefined) return;
   throw new Error(`${changed}: a reload takes up no changes of this section; restart the gateway for them.`);
+}
+
+/** A proxy shows its certificate once for each connection, and connections stay. */
+function proxiesDiffer({ proxy: before }: ServedAt, { proxy: next }: ServedAt): string | undefined {
+  if (isDeepStrictEqual(before?.secureContext?.ca, next?.secureContext?.ca)) return undefined;
+  return 'listeners.proxy.tls.trustAnchors: other CAs take effect at a restart alone, which ends the connections of proxies.';
 }
 
 /** The listener, if there is one, ends with all that was opened. */
@@ -125,6 +140,7 @@ async function openServices(configuration: Configuration, log: Log): Promise<Ope
   const secureContexts = await openSecureContexts(configuration, aliases, log);
   const reservationOf = await openReservedKeys({ configuration, aliases, backends, store });
   await warnOfReadableSecrets(configuration, log);
+  const work = createWork();
   const services = {
     configuration,
     secureContexts,
@@ -133,9 +149,13 @@ async function openServices(configuration: Configuration, log: Log): Promise<Ope
     store,
     reservationOf,
     passThrough,
+    work,
     log,
   };
   const served = servedAt(services);
+  opened.defer(async () => {
+    await work.ended();
+  });
   const running = opened.move();
   return { backends, store, served, close: () => running.disposeAsync() };
 }

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { init } from '../../src/cli/init.ts';
 import { openTls, send } from '../support/client.ts';
@@ -105,6 +105,32 @@ describe('est-gateway serve', () => {
     const { code, stdout } = await gateway.outcome;
     expect(code).toBe(0);
     expect(stdout).toMatch(/"reason":"[^"]+est-gateway\.yaml:1: nonsense: unknown key/);
+  });
+
+  it('S-38 is not ended by a SIGHUP that comes before it is ready', async () => {
+    const upstream = createServer().listen(0, '127.0.0.1');
+    await once(upstream, 'listening');
+    const { port: silent } = upstream.address() as AddressInfo;
+    const text = await readFile(file, 'utf8');
+    const relay = {
+      driver: 'est',
+      url: `https://127.0.0.1:${silent}/.well-known/est`,
+      trustAnchor: 'trust-anchor.pem',
+      clientCertificate: { certificate: 'tls/server.pem', privateKey: 'file:tls/server.key' },
+    };
+    const waiting = join(folder.path, 'waiting.yaml');
+    await writeFile(
+      waiting,
+      text
+        .replace('\nbackends:\n', `\nbackends:\n  relay: ${JSON.stringify(relay)}\n`)
+        .replace('\naliases:\n', '\naliases:\n  other: { backend: relay, authentication: basic }\n'),
+    );
+    const gateway = start(['serve', '--config', waiting]);
+    const [connection] = (await once(upstream, 'connection')) as [Socket];
+    gateway.process.kill('SIGHUP');
+    connection.destroy();
+    upstream.close();
+    expect(await gateway.outcome).toMatchObject({ code: 1, signal: null });
   });
 
   it('takes a Ctrl-C that arrives twice, from terminal and parent, as one', async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
@@ -73,7 +73,9 @@ describe('docs/operation.md', () => {
     it('makes a whole one, for its owner alone', async () => {
       await output(['user', 'add', 'kept', '--config', join(directory, 'est-gateway.yaml')]);
       await place.bash(commandsFrom('(umask'));
-      const backup = join(place.directory, 'est-gateway.sqlite');
+      const [name = ''] = (await readdir(place.directory)).filter((entry) => entry.endsWith('.sqlite'));
+      expect(name).toMatch(/^est-gateway-[\d-]+\.sqlite$/);
+      const backup = join(place.directory, name);
       expect((await stat(backup)).mode & 0o777).toBe(0o600);
       const database = new DatabaseSync(backup);
       expect(database.prepare('select name from users').all()).toMatchObject([{ name: 'kept' }]);

@@ -10,6 +10,7 @@ import { PassThrough } from 'node:stream';
 import { connect, TLSSocket, type ConnectionOptions } from 'node:tls';
 import { createClientCertificateAuthenticator } from '../../src/auth/client-certificate.ts';
 import { trustAnchors } from '../../src/auth/trust-anchors.ts';
+import { createWork } from '../../src/ops/work.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { openReservedKeys } from '../../src/server/reserved-keys.ts';
 import { createEstHandler } from '../../src/est/router.ts';
@@ -156,7 +157,8 @@ describe('bypasses of client authentication', () => {
       const transport = tlsTransport;
       const journal = store.enrollments;
       const reservationOf = await openReservedKeys({ configuration, aliases, backends, store });
-      handler = createEstHandler({ aliases, journal, reservationOf, log, limits, transport });
+      const work = createWork();
+      handler = createEstHandler({ aliases, journal, reservationOf, log, limits, transport, work });
     });
     const ticketKeys = randomBytes(48);
     const seen: boolean[] = [];

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { named } from '../support/certificate.ts';
 import { send } from '../support/client.ts';
 import { generalName, subjectAltName } from '../support/csr.ts';
@@ -82,5 +84,16 @@ describe('a proxy that comes over TLS', () => {
     ).toEqual([
       ['connection refused', 'The certificate has none of the names of listeners.proxy.tls.names.'],
     ]);
+  });
+
+  it('S-38 stays with its CA until a restart, since connections of proxies outlive a reload', async () => {
+    const file = join(proxies.directory, 'root.pem');
+    await writeFile(file, behind.trustAnchor);
+    await expect(behind.reload()).rejects.toThrow(
+      'listeners.proxy.tls.trustAnchors: other CAs take effect at a restart alone',
+    );
+    await writeFile(file, proxies.trustAnchor);
+    await behind.reload();
+    expect(await statusFor(await enrolDevice(proxies, 'proxy'))).toBe(200);
   });
 });

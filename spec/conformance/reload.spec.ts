@@ -9,7 +9,7 @@ import type { CertificationAuthorityDriver } from '../../src/ca/ca.ts';
 import { mockDriver, type MockOptions } from '../../src/ca/mock.ts';
 import { openTls, readUntil, send, sendToSocket, type Answer } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
-import { enrolDevice, enrolment, enrolWithBasic, plainCsr } from '../support/device.ts';
+import { basic, enrolDevice, enrolment, enrolWithBasic, plainCsr } from '../support/device.ts';
 import {
   newAuthority,
   newServerCertificate,
@@ -19,21 +19,26 @@ import {
 } from '../support/gateway.ts';
 import { until } from '../support/upstream.ts';
 
+let opened: number;
 let closed: number;
-/** The mock, that is seen when it is closed. */
+/** What opening waits for. */
+let held: Promise<void>;
+/** The mock, that is seen when it is opened and closed. */
 const watched: CertificationAuthorityDriver<MockOptions> = {
   ...mockDriver,
   name: 'watched',
   async open(options, services) {
-    const opened = await mockDriver.open(options, services);
-    return { ...opened, close: () => Promise.resolve(void (closed += 1)) };
+    opened += 1;
+    await held;
+    const mock = await mockDriver.open(options, services);
+    return { ...mock, close: () => Promise.resolve(void (closed += 1)) };
   },
 };
 
 let gateway: TestGateway;
 let vendor: TestGateway;
 beforeEach(async () => {
-  closed = 0;
+  [opened, closed, held] = [0, 0, Promise.resolve()];
   vendor = await startTestGateway();
   gateway = await startTestGateway({
     files: { 'vendor.pem': vendor.trustAnchor + vendor.issuingCertificate },
@@ -110,6 +115,33 @@ describe('S-38 a reload', () => {
     expect((await waiting).status).toBe(200);
     await until(() => closed === 1, 'the backend was closed');
     expect((await gateway.store.enrollments.list(1))[0]?.state).toBe('issued');
+  });
+
+  it('S-38 lets a request end whose client has gone, and records what the CA has issued', async () => {
+    const csr = (await plainCsr('gone', await generateKeyPair('P-256'))).toString('base64');
+    const socket = await openConnection();
+    const fields = ['Host: localhost', 'Content-Type: application/pkcs10', `Authorization: ${basic}`];
+    socket.write(
+      `POST /.well-known/est/slow/simpleenroll HTTP/1.1\r\n${fields.join('\r\n')}\r\nContent-Length: ${csr.length}\r\n\r\n${csr}`,
+    );
+    const recorded = async () => (await gateway.store.enrollments.list(1))[0]?.state;
+    await until(async () => (await recorded()) === 'open', 'the request was recorded');
+    socket.destroy();
+    await gateway.reload();
+    await until(() => closed === 1, 'the backend was closed');
+    expect(await recorded()).toBe('issued');
+  });
+
+  it('S-38 ends, and what it has opened, when the gateway stops meanwhile', async () => {
+    const holding = Promise.withResolvers<undefined>();
+    held = holding.promise;
+    const reloading = gateway.reload();
+    await until(() => opened === 2, 'the backend is being opened');
+    await gateway.restart(async () => {
+      holding.resolve(undefined);
+      await expect(reloading).rejects.toThrow('The gateway is stopping.');
+    });
+    expect([opened, closed]).toEqual([3, 2]);
   });
 
   it.each<[string, (written: Written) => object, RegExp]>([

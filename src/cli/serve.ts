@@ -25,44 +25,65 @@ export function addServeCommand(program: Command): void {
 
 /** Serves until a signal says to stop, then lets requests under way finish. */
 export async function serve(configuration: Configuration): Promise<void> {
+  const hangups = heedHangups();
   boundYoungGeneration();
   const log = createLog(configuration.logging);
   logWarnings(log);
   const gateway = await startGateway(configuration, log);
   const stopped = untilSignal();
-  const endReloads = reloadOnHangup(gateway, configuration, log);
   const { estUrl, proxyPlace: proxy, httpUrl: http } = gateway;
   log.info(
     estUrl === undefined ? 'EST is served to the proxy.' : `EST is served at ${estUrl}/.well-known/est`,
     { proxy, http },
   );
+  hangups.answer(async () => {
+    await reload(gateway, configuration, log);
+  });
   log.info(`Stopping because of ${await stopped}`);
-  await endReloads();
   await gateway.stop();
 }
 
-/** Takes up the configuration anew at each SIGHUP. The function that it gives ends that, after a reload under way. */
-function reloadOnHangup(gateway: Gateway, { file, drivers }: Configuration, log: Log): () => Promise<void> {
-  let isOver = false;
-  let reloads = Promise.resolve();
+/** What is done about SIGHUP, which would end the process otherwise. */
+interface Hangups {
+  /** Runs the job from now on: at once if there was one already, one at a time, and once for those that come meanwhile. */
+  answer(job: () => Promise<void>): void;
+}
 
-  async function reload(): Promise<void> {
-    if (isOver) return;
-    try {
-      await gateway.reload(await loadConfiguration(file, drivers));
-      log.info('The configuration was reloaded.', { file });
-    } catch (error) {
-      log.error('The reload failed; all is served as before.', { file, reason: sentenceOf(error) });
+function heedHangups(): Hangups {
+  let isWanted = false;
+  let isRunning = false;
+  let wanted: (() => Promise<void>) | undefined;
+
+  async function run(): Promise<void> {
+    if (wanted === undefined || isRunning) return;
+    isRunning = true;
+    while (isWanted) {
+      isWanted = false;
+      await wanted();
     }
+    isRunning = false;
   }
 
   process.on('SIGHUP', () => {
-    reloads = reloads.then(reload);
+    isWanted = true;
+    void run();
   });
-  return async function end() {
-    isOver = true;
-    await reloads;
+  return {
+    answer(job) {
+      wanted = job;
+      void run();
+    },
   };
+}
+
+/** Takes up the configuration anew, and logs what came of it. */
+async function reload(gateway: Gateway, { file, drivers }: Configuration, log: Log): Promise<void> {
+  try {
+    await gateway.reload(await loadConfiguration(file, drivers));
+    log.info('The configuration was reloaded.', { file });
+  } catch (error) {
+    log.error('The reload failed; all is served as before.', { file, reason: sentenceOf(error) });
+  }
 }
 
 /** Octets of V8's young generation that hold what the requests of a busy moment make, so that it dies there. */

@@ -6,6 +6,7 @@ import type { RelayedAnswer } from '../ca/ca.ts';
 import { EstError, toEstError } from '../errors.ts';
 import type { Log } from '../ops/log.ts';
 import { plainAddress } from '../ops/networks.ts';
+import type { Work } from '../ops/work.ts';
 import { reservedNames } from '../reserved-names.ts';
 import type { EnrollmentJournal } from '../store/store.ts';
 import type { Alias } from './alias.ts';
@@ -24,6 +25,8 @@ export interface EstService {
   readonly reservationOf: KeyReservations;
   readonly log: Log;
   readonly transport: Transport;
+  /** The handling of requests, which goes on when the client goes away. */
+  readonly work: Work;
   readonly limits: RequestLimits & {
     /** Octets of a request body as sent. */
     readonly bodyBytes: number;
@@ -80,7 +83,9 @@ export function createEstHandler(service: EstService): RequestListener {
       );
       const deadline = startDeadline(service.limits.requestTimeout);
       const estRequest = toEstRequest(service, alias, request, response, credentials, deadline.signal);
-      const outcome = await operation.handle(estRequest).finally(deadline.clear);
+      const outcome = await service.work
+        .do(async () => await operation.handle(estRequest))
+        .finally(deadline.clear);
       if (outcome.status === 'relayed') {
         await relay(request, response, outcome.answer, estRequest.clientGone());
         return;

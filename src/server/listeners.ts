@@ -18,6 +18,7 @@ import { createProxyTransport, tlsTransport, type Transport } from '../est/trans
 import type { Log } from '../ops/log.ts';
 import { isAmong } from '../ops/networks.ts';
 import { followTraffic, type Traffic } from '../ops/traffic.ts';
+import type { Work } from '../ops/work.ts';
 import { trustedCertificateToPem } from '../pkix/certificate.ts';
 import type { PassThrough } from '../pass-through/pass-through.ts';
 import type { StateStore } from '../store/store.ts';
@@ -37,6 +38,7 @@ export interface Services {
   readonly store: StateStore;
   readonly reservationOf: KeyReservations;
   readonly passThrough: PassThrough | undefined;
+  readonly work: Work;
   readonly log: Log;
 }
 
@@ -99,12 +101,12 @@ export function servedAt(services: Services): ServedAt {
 }
 
 function handlerOf(
-  { configuration, aliases, store, reservationOf, passThrough, log }: Services,
+  { configuration, aliases, store, reservationOf, passThrough, work, log }: Services,
   transport: Transport,
 ): RequestListener {
   const { limits } = configuration;
   const journal = store.enrollments;
-  const handler = createEstHandler({ aliases, journal, reservationOf, log, limits, transport });
+  const handler = createEstHandler({ aliases, journal, reservationOf, log, limits, transport, work });
   return withPassThrough(passThrough, handler);
 }
 

@@ -357,7 +357,7 @@ export interface StateStoreDriver<Options = unknown> {
   readonly optionsSchema: SchemaObject;
   /**
    * Opens the database, creating it and bringing its schema up to date as needed. A reload opens it again while it is still
-   * open.
+   * open, in the same process.
    */
   open(options: Options): Promise<StateStore>;
 }
