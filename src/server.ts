@@ -2,24 +2,17 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Configuration } from './config/configuration.ts';
 import type { Log } from './ops/log.ts';
 import { sentenceOf } from './ops/sentence.ts';
-import { createWork } from './ops/work.ts';
-import { openAliases } from './server/aliases.ts';
 import { openAllSources } from './server/credentials.ts';
-import { closeBackends, openCertificationAuthorities, openingTimeout, openState } from './server/drivers.ts';
+import { openingTimeout } from './server/drivers.ts';
 import {
   listenEst,
   listenHttp,
   listenProxy,
-  openSecureContexts,
   placeOf,
-  servedAt,
   type Listener,
   type ServedAt,
-  type Services,
 } from './server/listeners.ts';
-import { openPassThrough } from './server/pass-through.ts';
-import { openReservedKeys } from './server/reserved-keys.ts';
-import { warnOfReadableSecrets } from './server/secret-files.ts';
+import { openServices, type OpenedServices } from './server/services.ts';
 
 /** A running gateway. */
 export interface Gateway {
@@ -43,9 +36,7 @@ export interface Gateway {
 export async function startGateway(configuration: Configuration, log: Log): Promise<Gateway> {
   await using opened = new AsyncDisposableStack();
   let current = await openServices(configuration, log);
-  opened.defer(async () => {
-    await current.close();
-  });
+  opened.defer(() => current.close());
   const { served } = current;
   const est = adopt(opened, await listenEst(configuration, served.est, log));
   const proxy = adopt(opened, await listenProxy(configuration, served.proxy, log));
@@ -69,7 +60,9 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
       requireSameStart(configuration, next);
       const before = current;
       const after = await openServices(next, log);
-      const refusal = isStopping ? 'The gateway is stopping.' : proxiesDiffer(before.served, after.served);
+      const refusal = isStopping
+        ? 'The gateway is stopping.'
+        : objectionToProxies(before.served, after.served);
       if (refusal !== undefined) {
         await after.close();
         throw new Error(refusal);
@@ -108,56 +101,14 @@ function requireSameStart(started: Configuration, next: Configuration): void {
 }
 
 /** A proxy shows its certificate once for each connection, and connections stay. */
-function proxiesDiffer({ proxy: before }: ServedAt, { proxy: next }: ServedAt): string | undefined {
+function objectionToProxies({ proxy: before }: ServedAt, { proxy: next }: ServedAt): string | undefined {
   if (isDeepStrictEqual(before?.secureContext?.ca, next?.secureContext?.ca)) return undefined;
   return 'listeners.proxy.tls.trustAnchors: other CAs take effect at a restart alone, which ends the connections of proxies.';
 }
 
 /** The listener, if there is one, ends with all that was opened. */
 function adopt(opened: AsyncDisposableStack, listener: Listener | undefined): Listener | undefined {
-  return (
-    listener &&
-    opened.adopt(listener, async (ending) => {
-      await ending.drain();
-    })
-  );
-}
-
-/** All that a configuration names but the ports, open. */
-interface OpenedServices extends Pick<Services, 'backends' | 'store'> {
-  readonly served: ServedAt;
-  readonly close: () => Promise<void>;
-}
-
-/** On failure nothing stays open. */
-async function openServices(configuration: Configuration, log: Log): Promise<OpenedServices> {
-  await using opened = new AsyncDisposableStack();
-  const store = opened.adopt(await openState(configuration), (state) => state.close());
-  const backends = opened.adopt(await openCertificationAuthorities(configuration, store, log), closeBackends);
-  const aliases = await openAliases(configuration, backends, store, log, opened);
-  const passThrough = await openPassThrough(configuration, log);
-  opened.defer(() => passThrough?.close());
-  const secureContexts = await openSecureContexts(configuration, aliases, log);
-  const reservationOf = await openReservedKeys({ configuration, aliases, backends, store });
-  await warnOfReadableSecrets(configuration, log);
-  const work = createWork();
-  const services = {
-    configuration,
-    secureContexts,
-    aliases,
-    backends,
-    store,
-    reservationOf,
-    passThrough,
-    work,
-    log,
-  };
-  const served = servedAt(services);
-  opened.defer(async () => {
-    await work.ended();
-  });
-  const running = opened.move();
-  return { backends, store, served, close: () => running.disposeAsync() };
+  return listener && opened.adopt(listener, ({ drain }) => drain());
 }
 
 /**

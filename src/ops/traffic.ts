@@ -5,12 +5,12 @@ import type { Socket } from 'node:net';
 /** What is under way at a server. */
 export interface Traffic {
   /** Resolves when every request that is under way now has its reply, or nobody to reply to. */
-  answered(): Promise<void>;
+  readonly answered: () => Promise<void>;
   /**
    * Takes no new connection, lets the requests under way get their reply and ends every connection, also those that
    * never sent a request, which `close()` of Node would wait for.
    */
-  drain(): Promise<void>;
+  readonly drain: () => Promise<void>;
 }
 
 /** Follows the requests and connections of a server from now on. */

@@ -3,7 +3,7 @@ export interface Work {
   /** Does a job, and gives what becomes of it. */
   do<Value>(job: () => Promise<Value>): Promise<Value>;
   /** Resolves when no job is under way. */
-  ended(): Promise<void>;
+  readonly ended: () => Promise<void>;
 }
 
 /** Work of which nothing is under way yet. */
