@@ -12,7 +12,7 @@ import {
   type Listener,
   type ServedAt,
 } from './server/listeners.ts';
-import { openServices, type OpenedServices } from './server/services.ts';
+import { openServices } from './server/services.ts';
 
 /** A running gateway. */
 export interface Gateway {
@@ -46,12 +46,6 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   let isStopping = false;
   const running = opened.move();
 
-  /** Closes what no request uses any more. */
-  async function retire({ close }: OpenedServices): Promise<void> {
-    await Promise.all(Object.values(listeners).map(async (listener) => await listener?.answered()));
-    await close();
-  }
-
   return {
     estUrl: est && placeOf('https', est),
     proxyPlace: proxy && placeOf('http', proxy),
@@ -69,7 +63,7 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
       }
       current = after;
       exchangeAll(listeners, current.served);
-      const retired = retire(before).catch((error: unknown) => {
+      const retired = before.close().catch((error: unknown) => {
         log.error('What was served before the reload could not be closed.', { error });
       });
       retiring.add(retired);

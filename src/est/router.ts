@@ -25,7 +25,6 @@ export interface EstService {
   readonly reservationOf: KeyReservations;
   readonly log: Log;
   readonly transport: Transport;
-  /** The handling of requests, which goes on when the client goes away. */
   readonly work: Work;
   readonly limits: RequestLimits & {
     /** Octets of a request body as sent. */
@@ -83,9 +82,12 @@ export function createEstHandler(service: EstService): RequestListener {
       );
       const deadline = startDeadline(service.limits.requestTimeout);
       const estRequest = toEstRequest(service, alias, request, response, credentials, deadline.signal);
-      const outcome = await service.work
-        .do(async () => await operation.handle(estRequest))
-        .finally(deadline.clear);
+      // It goes on when the client goes away.
+      const ended = service.work.begin();
+      const outcome = await operation.handle(estRequest).finally(() => {
+        deadline.clear();
+        ended();
+      });
       if (outcome.status === 'relayed') {
         await relay(request, response, outcome.answer, estRequest.clientGone());
         return;

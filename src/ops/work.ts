@@ -1,26 +1,35 @@
-/** Jobs that must have ended before what they use is closed. */
+/** What must have ended before that which it uses is closed. */
 export interface Work {
-  /** Does a job, and gives what becomes of it. */
-  do<Value>(job: () => Promise<Value>): Promise<Value>;
-  /** Resolves when no job is under way. */
+  /** Something begins; the function that this gives is called when it has ended. */
+  readonly begin: () => () => void;
+  /** Resolves when nothing is under way. */
   readonly ended: () => Promise<void>;
 }
 
-/** Work of which nothing is under way yet. */
+/**
+ * Work of which nothing is under way yet. It is a number, and no set of what is under way: V8 keeps the tables that a set has
+ * outgrown for a while, and with them requests that have long been answered.
+ */
 export function createWork(): Work {
-  const jobs = new Set<Promise<unknown>>();
+  let underWay = 0;
+  let whenIdle: (() => void) | undefined;
+
+  function end(): void {
+    underWay -= 1;
+    if (underWay === 0) whenIdle?.();
+  }
+
   return {
-    async do(job) {
-      const doing = job();
-      jobs.add(doing);
-      try {
-        return await doing;
-      } finally {
-        jobs.delete(doing);
-      }
+    begin() {
+      underWay += 1;
+      return end;
     },
     async ended() {
-      while (jobs.size > 0) await Promise.allSettled(jobs);
+      while (underWay > 0) {
+        await new Promise<void>((resolve) => {
+          whenIdle = resolve;
+        });
+      }
     },
   };
 }

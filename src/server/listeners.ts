@@ -15,9 +15,9 @@ import { createPublicationHandler } from '../est/publication.ts';
 import type { KeyReservations } from '../est/message.ts';
 import { createEstHandler } from '../est/router.ts';
 import { createProxyTransport, tlsTransport, type Transport } from '../est/transport.ts';
+import { createDrain } from '../ops/drain.ts';
 import type { Log } from '../ops/log.ts';
 import { isAmong } from '../ops/networks.ts';
-import { followTraffic, type Traffic } from '../ops/traffic.ts';
 import type { Work } from '../ops/work.ts';
 import { trustedCertificateToPem } from '../pkix/certificate.ts';
 import type { PassThrough } from '../pass-through/pass-through.ts';
@@ -83,31 +83,38 @@ export type ServedAt = Readonly<Record<keyof Configuration['listeners'], Served 
 
 /** What each listener of the configuration is to serve. */
 export function servedAt(services: Services): ServedAt {
-  const { configuration, secureContexts, backends, passThrough, log } = services;
+  const { configuration, secureContexts, backends, log } = services;
   const { est, proxy, http } = configuration.listeners;
   return {
-    est: est && { secureContext: secureContexts.est, handler: handlerOf(services, tlsTransport) },
+    est: est && { secureContext: secureContexts.est, handler: estHandlerOf(services, tlsTransport) },
     proxy: proxy && {
       secureContext: secureContexts.proxy,
-      handler: handlerOf(
+      handler: estHandlerOf(
         services,
         createProxyTransport({ ...proxy, isTrusted: isAmong(proxy.trustedAddresses) }),
       ),
     },
-    http: http && {
-      handler: withPassThrough(passThrough, createPublicationHandler(publishersOf(backends), log)),
-    },
+    http: http && { handler: handlerOf(services, createPublicationHandler(publishersOf(backends), log)) },
   };
 }
 
-function handlerOf(
-  { configuration, aliases, store, reservationOf, passThrough, work, log }: Services,
-  transport: Transport,
-): RequestListener {
+function estHandlerOf(services: Services, transport: Transport): RequestListener {
+  const { configuration, aliases, store, reservationOf, work, log } = services;
   const { limits } = configuration;
   const journal = store.enrollments;
-  const handler = createEstHandler({ aliases, journal, reservationOf, log, limits, transport, work });
-  return withPassThrough(passThrough, handler);
+  return handlerOf(
+    services,
+    createEstHandler({ aliases, journal, reservationOf, log, limits, transport, work }),
+  );
+}
+
+/** With what is passed through; a request is under way until its client has the answer, or has gone. */
+function handlerOf({ passThrough, work }: Services, others: RequestListener): RequestListener {
+  const handler = withPassThrough(passThrough, others);
+  return (request, response) => {
+    response.once('close', work.begin());
+    handler(request, response);
+  };
 }
 
 /**
@@ -131,9 +138,10 @@ function publishersOf(backends: Backends): ReadonlyMap<string, CertificationAuth
   );
 }
 
-/** A server that listens, and what becomes of it. */
-export interface Listener extends Traffic {
+/** A server that listens, and how it ends. */
+export interface Listener {
   readonly server: Server;
+  readonly drain: () => Promise<void>;
   /** Serves this from now on; what was asked before is still answered as before. */
   exchange(served: Served): void;
 }
@@ -203,7 +211,7 @@ function replaceable(
 function listenerOf(server: Server, replace: (next: RequestListener) => void): Listener {
   return {
     server,
-    ...followTraffic(server),
+    drain: createDrain(server),
     exchange({ handler, secureContext }) {
       replace(handler);
       if (secureContext !== undefined && server instanceof TlsServer) server.setSecureContext(secureContext);
