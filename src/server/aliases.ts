@@ -75,8 +75,8 @@ async function openAlias(
     (await caCertificates.current(signal)).certificates;
   const registrationAuthorityOf = createRegistrationAuthorities(options.registrationAuthorities);
   const { users } = store;
-  const sources = { alias: name, users, log, drivers: drivers.credentials, opened };
-  const checks = await openCodeChecks(options, sources, attempts);
+  const opening = { alias: name, users, log, drivers: drivers.credentials, opened };
+  const checks = await openCodeChecks(options, opening, attempts);
   const user = createUserAuthentication({
     alias: name,
     schemes: options.httpAuthentication,

@@ -26,13 +26,13 @@ interface OpeningServices extends CredentialServices {
 /** Opens the sources of an alias. Rejects with a plain sentence when one of them, or their order, cannot work. */
 export async function openCodeChecks(
   { credentials, httpAuthentication }: AliasConfiguration,
-  services: OpeningServices,
+  opening: OpeningServices,
   attempts: Attempts,
 ): Promise<CodeChecks> {
   refuseContradictions(credentials, httpAuthentication);
-  const sources = await openSources(credentials, services);
-  const { alias, log } = services;
-  const store = await storeCredentials.open({}, services);
+  const sources = await openSources(credentials, opening);
+  const { alias, users, log } = opening;
+  const store = await storeCredentials.open({}, { alias, users, log });
   return {
     basic: createCodeCheck({ alias, sources, attempts, log }),
     otp: createCodeCheck({ alias, sources: [store], attempts, log }),
