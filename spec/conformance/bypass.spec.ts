@@ -14,7 +14,7 @@ import { createWork } from '../../src/ops/work.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { openReservedKeys } from '../../src/server/reserved-keys.ts';
 import { createEstHandler } from '../../src/est/router.ts';
-import { tlsTransport } from '../../src/est/transport.ts';
+import { tlsTransport } from '../../src/http/transport.ts';
 import { certificatesFromPem, readCertificate } from '../../src/pkix/certificate.ts';
 import { openAliases } from '../../src/server/aliases.ts';
 import { openCertificationAuthorities } from '../../src/server/drivers.ts';

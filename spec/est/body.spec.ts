@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { randomBytes } from 'node:crypto';
-import { encodeBase64 } from '../../src/est/base64.ts';
+import { encodeBase64 } from '../../src/http/base64.ts';
 import { decodeBody } from '../../src/est/body.ts';
 
 const der = Buffer.concat([Buffer.from([0x30, 0x82, 0x01, 0x00]), randomBytes(256)]);

@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { CertificateIdentity, UserIdentity } from '../identity.ts';
 
 /**
- * What a client showed, taken from the connection and the header fields by `est/request.ts`; nothing of it has
+ * What a client showed, taken from the connection and the header fields by `http/request.ts`; nothing of it has
  * been believed yet.
  */
 export interface Credentials {

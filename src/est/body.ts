@@ -1,5 +1,5 @@
 import { EstError } from '../errors.ts';
-import { decodeBase64 } from './base64.ts';
+import { decodeBase64 } from '../http/base64.ts';
 
 const armour = /^\s*-----BEGIN ((?:NEW )?CERTIFICATE REQUEST|CMS|PKCS7)-----([^-]*)-----END \1-----\s*$/;
 

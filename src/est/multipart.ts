@@ -1,4 +1,4 @@
-import { encodeSecretBase64, type LineWrap } from './base64.ts';
+import { encodeSecretBase64, type LineWrap } from '../http/base64.ts';
 import type { Content } from './message.ts';
 
 /** No line of base64 and no header field below begins with a hyphen, so that it is never found inside a part. */

@@ -1,26 +1,15 @@
 import { once } from 'node:events';
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { addAbortSignal } from 'node:stream';
 import type { RelayedAnswer } from '../ca/ca.ts';
 import type { EstError } from '../errors.ts';
+import { encodeBase64, type LineWrap } from '../http/base64.ts';
+import { plainForm, refusalReply, type RefusalForm, type Reply } from '../http/reply.ts';
+import { isBound } from '../http/tls-session.ts';
 import type { Alias } from './alias.ts';
-import { encodeBase64, type LineWrap } from './base64.ts';
 import { ejbcaErrorPage, statusOf } from './compatibility.ts';
 import type { Content, EstResponse } from './message.ts';
 import { encodeMultipart, multipartMediaType } from './multipart.ts';
-import { declaredLength, isDoubtful, parametersOf } from './request.ts';
-import { isBound } from './tls-session.ts';
-
-/** A reply as it goes out: always with Content-Length, header and body in one write. */
-export interface Reply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | readonly string[]>>;
-  readonly body: string | Buffer;
-  /** The body is filled with zeros when it is sent. */
-  readonly isSecret?: boolean;
-  /** End the connection after this reply. */
-  readonly close: boolean;
-}
 
 /** The reply to a request that an operation answered (RFC 7030, section 4; RFC 8951, section 3). */
 export function operationReply(
@@ -96,66 +85,25 @@ function lineWrap(request: IncomingMessage, wrap: Alias['wrap']): LineWrap {
   return accept === undefined && userAgent === undefined ? 'none' : '64';
 }
 
-/**
- * The reply to a refused request: one sentence and the request id, as text/plain (RFC 8951, section 5.1), as
- * application/problem+json (RFC 9457) for a client that asks for that by name, or in EJBCA's way.
- */
+/** The reply to a refused request, in the way of the alias; undefined: there is no such alias. */
 export function errorReply(
   request: IncomingMessage,
-  alias: ErrorStyle,
+  alias: ErrorStyle | undefined,
   error: EstError,
   requestId: string,
 ): Reply {
-  const status = statusOf(error, alias.compatibility);
-  const content = errorContent(request, alias, status, error.sentence, requestId);
-  return {
-    status,
-    headers: {
-      'Content-Type': content.type,
-      'Cache-Control': 'no-store',
-      ...(error.retryAfter === undefined ? {} : { 'Retry-After': String(error.retryAfter) }),
-      // A 401 must have one (RFC 9110, section 15.5.2), also where only a certificate would help.
-      ...(alias.compatibility === 'ejbca' && status === 401 ? alias.challenge(new Date()) : {}),
-      ...error.headers,
-    },
-    body: content.body,
-    close: error.status === 400 || error.status === 413,
-  };
+  const form = alias?.compatibility === 'ejbca' ? ejbcaForm(alias, error) : plainForm(error);
+  return refusalReply(request, error, requestId, form);
 }
 
-/** What an alias says about the form of errors; where there is no alias, the RFCs decide. */
-type ErrorStyle = Pick<Alias, 'compatibility' | 'challenge'> | { readonly compatibility: 'rfc' };
+/** What an alias says about the form of errors. */
+type ErrorStyle = Pick<Alias, 'compatibility' | 'challenge'>;
 
-function errorContent(
-  { headers: { accept = '' } }: IncomingMessage,
-  { compatibility }: ErrorStyle,
-  status: number,
-  sentence: string,
-  requestId: string,
-): { readonly type: string; readonly body: string } {
-  if (namesProblemJson(accept)) {
-    const problem = { title: STATUS_CODES[status], status, detail: sentence, requestId };
-    return { type: 'application/problem+json', body: `${JSON.stringify(problem)}\n` };
-  }
-  const text = errorText(sentence, requestId);
-  return compatibility === 'ejbca'
-    ? { type: 'text/html', body: ejbcaErrorPage(text) }
-    : { type: 'text/plain', body: `${text}\n` };
-}
-
-/** What people read of a refusal: the sentence, and the id by which the log has the request. */
-export function errorText(sentence: string, requestId: string): string {
-  return `${sentence} (request ${requestId})`;
-}
-
-/** A wildcard does not name it: no EST client expects it. */
-function namesProblemJson(accept: string): boolean {
-  return accept.split(',').some((range) => {
-    const [type, ...parameters] = parametersOf(range);
-    return (
-      type === 'application/problem+json' && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter))
-    );
-  });
+function ejbcaForm({ compatibility, challenge }: ErrorStyle, error: EstError): RefusalForm {
+  const status = statusOf(error, compatibility);
+  // A 401 must have one (RFC 9110, section 15.5.2), also where only a certificate would help.
+  const headers = status === 401 ? challenge(new Date()) : {};
+  return { status, headers, mediaType: 'text/html', page: ejbcaErrorPage };
 }
 
 /**
@@ -178,42 +126,4 @@ export async function sendRelayed(
     if (!response.write(chunk)) await once(response, 'drain', { signal: gone });
   }
   response.end();
-}
-
-/** How long a client may go on sending a body that nobody reads, so that it can read the reply: milliseconds. */
-const lingerTime = 1000;
-
-/** Sends a reply. When the body was not read, what comes of it is thrown away, and the connection may end. */
-export function send(request: IncomingMessage, response: ServerResponse, reply: Reply, limit: number): void {
-  const drains = !request.complete && request.headers.expect === undefined;
-  const isSmall = request.headers['transfer-encoding'] === undefined && declaredLength(request) <= limit;
-  const isLast = reply.close || isDoubtful(request.socket) || isBound(request);
-  const close = isLast || (!request.complete && !(drains && isSmall));
-  const { body } = reply;
-  if (reply.isSecret === true && typeof body !== 'string') {
-    response.on('close', () => {
-      body.fill(0);
-    });
-  }
-  response.writeHead(reply.status, {
-    ...reply.headers,
-    // A 204 has none (RFC 9110, section 8.6).
-    ...(reply.status === 204 ? {} : { 'Content-Length': Buffer.byteLength(reply.body) }),
-    ...(close ? { Connection: 'close' } : {}),
-  });
-  if (!(drains && close)) {
-    response.end(reply.body);
-    return;
-  }
-  // Closing a socket with unread input resets the connection, and the reply could be lost with it.
-  response.write(reply.body);
-  const timer = setTimeout(end, lingerTime);
-  request.on('close', end);
-  request.on('end', end);
-  request.resume();
-
-  function end(): void {
-    clearTimeout(timer);
-    response.end();
-  }
 }

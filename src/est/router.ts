@@ -13,10 +13,12 @@ import type { Alias } from './alias.ts';
 import { decodeBody } from './body.ts';
 import type { EstRequest, KeyReservations, RequestFacts } from './message.ts';
 import { operations, type Operation } from './operations.ts';
-import { errorReply, operationReply, send, sendRelayed, type Reply } from './reply.ts';
-import { checkFraming, credentialsOf, readBody, refusalOf } from './request.ts';
+import { errorReply, operationReply, sendRelayed } from './reply.ts';
+import { readBody, refusalOf } from '../http/body.ts';
+import { send, type Reply } from '../http/reply.ts';
+import { checkFraming, credentialsOf } from '../http/request.ts';
 import { limitsOfRequest, type RequestLimits } from './request-limits.ts';
-import type { Transport } from './transport.ts';
+import type { Transport } from '../http/transport.ts';
 
 /** What the EST listener serves. */
 export interface EstService {
@@ -110,7 +112,7 @@ export function createEstHandler(service: EstService): RequestListener {
   ) {
     const error = refusalOf(request, isUndecodablePath(thrown) ? malformedPath() : thrown);
     const { id, facts } = response.locals.exchange;
-    const alias = service.aliases.get(facts.alias ?? '') ?? ({ compatibility: 'rfc' } as const);
+    const alias = service.aliases.get(facts.alias ?? '');
     finish(request, response, errorReply(request, alias, error, id), error.code, error);
   });
 

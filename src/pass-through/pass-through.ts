@@ -2,10 +2,11 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { EstError } from '../errors.ts';
-import { decodeBase64 } from '../est/base64.ts';
-import { errorReply, send } from '../est/reply.ts';
-import { clientAddressOf } from '../est/proxy-protocol.ts';
-import { checkFraming, readBody, refusalOf } from '../est/request.ts';
+import { decodeBase64 } from '../http/base64.ts';
+import { refusalReply, send } from '../http/reply.ts';
+import { clientAddressOf } from '../http/proxy-protocol.ts';
+import { readBody, refusalOf } from '../http/body.ts';
+import { checkFraming } from '../http/request.ts';
 import type { Log } from '../ops/log.ts';
 import { DerError } from '../pkix/der.ts';
 import { readOcspQuestion } from '../pkix/ocsp-validity.ts';
@@ -77,12 +78,7 @@ export function createPassThrough(routes: readonly PassThroughRoute[], log: Log)
       const error = refusalOf(request, thrown);
       if (response.headersSent) response.destroy();
       else {
-        send(
-          request,
-          response,
-          errorReply(request, { compatibility: 'rfc' }, error, requestId),
-          maximalQuestion,
-        );
+        send(request, response, refusalReply(request, error, requestId), maximalQuestion);
       }
       const outcome = { outcome: error.code, status: error.status, reason: error.message, ...finished() };
       if (error.status < 500) log.info('pass-through', { ...fields, ...outcome });

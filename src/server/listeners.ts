@@ -9,13 +9,13 @@ import {
   createEstListener,
   estSecureContext,
   prepareHttp,
-} from '../est/listener.ts';
-import { requireProxyProtocol } from '../est/proxy-protocol.ts';
-import { createPublicationHandler } from '../est/publication.ts';
+} from '../http/listener.ts';
+import { requireProxyProtocol } from '../http/proxy-protocol.ts';
+import { createPublicationHandler } from '../http/publication.ts';
 import type { KeyReservations } from '../est/message.ts';
 import { createEstHandler } from '../est/router.ts';
-import { createProxyTransport, tlsTransport, type Transport } from '../est/transport.ts';
-import { createDrain } from '../ops/drain.ts';
+import { createProxyTransport, tlsTransport, type Transport } from '../http/transport.ts';
+import { createDrain } from '../http/drain.ts';
 import type { Log } from '../ops/log.ts';
 import { isAmong } from '../ops/networks.ts';
 import type { Work } from '../ops/work.ts';

@@ -6,7 +6,7 @@ import { connect, isIP } from 'node:net';
 import { dirname } from 'node:path';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import type { ProxyListenerConfiguration } from '../config/configuration.ts';
-import { connectionsCheckingInterval } from '../est/listener.ts';
+import { connectionsCheckingInterval } from '../http/listener.ts';
 import type { Log } from '../ops/log.ts';
 import { isAmong } from '../ops/networks.ts';
 import type { Served } from './served.ts';

@@ -7,8 +7,8 @@ import {
   forwardedCertificateFields,
   readForwardedCertificate,
   type CertificateHeaderForm,
-} from '../auth/forwarded-certificate.ts';
-import { readProxyFields } from '../auth/proxy-fields.ts';
+} from './forwarded-certificate.ts';
+import { readProxyFields } from './proxy-fields.ts';
 import { clientAddressOf } from './proxy-protocol.ts';
 import {
   channelBinding,

@@ -7,7 +7,8 @@ import type { Log } from '../ops/log.ts';
 import { plainAddress } from '../ops/networks.ts';
 import { clientAddressOf } from './proxy-protocol.ts';
 import { errorText } from './reply.ts';
-import { isDoubtful, refuseBody } from './request.ts';
+import { refuseBody } from './body.ts';
+import { isDoubtful } from './request.ts';
 
 /**
  * Refuses what Node cannot read as HTTP, or hands to nobody, as other requests are refused: one sentence with a request

@@ -4,8 +4,9 @@ import type { CertificationAuthority } from '../ca/ca.ts';
 import { EstError } from '../errors.ts';
 import type { Log } from '../ops/log.ts';
 import { plainAddress } from '../ops/networks.ts';
-import { errorReply, send, type Reply } from './reply.ts';
-import { checkExpectation, refusalOf } from './request.ts';
+import { refusalReply, send, type Reply } from './reply.ts';
+import { refusalOf } from './body.ts';
+import { checkExpectation } from './request.ts';
 
 /** How long the CA may take to sign a CRL, in milliseconds. */
 const deadline = 10_000;
@@ -32,7 +33,7 @@ export function createPublicationHandler(
       },
       (thrown: unknown) => {
         const error = refusalOf(request, thrown);
-        send(request, response, errorReply(request, { compatibility: 'rfc' }, error, requestId), bodyBytes);
+        send(request, response, refusalReply(request, error, requestId), bodyBytes);
         const { code: outcome, status, message: reason } = error;
         const address = remoteAddress && plainAddress(remoteAddress);
         const fields = { requestId, method: request.method, outcome, status, address, reason };

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import {
   readForwardedCertificate,
   type CertificateHeaderForm,
-} from '../../src/auth/forwarded-certificate.ts';
+} from '../../src/http/forwarded-certificate.ts';
 import { EstError } from '../../src/errors.ts';
 import { newKey, opensslCertificate } from '../ca/local/openssl-ca.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { SocketAddress } from 'node:net';
-import { ProxyHeaderError, readProxyHeader } from '../../src/est/proxy-header.ts';
+import { ProxyHeaderError, readProxyHeader } from '../../src/http/proxy-header.ts';
 import { version2 } from '../support/proxy-protocol-client.ts';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
