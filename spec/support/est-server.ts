@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { certsOnly } from '../../src/pkix/cms.ts';
-import { readCertificationRequest } from '../../src/pkix/pkcs10.ts';
+import { receive } from './refused-csr.ts';
 import { newRequest, openLocal, signal } from '../ca/setup.ts';
 import { newServiceTls } from './service-tls.ts';
 
@@ -42,7 +42,7 @@ export async function startEstServer(port = 0): Promise<TestEstServer> {
   let answerPost: Answer | undefined;
 
   async function issue(body: string): Promise<Buffer> {
-    const csr = readCertificationRequest(Buffer.from(body, 'base64'));
+    const csr = await receive(Buffer.from(body, 'base64'));
     const idempotencyKey = createHash('sha256').update(csr.der).digest('hex');
     const names = { subject: csr.subject, subjectAltName: csr.subjectAltName ?? [] };
     const result = await local.ca.enroll({ ...newRequest(), ...names, csr, idempotencyKey }, signal);

@@ -1,7 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { EstError } from '../errors.ts';
 import { decodeBody } from '../est/body.ts';
-import { readCertificationRequest, type CertificationRequest } from '../pkix/pkcs10.ts';
+import {
+  readCertificationRequest,
+  verifyProofOfPossession,
+  type CertificationRequest,
+} from '../pkix/pkcs10.ts';
 
 /**
  * The CSR of a file as the gateway would read it from a device: PEM, base64 or DER; base64 alone where `strict` says so.
@@ -10,7 +14,9 @@ import { readCertificationRequest, type CertificationRequest } from '../pkix/pkc
 export async function readCsrFile(file: string, strict: boolean): Promise<CertificationRequest> {
   const octets = await readFile(file);
   try {
-    return readCertificationRequest(decodeBody(octets, strict));
+    const csr = readCertificationRequest(decodeBody(octets, strict));
+    await verifyProofOfPossession(csr);
+    return csr;
   } catch (error) {
     if (!(error instanceof EstError)) throw error;
     throw new Error(`${file} is no CSR that can be accepted (${error.status}): ${error.message}`, {

@@ -8,7 +8,11 @@ import { EstError, toEstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import { onlyBodyPart, readFullPkiRequest, type BodyPart, type FullPkiRequest } from '../pkix/cmc-request.ts';
 import { nameToString } from '../pkix/names.ts';
-import { readCertificationRequest, type CertificationRequest } from '../pkix/pkcs10.ts';
+import {
+  readCertificationRequest,
+  verifyProofOfPossession,
+  type CertificationRequest,
+} from '../pkix/pkcs10.ts';
 import { permitEnrollment } from '../policy/policy.ts';
 import type { FullCmc } from './alias.ts';
 import { enroll } from './enrollment.ts';
@@ -61,6 +65,7 @@ async function readSignedRequest(
   const shown = identity.certificate?.certificate;
   if (part.kind === 'request') {
     const csr = readCertificationRequest(part.certificationRequest);
+    await verifyProofOfPossession(csr);
     const signer = verifyMessageSigner(received.signedData, { requestedKey: csr.publicKey, shown });
     if (signer === undefined) return { csr, identity };
     request.annotate({ signedBy: nameToString(signer.subject) });
@@ -95,6 +100,7 @@ async function readNestedRequest(
     );
   }
   const csr = readCertificationRequest(part.certificationRequest);
+  await verifyProofOfPossession(csr);
   const signer = verifyMessageSigner(nested.signedData, { requestedKey: csr.publicKey });
   if (signer !== undefined) await checkSigner(signer, receivedAt, signal);
   return csr;

@@ -1,5 +1,5 @@
 import { checkChannelBinding } from '../auth/channel-binding.ts';
-import { readCertificationRequest } from '../pkix/pkcs10.ts';
+import { readCertificationRequest, verifyProofOfPossession } from '../pkix/pkcs10.ts';
 import { permitEnrollment } from '../policy/policy.ts';
 import { identify } from './enrollment-code.ts';
 import type { EstRequest, EstResponse } from './message.ts';
@@ -11,6 +11,7 @@ export async function simpleenroll(request: EstRequest): Promise<EstResponse> {
   const shown = await alias.authenticate(request.credentials, request.receivedAt, request.signal);
   request.annotate({ identity: shown.description, trustAnchor: shown.certificate?.trustAnchor });
   const received = readCertificationRequest(await request.readBody('application/pkcs10'));
+  await verifyProofOfPossession(received);
   const { identity, csr } = identify(alias, shown, received);
   request.annotate({ identity: identity.description });
   checkChannelBinding(csr, request.channelBinding, identity);

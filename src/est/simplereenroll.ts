@@ -2,7 +2,7 @@ import { checkChannelBinding } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
-import { readCertificationRequest } from '../pkix/pkcs10.ts';
+import { readCertificationRequest, verifyProofOfPossession } from '../pkix/pkcs10.ts';
 import { permitRenewal } from '../policy/policy.ts';
 import { withoutCode } from './enrollment-code.ts';
 import type { EstRequest, EstResponse } from './message.ts';
@@ -19,6 +19,7 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
   request.annotate({ identity: identity.description, trustAnchor: identity.certificate?.trustAnchor });
   const own = renewableCertificate(identity);
   const received = readCertificationRequest(await request.readBody('application/pkcs10'));
+  await verifyProofOfPossession(received);
   const csr = inOrderOf(own, withoutCode(alias, received), alias);
   checkChannelBinding(csr, request.channelBinding, identity);
   const current = await findRenewedCertificate(request, identity, own, csr);

@@ -79,7 +79,7 @@ function keyTypeOf({ children: [algorithm] }: DerNode): KeyType | undefined {
 
 /**
  * The same request for another key, signed with it: what the sender would have sent with a key of its own. So the
- * proof of possession is the gateway's.
+ * proof of possession is the gateway's, which need not verify it.
  */
 export async function withKey(
   { info }: KeyGenerationRequest,

@@ -28,16 +28,17 @@ import { readName, type Name } from './names.ts';
 import { nameOfOid, oids } from './oids.ts';
 import { guessOtherKind } from './other-kinds.ts';
 import { checkRequestedNames, checkRequestedSubject } from './requested-names.ts';
-import { readSignatureAlgorithm, verifySignature, type SignatureAlgorithmName } from './signature.ts';
+import { isRight, readSignature, type Signature } from './signature.ts';
 import { readText } from './text.ts';
 
-/** A decoded PKCS#10 whose proof of possession was verified (RFC 2986). */
+/** A decoded PKCS#10 (RFC 2986). Whether its sender has the private key, `verifyProofOfPossession` finds out. */
 export interface CertificationRequest {
   /** As received. */
   readonly der: Buffer;
   readonly subject: Name;
   readonly publicKey: PublicKey;
-  readonly signatureAlgorithm: SignatureAlgorithmName;
+  /** Over the certificationRequestInfo as received, by the key inside if it is right. */
+  readonly signature: Signature;
   /** The values, DER, of each attribute by its dotted object identifier. */
   readonly attributes: ReadonlyMap<string, readonly Buffer[]>;
   /** What extensionRequest asks for; empty when it is absent. */
@@ -60,15 +61,25 @@ export interface CertificationRequest {
 export type Attributes = ReadonlyMap<string, readonly DerNode[]>;
 
 /**
- * Decodes a PKCS#10 certification request and believes it only when its signature, over the octets as received,
- * was made with the key inside. Throws `bad_certification_request` for whatever is malformed or not accepted,
- * `refused_by_policy` for a key whose private half anybody can compute.
+ * Decodes a PKCS#10 certification request, and verifies nothing that takes long: its signature is looked at by
+ * `verifyProofOfPossession`, before which nothing in it may be believed. Throws `bad_certification_request` for whatever is
+ * malformed or not accepted, `refused_by_policy` for a key whose private half anybody can compute.
  *
  * More than DER demands: no attribute and no extension twice, names fit to be certified, no critical extension
  * that nobody knows. Less: attributes that are missing altogether (old clients) or not in DER's order.
  */
 export function readCertificationRequest(der: Buffer): CertificationRequest {
   return readPkcs10(der, decode);
+}
+
+/** Throws `bad_certification_request` unless the signature of the CSR was made with the key inside. */
+export async function verifyProofOfPossession({ signature }: CertificationRequest): Promise<void> {
+  if (await isRight(signature)) return;
+  throw new EstError(
+    'bad_certification_request',
+    'The signature of the CSR is wrong; sign it with the private key that belongs to its public key.',
+    { cmcFailure: 'popFailed' },
+  );
 }
 
 /** Reads a PKCS#10 in the given way, and puts what is malformed into words for the sender. */
@@ -88,24 +99,19 @@ export function readPkcs10<Value>(der: Buffer, decodeRoot: (root: DerNode) => Va
 }
 
 function decode(root: DerNode): CertificationRequest {
-  const { info, signatureAlgorithm, signature } = readOuter(root);
+  const { info, signatureAlgorithm, signature: signatureNode } = readOuter(root);
   const { subject, spki, attributes } = readInfo(info);
   const extensions = readRequestedExtensions(attributes);
   const challenges = readChallenges(attributes);
   const publicKey = readPublicKey(spki);
   refuseUnfitKeyUsage(publicKey, extensions.keyUsage ?? []);
-  if (!verifySignature(signatureAlgorithm, publicKey, info.bytes, readWholeOctets(signature))) {
-    throw new EstError(
-      'bad_certification_request',
-      'The signature of the CSR is wrong; sign it with the private key that belongs to its public key.',
-      { cmcFailure: 'popFailed' },
-    );
-  }
+  const octets = readWholeOctets(signatureNode);
+  const signature = readSignature(signatureAlgorithm, publicKey, info.bytes, octets);
   return {
     der: root.bytes,
     subject,
     publicKey,
-    signatureAlgorithm: readSignatureAlgorithm(signatureAlgorithm).name,
+    signature,
     attributes: new Map([...attributes].map(([oid, values]) => [oid, values.map(({ bytes }) => bytes)])),
     ...extensions,
     ...challenges,

@@ -1,4 +1,5 @@
-import { constants, verify, type KeyObject } from 'node:crypto';
+import { constants, verify, type KeyObject, type VerifyKeyObjectInput } from 'node:crypto';
+import { promisify } from 'node:util';
 import { EstError } from '../errors.ts';
 import { contextTag, isNull, readInteger, readObjectIdentifier, tags, type DerNode } from './der.ts';
 import type { KeyType, PublicKey } from './keys.ts';
@@ -63,22 +64,72 @@ const algorithmByOid: ReadonlyMap<string, SignatureAlgorithm> = new Map(
   signatureAlgorithms.map((algorithm) => [algorithm.oid, algorithm]),
 );
 
+/** A signature that fits its key by kind; whether it is right is another question. */
+export interface Signature {
+  readonly algorithm: SignatureAlgorithmName;
+  readonly scheme: Scheme;
+  readonly publicKey: PublicKey;
+  /** What was signed. */
+  readonly data: Buffer;
+  readonly octets: Buffer;
+}
+
 /**
- * Whether the signature over the data is right. Throws `bad_certification_request` for an algorithm that is not
- * accepted, does not fit the key or has parameters that it should not have, DerError when it is malformed.
+ * What is said about a signature. Throws `bad_certification_request` for an algorithm that is not accepted, does not fit
+ * the key or has parameters that it should not have, DerError when it is malformed.
  */
-export function verifySignature(
+export function readSignature(
   algorithmIdentifier: DerNode,
   publicKey: PublicKey,
   data: Buffer,
-  signature: Buffer,
-): boolean {
+  octets: Buffer,
+): Signature {
   const algorithm = readSignatureAlgorithm(algorithmIdentifier);
   if (!algorithm.keyTypes.includes(publicKey.type)) {
     throw refusal('The signature algorithm does not fit the public key.');
   }
   const [, parameters] = algorithmIdentifier.children;
-  return verifyAs(readScheme(algorithm, parameters), publicKey.key, data, signature);
+  const scheme = readScheme(algorithm, parameters);
+  return { algorithm: algorithm.name, scheme, publicKey, data, octets };
+}
+
+/** Verified at once, which takes less than the way to the thread pool and back. */
+const quickKeys: ReadonlySet<KeyType> = new Set(['P-256', 'Ed25519']);
+
+const verifyAside = promisify<SignatureHash | null, Buffer, VerificationKey, Buffer, boolean>(verify);
+
+/** Whether a signature is right. One that takes long keeps a thread of the pool busy, and not the event loop. */
+export async function isRight({ scheme, publicKey, data, octets }: Signature): Promise<boolean> {
+  const key = keyFor(scheme, publicKey);
+  try {
+    return quickKeys.has(publicKey.type)
+      ? verify(scheme.hash, data, key, octets)
+      : await verifyAside(scheme.hash, data, key, octets);
+  } catch {
+    return false;
+  }
+}
+
+type VerificationKey = KeyObject | VerifyKeyObjectInput;
+
+function keyFor({ pssSaltLength }: Scheme, { key }: PublicKey): VerificationKey {
+  if (pssSaltLength === undefined) return key;
+  return { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: pssSaltLength };
+}
+
+/** As `readSignature` and `isRight`, on the event loop. */
+export function verifySignature(
+  algorithmIdentifier: DerNode,
+  publicKey: PublicKey,
+  data: Buffer,
+  octets: Buffer,
+): boolean {
+  const { scheme } = readSignature(algorithmIdentifier, publicKey, data, octets);
+  try {
+    return verify(scheme.hash, data, keyFor(scheme, publicKey), octets);
+  } catch {
+    return false;
+  }
 }
 
 /** Which algorithm an AlgorithmIdentifier names. Throws `bad_certification_request` when it is not accepted, DerError. */
@@ -147,15 +198,6 @@ export function readHashAlgorithm({ children: [oid, parameters, ...rest] }: DerN
   const hasOddParameters = rest.length > 0 || (parameters !== undefined && !isNull(parameters));
   if (hash === undefined || hasOddParameters) throw badParameters();
   return hash;
-}
-
-function verifyAs({ hash, pssSaltLength }: Scheme, key: KeyObject, data: Buffer, signature: Buffer): boolean {
-  const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: pssSaltLength };
-  try {
-    return verify(hash, data, pssSaltLength === undefined ? key : { key, ...pss }, signature);
-  } catch {
-    return false;
-  }
 }
 
 function badParameters(): EstError {

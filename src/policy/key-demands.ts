@@ -41,8 +41,8 @@ function signatureDemand(accepted: readonly SignatureAlgorithm[], preferred: Key
   return {
     rule: 'policy.signatureAlgorithms',
     wanted: { what: 'identifiers', oids: first === undefined ? [] : [first.oid] },
-    check: ({ signatureAlgorithm }) => {
-      if (accepted.some(({ name }) => name === signatureAlgorithm)) return;
+    check: ({ signature }) => {
+      if (accepted.some(({ name }) => name === signature.algorithm)) return;
       const names = accepted.map(({ name }) => name).join(', ');
       throw new EstError(
         'refused_by_policy',

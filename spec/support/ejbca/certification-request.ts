@@ -1,5 +1,9 @@
 /** Reads PKCS#10 as EJBCA takes it: PEM, or base64 without the lines around it. */
-import { readCertificationRequest, type CertificationRequest } from '../../../src/pkix/pkcs10.ts';
+import {
+  readCertificationRequest,
+  verifyProofOfPossession,
+  type CertificationRequest,
+} from '../../../src/pkix/pkcs10.ts';
 import { readDer } from '../../../src/pkix/der.ts';
 import { readPublicKey, type KeyType, type PublicKey } from '../../../src/pkix/keys.ts';
 import { altNameOf } from './alternative-names.ts';
@@ -17,12 +21,12 @@ export interface RequestedCertificate {
 }
 
 /** The CSR, or undefined when there is none in the text or its signature is wrong. */
-export function readRequest(text: string): RequestedCertificate | undefined {
+export async function readRequest(text: string): Promise<RequestedCertificate | undefined> {
   const base64 = text
     .replaceAll(/-----(?:BEGIN|END) (?:NEW )?CERTIFICATE REQUEST-----/g, '')
     .replaceAll(/\s/g, '');
   if (base64 === '' || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return undefined;
-  const csr = decode(Buffer.from(base64, 'base64'));
+  const csr = await decode(Buffer.from(base64, 'base64'));
   if (csr === undefined) return undefined;
   const { subject, subjectAltName = [], publicKey } = csr;
   return { subjectDn: dnOf(subject), subjectAltName: altNameOf(subjectAltName), ...keyIn(publicKey) };
@@ -42,9 +46,11 @@ function keyIn({
   return { spki, keyHash: sha256, keyType: type, keyBits: bits };
 }
 
-function decode(der: Buffer): CertificationRequest | undefined {
+async function decode(der: Buffer): Promise<CertificationRequest | undefined> {
   try {
-    return readCertificationRequest(der);
+    const csr = readCertificationRequest(der);
+    await verifyProofOfPossession(csr);
+    return csr;
   } catch {
     return undefined;
   }

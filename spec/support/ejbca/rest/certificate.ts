@@ -40,7 +40,7 @@ async function registerAndIssue(call: Call): Promise<Reply> {
   const responseFormat = responseFormatOf(call);
   const ca = requireCa(ejbca, administrator, text(call, 'certificate_authority_name'));
   const profile = requireCertificateProfile(ejbca, text(call, 'certificate_profile_name'));
-  const request = readRequest(text(call, 'certificate_request'));
+  const request = await readRequest(text(call, 'certificate_request'));
   if (request === undefined) throw refusals.invalidCertificateRequest();
   const override = isAtLeast(ejbca.release, '9') ? text(call, 'subject_dn') : '';
   const endEntity: EndEntity = {
@@ -87,7 +87,7 @@ function validityOf(call: Call): RequestedValidity {
 async function requestCertificate(call: Call): Promise<Reply> {
   const { ejbca } = call;
   const administrator = call.authenticate();
-  const request = readRequest(text(call, 'certificate_request'));
+  const request = await readRequest(text(call, 'certificate_request'));
   if (request === undefined) throw refusals.malformedCsr();
   const endEntity = authenticateEndEntity(ejbca, text(call, 'username'), text(call, 'password'));
   if (endEntity.token !== 'USERGENERATED') throw refusals.wrongTokenType();

@@ -47,7 +47,7 @@ async function finalize(call: Call): Promise<Reply> {
   const format = text(call, 'response_format');
   if (endEntity.token === 'USERGENERATED') {
     if (format !== 'DER' && format !== 'PEM') throw refusals.noKeyStoreForCsr();
-    const request = readRequest(endEntity.certificateRequest ?? '');
+    const request = await readRequest(endEntity.certificateRequest ?? '');
     if (request === undefined) throw refusals.general();
     return certificateReply(await issueTo(ejbca, endEntity, request), format);
   }
