@@ -82,23 +82,23 @@ describe('createGate()', () => {
     const order: string[] = [];
     const note = (name: string) => async () => await Promise.resolve(order.push(name));
     const first = job();
-    const running = gate.run(signal, first.run, 'a');
+    const running = gate.run(signal, first.run, ['a']);
     const waiting = ['a1', 'a2', 'a3', 'b1', 'b2', 'c1'].map(
-      async (name) => await gate.run(signal, note(name), name.charAt(0)),
+      async (name) => await gate.run(signal, note(name), [name.charAt(0)]),
     );
     first.end();
     await Promise.all([running, ...waiting]);
-    expect(order).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3']);
+    expect(order).toEqual(['c1', 'b1', 'a1', 'b2', 'a2', 'a3']);
   });
 
   it('makes room for others at the cost of the party that has most jobs waiting', async () => {
     const gate = createGate({ concurrency: 1, queue: 4 });
     const first = job();
     const done = async () => await Promise.resolve('done');
-    const running = gate.run(signal, first.run, 'flood');
+    const running = gate.run(signal, first.run, ['flood']);
     const waiting = ['flood', 'flood', 'flood', 'flood', 'flood', 'b', 'b', 'b', 'c', 'd'].map(
       async (party) => {
-        const outcome = await gate.run(signal, done, party).catch((error: unknown) => error);
+        const outcome = await gate.run(signal, done, [party]).catch((error: unknown) => error);
         return outcome instanceof EstError ? outcome.code : outcome;
       },
     );
@@ -107,18 +107,18 @@ describe('createGate()', () => {
     const flood = ['done', 'overloaded', 'overloaded', 'overloaded', 'overloaded'];
     const others = ['done', 'overloaded', 'overloaded', 'done', 'done'];
     expect(await Promise.all(waiting)).toEqual([...flood, ...others]);
-    expect(await gate.run(signal, done, 'flood')).toBe('done');
+    expect(await gate.run(signal, done, ['flood'])).toBe('done');
   });
 
   it('forgets a party that waits no more', async () => {
     const gate = createGate({ concurrency: 1, queue: 1 });
     const first = job();
-    const running = gate.run(signal, first.run, 'a');
+    const running = gate.run(signal, first.run, ['a']);
     const controller = new AbortController();
-    const waiting = gate.run(controller.signal, job().run, 'b');
+    const waiting = gate.run(controller.signal, job().run, ['b']);
     controller.abort();
     await expect(waiting).rejects.toMatchObject({ code: 'ca_timeout' });
-    const next = gate.run(signal, async () => await Promise.resolve('next'), 'c');
+    const next = gate.run(signal, async () => await Promise.resolve('next'), ['c']);
     first.end();
     await running;
     expect(await next).toBe('next');

@@ -1,5 +1,6 @@
 import { argon2, createHmac, randomBytes, timingSafeEqual, type Argon2Parameters } from 'node:crypto';
 import { promisify } from 'node:util';
+import type { Party } from '../ops/turns.ts';
 import { createCodeGate } from './code-gate.ts';
 
 /** Cost of a new hash: OWASP's recommendation for argon2id, about 20 ms. */
@@ -30,20 +31,20 @@ export const dummyHash = write(randomBytes(16), randomBytes(tagLength));
 /**
  * Whether this is the code of the hash. A success is remembered in memory by the hash itself, so that a fleet
  * that shares a user does not pay for argon2id each time, and a changed or removed user is known at once.
- * For the others networks take turns (`networkOf`; left out: nobody knows). Throws `too_many_requests` as
+ * For the others the client's networks take turns (`networksOf`). Throws `too_many_requests` as
  * `createCodeGate` says.
  */
 export async function verifyCode(
   code: string,
   hash: string,
   signal: AbortSignal,
-  network?: string,
+  networks?: Party,
 ): Promise<boolean> {
   const proof = createHmac('sha256', proofKey).update(code).digest();
   const known = proofs.get(hash);
   if (known !== undefined && timingSafeEqual(known, proof)) return true;
   const { tag, ...parameters } = parse(hash);
-  const derived = await gate.run(signal, async () => await derive(code, parameters), network);
+  const derived = await gate.run(signal, async () => await derive(code, parameters), networks);
   const proved = timingSafeEqual(derived, tag);
   if (proved) remember(hash, proof);
   return proved;

@@ -1,4 +1,5 @@
 import type { UserIdentity } from '../identity.ts';
+import type { Party } from '../ops/turns.ts';
 import type { User, UserRegistry } from '../store/store.ts';
 import { dummyHash, verifyCode } from './code.ts';
 import type { CredentialVerdict, ShownCode } from './credentials/source.ts';
@@ -9,10 +10,10 @@ export async function proveUser(
   alias: string,
   { name, code }: ShownCode,
   signal: AbortSignal,
-  network?: string,
+  networks?: Party,
 ): Promise<CredentialVerdict> {
   const user = await users.find(alias, name);
-  const proved = await verifyCode(code, user?.codeHash ?? dummyHash, signal, network);
+  const proved = await verifyCode(code, user?.codeHash ?? dummyHash, signal, networks);
   if (user === undefined) return { state: 'unknown' };
   return proved ? { state: 'proved', user: userIdentity(user) } : { state: 'wrong' };
 }

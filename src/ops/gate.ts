@@ -1,15 +1,16 @@
 import { EstError } from '../errors.ts';
+import { createTurns, type Party } from './turns.ts';
 
 /** Lets a bounded number of jobs run at once, and a bounded number wait. */
 export interface Gate {
   /**
-   * Runs the job when there is room. Those who wait are served by turns: one job of each party, and of a party the one
-   * that waits longest. When too many wait, the party with the most jobs gives up its last one, so that a flood of one
-   * party keeps out nobody else; left out, all are one party.
+   * Runs the job when there is room. Those who wait take turns by their parties (`createTurns`). When too many wait, the
+   * job that would wait longest is given up, so that a flood keeps out nobody who has a party without it. Without a party
+   * jobs run in the order in which they come.
    *
    * Throws `overloaded` when the job may wait no more, and `ca_timeout` when the signal aborts before the job has begun.
    */
-  run<Value>(signal: AbortSignal, job: () => Promise<Value>, party?: string): Promise<Value>;
+  run<Value>(signal: AbortSignal, job: () => Promise<Value>, party?: Party): Promise<Value>;
 }
 
 /** How many jobs run and wait. */
@@ -21,26 +22,25 @@ export interface GateOptions {
 /** Seconds after which there may be room again. */
 const retryWhenFull = 5;
 
-type Place = PromiseWithResolvers<undefined>;
-
 /** A gate in front of a CA, another service, or whatever takes long. */
 export function createGate({ concurrency, queue }: GateOptions): Gate {
-  /** Who waits, by party; none of them is empty, and whose turn is next stands first. */
-  const lines = new Map<string, readonly Place[]>();
+  const turns = createTurns<PromiseWithResolvers<undefined>>();
   let running = 0;
 
-  async function enter(signal: AbortSignal, party: string): Promise<void> {
+  async function enter(signal: AbortSignal, party: Party): Promise<void> {
     if (signal.aborted) throw tooLate();
-    if (running < concurrency) {
-      running += 1;
-      return;
-    }
-    makeRoomFor(party);
     const place = Promise.withResolvers<undefined>();
     const giveUp = (): void => {
-      remove(party, place, tooLate());
+      turns.remove(place);
+      place.reject(tooLate());
     };
-    setLine(party, [...lineOf(party), place]);
+    turns.add(place, party);
+    if (running < concurrency) {
+      running += 1;
+      turns.next()?.resolve(undefined);
+    } else if (turns.waiting > queue) {
+      turns.last()?.reject(tooMany());
+    }
     signal.addEventListener('abort', giveUp, { once: true });
     try {
       await place.promise;
@@ -49,50 +49,15 @@ export function createGate({ concurrency, queue }: GateOptions): Gate {
     }
   }
 
-  /** Nobody is sent away for a party that would then have as many waiting as the other one, or more. */
-  function makeRoomFor(party: string): void {
-    const waiting = [...lines.values()].reduce((sum, { length }) => sum + length, 0);
-    if (waiting < queue) return;
-    const [longest] = [...lines].sort(([, one], [, other]) => other.length - one.length);
-    const last = longest?.[1].at(-1);
-    if (longest === undefined || last === undefined || longest[1].length <= lineOf(party).length + 1) {
-      throw tooMany();
-    }
-    remove(longest[0], last, tooMany());
-  }
-
-  function remove(party: string, place: Place, reason: EstError): void {
-    setLine(
-      party,
-      lineOf(party).filter((other) => other !== place),
-    );
-    place.reject(reason);
-  }
-
-  /** Hands the place to the next one, whose party then comes after all others. */
+  /** Hands the place to the next one. */
   function leave(): void {
-    const [next] = lines;
-    if (next === undefined) {
-      running -= 1;
-      return;
-    }
-    const [party, [first, ...others]] = next;
-    lines.delete(party);
-    setLine(party, others);
-    first?.resolve(undefined);
-  }
-
-  function lineOf(party: string): readonly Place[] {
-    return lines.get(party) ?? [];
-  }
-
-  function setLine(party: string, line: readonly Place[]): void {
-    if (line.length > 0) lines.set(party, line);
-    else lines.delete(party);
+    const next = turns.next();
+    if (next === undefined) running -= 1;
+    else next.resolve(undefined);
   }
 
   return {
-    async run(signal, job, party = '') {
+    async run(signal, job, party = []) {
       await enter(signal, party);
       try {
         return await job();

@@ -49,3 +49,51 @@ export function plainAddress(address: string): string {
 export function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIP(address) === 6 ? 'ipv6' : 'ipv4';
 }
+
+/**
+ * The networks that an address is in, from the largest to the smallest: of IPv4 /16, /24 and the address itself; of IPv6
+ * /48 and /56, which are given to one site, and /64, of which any host has all the rest (RFC 6177). IPv4 inside IPv6
+ * (RFC 4291, section 2.5.5.2; RFC 6052, section 2.1) is IPv4. Empty: nobody knows the address.
+ */
+export function networksOf(address: string | undefined): readonly string[] {
+  if (address === undefined) return [];
+  const plain = plainAddress(address.replace(/%.*$/, ''));
+  return isIP(plain) === 6 ? networksOfGroups(groupsOf(plain)) : networksOfIpv4(plain);
+}
+
+function networksOfIpv4(address: string): readonly string[] {
+  const [first, second, third] = address.split('.');
+  return [`${first}.${second}.0.0/16`, `${first}.${second}.${third}.0/24`, address];
+}
+
+function networksOfGroups(groups: readonly number[]): readonly string[] {
+  const [high = 0, low = 0] = groups.slice(6);
+  const head = groups.slice(0, 6).map((group) => group.toString(16));
+  if (ipv4Prefixes.has(head.join(':'))) {
+    return networksOfIpv4([high >> 8, high & 255, low >> 8, low & 255].join('.'));
+  }
+  const [site, subnet = 0] = [head.slice(0, 3).join(':'), groups[3]];
+  return [
+    `${site}::/48`,
+    `${site}:${(subnet & 0xff00).toString(16)}::/56`,
+    `${site}:${subnet.toString(16)}::/64`,
+  ];
+}
+
+const ipv4Prefixes: ReadonlySet<string> = new Set(['0:0:0:0:0:ffff', '64:ff9b:0:0:0:0']);
+
+/** The eight groups of an IPv6 address. */
+function groupsOf(address: string): readonly number[] {
+  const [head = '', tail = ''] = address.split('::').map(withoutDots);
+  const [before, after] = [head, tail].map((part) => (part === '' ? [] : part.split(':')));
+  const zeros = Array<string>(8 - (before?.length ?? 0) - (after?.length ?? 0)).fill('0');
+  return [...(before ?? []), ...zeros, ...(after ?? [])].map((group) => parseInt(group, 16));
+}
+
+/** The last 32 bits may be written as an IPv4 address. */
+function withoutDots(part: string): string {
+  return part.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_text, ...octets: string[]) => {
+    const [a = 0, b = 0, c = 0, d = 0] = octets.map(Number);
+    return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
+  });
+}

@@ -9,6 +9,7 @@ import { createConnection, parseJson, serverVerdict, type HttpAnswer } from './c
 import { createGate } from './gate.ts';
 import type { Log } from './log.ts';
 import { readSecret } from './secret.ts';
+import type { Party } from './turns.ts';
 import type { WebhookOptions } from './webhook-options.ts';
 
 /** What an operator's service says. */
@@ -20,7 +21,7 @@ type WebhookAnswer<Decision> =
 /** An operator's service that decides. */
 export interface Webhook<Decision> {
   /** Posts a question as JSON; parties take turns as at a gate. The same question may reach the service twice. */
-  ask(question: object, signal: AbortSignal, party?: string): Promise<WebhookAnswer<Decision>>;
+  ask(question: object, signal: AbortSignal, party?: Party): Promise<WebhookAnswer<Decision>>;
 }
 
 /**

@@ -1,8 +1,8 @@
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { EstError } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
+import { networksOf } from '../../ops/networks.ts';
 import { createMemory } from './memory.ts';
-import { networkOf } from './network.ts';
 
 /** Who tries to prove to be whom. */
 interface Attempt {
@@ -168,7 +168,7 @@ function keysOf({ alias, address: shown, name, code }: Attempt): Keys {
   // Directories take names in any case and with any white space.
   const plainName = name.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ');
   const user = createHash('sha256').update(`${alias}\0${plainName}`).digest('base64');
-  const address = shown === undefined ? 'nobody knows' : networkOf(shown);
+  const address = networksOf(shown).at(-1) ?? 'nobody knows';
   return {
     client: `${user} ${address}`,
     user,

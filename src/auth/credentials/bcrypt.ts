@@ -1,11 +1,12 @@
 import { Worker } from 'node:worker_threads';
+import type { Party } from '../../ops/turns.ts';
 import { createCodeGate } from '../code-gate.ts';
 import type { BcryptQuestion } from './bcrypt-worker.ts';
 
 /** bcrypt, off the event loop. */
 export interface Bcrypt {
-  /** Whether a code is that of a bcrypt hash. Networks take turns (`networkOf`; left out: nobody knows). */
-  compare(code: string, hash: string, signal: AbortSignal, network?: string): Promise<boolean>;
+  /** Whether a code is that of a bcrypt hash. The client's networks take turns (`networksOf`). */
+  compare(code: string, hash: string, signal: AbortSignal, networks?: Party): Promise<boolean>;
   /** Ends the thread; nothing may be compared afterwards. */
   close(): Promise<void>;
 }
@@ -41,8 +42,8 @@ export function createBcrypt(): Bcrypt {
   }
 
   return {
-    async compare(code, hash, signal, network) {
-      return await gate.run(signal, async () => await ask({ code, hash }), network);
+    async compare(code, hash, signal, networks) {
+      return await gate.run(signal, async () => await ask({ code, hash }), networks);
     },
     async close() {
       await worker?.terminate();

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EstError } from '../../errors.ts';
 import type { UserIdentity } from '../../identity.ts';
 import type { Log } from '../../ops/log.ts';
+import { networksOf } from '../../ops/networks.ts';
 import type { Attempts } from '../attempts/attempts.ts';
-import { networkOf } from '../attempts/network.ts';
 import type { CredentialSource, CredentialVerdict, ShownCode } from './source.ts';
 
 /** Who asks, and how long there is time. */
@@ -39,9 +39,9 @@ export function createCodeCheck({ alias, sources, attempts, log }: CodeCheckOpti
   const isEven = sources.length === 1 && sources[0]?.takesEqualTime === true;
 
   async function ask(shown: ShownCode, { address, signal }: Caller): Promise<CredentialVerdict> {
-    const network = address === undefined ? undefined : networkOf(address);
+    const networks = networksOf(address);
     for (const source of sources) {
-      const verdict = await source.prove(shown, signal, network).catch(unforeseen);
+      const verdict = await source.prove(shown, signal, networks).catch(unforeseen);
       if (verdict.state === 'unknown') continue;
       if ('reason' in verdict) report(source, shown, verdict);
       return verdict;

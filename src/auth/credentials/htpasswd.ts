@@ -37,11 +37,11 @@ export const htpasswdCredentials: CredentialDriver<HtpasswdOptions> = {
     return {
       name: `htpasswd ${file}`,
       takesEqualTime: false,
-      async prove({ name, code }, signal, network) {
+      async prove({ name, code }, signal, networks) {
         const users = await current();
         if (users === undefined) return { state: 'unavailable', reason: 'the file cannot be read' };
         const hash = users.hashes.get(name);
-        const matches = await bcrypt.compare(code, hash ?? users.dummyHash, signal, network);
+        const matches = await bcrypt.compare(code, hash ?? users.dummyHash, signal, networks);
         if (hash === undefined) return { state: 'unknown' };
         return matches && Buffer.byteLength(code) <= longestCode
           ? { state: 'proved', user: { name, isLimited: false } }

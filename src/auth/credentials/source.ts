@@ -26,11 +26,11 @@ export interface CredentialSource {
   /** Whether a refusal takes the same time for every name, known or not. */
   readonly takesEqualTime: boolean;
   /**
-   * Asks about a user; rejects only when something unforeseen happens, which counts as `unavailable`. `network` is the
-   * client's (left out: nobody knows): where checks must wait, networks should take turns, so that a flood from one keeps
-   * nobody else out.
+   * Asks about a user; rejects only when something unforeseen happens, which counts as `unavailable`. `networks`
+   * are those that the client is in, from the largest to the smallest (left out or empty: nobody knows): where checks must wait, they
+   * should take turns at each of these levels, so that a flood from some keeps nobody else out.
    */
-  prove(shown: ShownCode, signal: AbortSignal, network?: string): Promise<CredentialVerdict>;
+  prove(shown: ShownCode, signal: AbortSignal, networks?: readonly string[]): Promise<CredentialVerdict>;
   /** Rejects with a plain sentence when nobody could be proved at the moment. Left out: that cannot be. */
   health?(signal: AbortSignal): Promise<void>;
   /** Nobody is proved any more. Left out: there is nothing to close. */

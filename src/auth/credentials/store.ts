@@ -16,6 +16,6 @@ export const storeCredentials: CredentialDriver = {
     await Promise.resolve({
       name: 'store',
       takesEqualTime: true,
-      prove: async (shown, signal, network) => await proveUser(users, alias, shown, signal, network),
+      prove: async (shown, signal, networks) => await proveUser(users, alias, shown, signal, networks),
     }),
 };

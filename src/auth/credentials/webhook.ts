@@ -16,8 +16,8 @@ export const webhookCredentials: CredentialDriver<WebhookOptions> = {
     return {
       name: `webhook ${options.url}`,
       takesEqualTime: false,
-      async prove({ name, code }, signal, network) {
-        const answer = await webhook.ask({ alias, username: name, code }, signal, network);
+      async prove({ name, code }, signal, networks) {
+        const answer = await webhook.ask({ alias, username: name, code }, signal, networks);
         if (answer.state === 'unavailable') return answer;
         switch (answer.decision) {
           case 'permit':

@@ -5,6 +5,7 @@ import { connect as connectTcp, isIP, isIPv4, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type ConnectionOptions } from 'node:tls';
 import { EstError } from '../../../errors.ts';
 import { createGate } from '../../../ops/gate.ts';
+import type { Party } from '../../../ops/turns.ts';
 import type { LdapOptions } from './options.ts';
 
 /** The servers of a directory. */
@@ -14,7 +15,7 @@ export interface Directory {
    * for somebody else. It is closed in any case. Rejects when no server can be reached, and with the reason of the signal
    * or a timeout; parties take turns, and `overloaded` and `ca_timeout` are thrown, as at a gate.
    */
-  use<Value>(signal: AbortSignal, job: (client: Client) => Promise<Value>, party?: string): Promise<Value>;
+  use<Value>(signal: AbortSignal, job: (client: Client) => Promise<Value>, party?: Party): Promise<Value>;
 }
 
 /** One server, and what protects the way there. */

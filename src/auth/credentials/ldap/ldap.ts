@@ -20,12 +20,12 @@ export async function openLdapCredentials(options: LdapOptions): Promise<Credent
   return {
     name: `ldap ${options.urls.join(' ')}`,
     takesEqualTime: false,
-    async prove(shown, signal, network) {
+    async prove(shown, signal, networks) {
       if (shown.name === '') return { state: 'unknown' };
       // A bind without a password succeeds as anybody (RFC 4513, section 5.1.2).
       if (shown.code === '') return { state: 'wrong' };
       try {
-        return await directory.use(signal, async (client) => await users.prove(client, shown), network);
+        return await directory.use(signal, async (client) => await users.prove(client, shown), networks);
       } catch (error) {
         return { state: 'unavailable', reason: reasonOf(error) };
       }
