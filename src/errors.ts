@@ -83,10 +83,12 @@ export interface EstErrorOptions {
 
 /** A rule that a request broke. */
 export interface RefusedBy {
-  /** The rule by its place in the configuration, such as `policy.rules[0]`, and its text where it has one. */
-  readonly rule: string;
+  /** The rule by its place in the configuration, such as `policy.rules[0]`, and its text where it has one; left out: that of the check. */
+  readonly rule?: string;
   /** Where in the request, as docs/policy.md names its parts. */
   readonly path?: string;
+  /** The attribute, name or extension that the rule does not grant, such as `organizationName=Other`; of one line. */
+  readonly offending?: string;
 }
 
 /**

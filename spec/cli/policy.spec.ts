@@ -170,10 +170,27 @@ describe('est-gateway policy test', () => {
 
 describe('docs/policy.md', () => {
   const policies = examples('yaml policy').map((text) => parse(text) as object);
-  const [rules = {}, schema = {}, webhook = {}] = policies;
+  const [names = {}, rules = {}, schema = {}, webhook = {}] = policies;
 
   it('has the examples that are tried here', () => {
-    expect(policies.map((policy) => Object.keys(policy).at(-1))).toEqual(['rules', 'schema', 'webhook']);
+    expect(policies.map((policy) => Object.keys(policy).at(-1))).toEqual([
+      ...['freeSubject', 'rules', 'schema', 'webhook'],
+    ]);
+  });
+
+  it('has a policy that grants attributes beside the name of a client', async () => {
+    await setPolicy(names);
+    const exitCode = async (name: string, subject: string): Promise<number | null> =>
+      (await test(await newCsr(name, subject), '--identity', 'user:pump-7')).code;
+    expect(
+      await Promise.all([
+        exitCode('names-1', '/O=Example/OU=pump-7-devices/serialNumber=4711/CN=pump-7'),
+        exitCode('names-2', '/O=Example/L=Here/CN=pump-7'),
+        exitCode('names-3', '/O=Example/CN=pump-8'),
+        exitCode('names-4', '/O=Other/CN=pump-7'),
+        exitCode('names-5', '/O=Example/OU=pump-8-devices/CN=pump-7'),
+      ]),
+    ).toEqual([0, 1, 1, 1, 1]);
   });
 
   it('has rules', async () => {

@@ -45,6 +45,7 @@ describe('loadConfiguration', () => {
         ],
         subjectAltName: ['dNSName', 'iPAddress'],
         names: 'certificate',
+        freeSubject: [],
         keys: ['RSA', 'P-256', 'P-384', 'P-521', 'Ed25519', 'ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'],
         linking: 'optional',
         otpChallenge: 'unused',

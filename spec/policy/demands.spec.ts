@@ -28,6 +28,7 @@ function policyOf(changes: Partial<PolicyOptions>): Policy {
     subject: ['commonName', 'serialNumber', 'organizationName', 'organizationalUnitName', 'countryName'],
     subjectAltName: ['dNSName', 'iPAddress', 'directoryName', 'rfc822Name'],
     names: 'any',
+    freeSubject: [],
     keys: everyKey,
     linking: 'optional',
     otpChallenge: 'unused',

@@ -29,7 +29,7 @@ function view(parts: { identity?: Partial<IdentityView>; subject?: Names; names?
 
 /** What the rule says: undefined when it is met, else the refusal. */
 function refusal(rule: string, request: RequestView): EstError | undefined {
-  const error = thrownBy(createNameRule(rule, 0, granted)(request).check);
+  const error = thrownBy(createNameRule(rule, 0, granted).ask(request).check);
   if (error === undefined || error instanceof EstError) return error;
   throw new Error('Something unforeseen was thrown.', { cause: error });
 }

@@ -273,6 +273,9 @@ aliases:
       # Which names may be asked for. certificate: who shows a certificate of this CA, those in it alone; users and
       # vendor certificates any. identity: only the user's name, or those in the client certificate. any: no such bond.
       names: certificate
+      # With names: identity, attributes of the subject beside the client's own: those whose values required.subject or
+      # rules fix, and those of these types, which the client fills in as it likes.
+      #freeSubject: []
       # Kinds of keys that are certified. RSA: 2048 to 8192 bits; RSA-3072 and the like: this length. If it is not all
       # of them, csrattrs asks for the first one.
       #keys: [RSA, P-256, P-384, P-521, Ed25519, ML-DSA-44, ML-DSA-65, ML-DSA-87]

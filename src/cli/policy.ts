@@ -166,7 +166,8 @@ function textOfVerdict({ rule, refusal, unknown }: Verdict): string {
     const notLookedAt = unknown.map((sentence) => `         not looked at: ${sentence}\n`);
     return [`${unknown.length === 0 ? 'passed ' : 'unknown'}  ${rule}\n`, ...notLookedAt].join('');
   }
-  const { refusedBy = { rule } } = refusal;
-  const where = refusedBy.path === undefined ? '' : ` (${refusedBy.path})`;
-  return `refused  ${refusedBy.rule}${where}\n         ${refusal.status}: ${refusal.sentence}\n`;
+  const { rule: broken = rule, path, offending } = refusal.refusedBy ?? {};
+  const where = path === undefined ? '' : ` (${path})`;
+  const what = offending === undefined ? '' : `         ${offending}\n`;
+  return `refused  ${broken}${where}\n         ${refusal.status}: ${refusal.sentence}\n${what}`;
 }

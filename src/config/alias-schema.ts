@@ -85,7 +85,16 @@ const policySchema: SchemaObject = {
       default: 'certificate',
       title: 'Names',
       description:
-        'certificate: who shows a certificate of this CA may ask for the names in it alone. identity: every name must be that of the user, or one of the client certificate, whatever its CA. any: no such bond.',
+        'certificate: who shows a certificate of this CA may ask for the subject in it, and for subjectAltNames in it alone. identity: so, and users may ask for their own name alone, holders of vendor certificates for the names in these. any: no such bond.',
+    },
+    freeSubject: {
+      type: 'array',
+      items: { enum: attributeTypes.filter((type) => type !== 'commonName') },
+      uniqueItems: true,
+      default: [],
+      title: 'Free subject attributes',
+      description:
+        'With names: identity: attribute types whose values users and holders of vendor certificates may choose. Other attributes than their own must have a value that the policy fixes (docs/policy.md).',
     },
     keys: {
       type: 'array',

@@ -23,7 +23,7 @@ export interface AttributeTypeAndValue {
 }
 
 /** The attributes of one level of a name, mostly a single one. */
-type RelativeDistinguishedName = readonly AttributeTypeAndValue[];
+export type RelativeDistinguishedName = readonly AttributeTypeAndValue[];
 
 /** A distinguished name, most general part first. */
 export interface Name {
@@ -157,7 +157,16 @@ export function sameAttributes(a: Name, b: Name): boolean {
 
 /** A text that is the same for two names exactly when they are the same name. */
 export function comparableName(name: Name): string {
-  return JSON.stringify(name.rdns.map((rdn) => rdn.map(comparableAttribute).sort()));
+  return JSON.stringify(name.rdns.map(comparableAttributes));
+}
+
+/** The same for one level of a name. */
+export function comparableRdn(rdn: RelativeDistinguishedName): string {
+  return JSON.stringify(comparableAttributes(rdn));
+}
+
+function comparableAttributes(rdn: RelativeDistinguishedName): readonly string[] {
+  return rdn.map(comparableAttribute).sort();
 }
 
 function comparableAttribute({ type, value, isText }: AttributeTypeAndValue): string {

@@ -1,6 +1,7 @@
 import { EstError } from '../errors.ts';
 import { oids } from '../pkix/oids.ts';
 import type { Demand } from './demand.ts';
+import { missing } from './offending.ts';
 import type { PolicyOptions } from './options.ts';
 
 /**
@@ -25,6 +26,7 @@ export const linkingDemand: Demand = {
       'channel_binding_mismatch',
       'This alias requires the linking of identity and proof of possession: put the base64 of tls-unique (TLS 1.2) or ' +
         'tls-exporter (TLS 1.3) into the challengePassword of the CSR.',
+      { refusedBy: { offending: missing('challengePassword') } },
     );
   },
   onlyForFirst: false,
@@ -39,6 +41,7 @@ const requiredOtp: Demand = {
     throw new EstError(
       'refused_by_policy',
       'The CSR must hold the enrolment code of the device as otpChallenge.',
+      { refusedBy: { offending: missing('otpChallenge') } },
     );
   },
   onlyForFirst: true,
@@ -68,5 +71,6 @@ function unused(attribute: string): EstError {
   return new EstError(
     'refused_by_policy',
     `The attribute ${attribute} is not used here; leave it out of the CSR.`,
+    { refusedBy: { offending: attribute } },
   );
 }

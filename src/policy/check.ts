@@ -23,7 +23,7 @@ export function refusalBy({ rule, check }: Check): EstError | undefined {
     return undefined;
   } catch (error) {
     if (!(error instanceof EstError)) throw error;
-    return error.refusedBy === undefined ? withRule(error, rule) : error;
+    return error.refusedBy?.rule === undefined ? withRule(error, rule) : error;
   }
 }
 
@@ -34,6 +34,6 @@ function withRule(error: EstError, rule: string): EstError {
     headers,
     ...(retryAfter !== undefined && { retryAfter }),
     ...(cmcFailure !== undefined && { cmcFailure }),
-    refusedBy: { rule },
+    refusedBy: { ...error.refusedBy, rule },
   });
 }

@@ -5,6 +5,7 @@ import type { Extension } from '../pkix/extensions.ts';
 import { nameOfOid, oidOf, oids } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import type { Demand, Wanted } from './demand.ts';
+import { missing, offendingValue } from './offending.ts';
 import { valuesOf, type RequiredContents } from './options.ts';
 
 type DemandedContent = Exclude<Wanted, { readonly what: 'key' | 'subject' }>;
@@ -82,20 +83,39 @@ function demand(
   sentence: string,
 ): Demand {
   const check = (csr: CertificationRequest): void => {
-    if (!isMet(csr)) throw new EstError('refused_by_policy', sentence);
+    if (isMet(csr)) return;
+    throw new EstError('refused_by_policy', sentence, {
+      refusedBy: { offending: offendingPartOf(csr, wanted) },
+    });
   };
   return { rule: ruleOf(wanted), wanted, check, onlyForFirst: isSubjectAltName(wanted) };
 }
 
+/** Without most values: attributes of a CSR may hold secrets, and the values of extensions are binary. */
+function offendingPartOf(csr: CertificationRequest, wanted: DemandedContent): string {
+  const oid = oidOfContent(wanted);
+  const name = nameOfOid(oid);
+  if (!csr.attributes.has(oid) && valueOf(csr, oid) === undefined) return missing(name);
+  if (oid === oids.keyUsage) return offendingValue(name, (csr.keyUsage ?? []).join(' '));
+  if (oid !== oids.extendedKeyUsage) return name;
+  return offendingValue(name, (csr.extendedKeyUsage ?? []).map(nameOfOid).join(' '));
+}
+
 function ruleOf(wanted: DemandedContent): string {
+  const name = nameOfOid(oidOfContent(wanted));
+  const isExtension = wanted.what === 'extension' || wanted.what === 'openExtension';
+  return isExtension ? `policy.required: extension ${name}` : `policy.required.attributes.${name}`;
+}
+
+function oidOfContent(wanted: DemandedContent): string {
   switch (wanted.what) {
     case 'extension':
     case 'openExtension':
-      return `policy.required: extension ${nameOfOid(wanted.extension.oid)}`;
+      return wanted.extension.oid;
     case 'attribute':
-      return `policy.required.attributes.${nameOfOid(wanted.attribute.type)}`;
+      return wanted.attribute.type;
     case 'identifiers':
-      return `policy.required.attributes.${wanted.oids.map(nameOfOid).join()}`;
+      return wanted.oids.join();
   }
 }
 

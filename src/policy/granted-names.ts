@@ -2,28 +2,33 @@ import { EstError } from '../errors.ts';
 import type { GeneralName } from '../pkix/general-names.ts';
 import type { Name } from '../pkix/names.ts';
 import { nameOfOid } from '../pkix/oids.ts';
+import { offendingAttribute, offendingName } from './offending.ts';
 import type { PolicyOptions } from './options.ts';
 
 /** Refuses a subject with an attribute that is not granted. Throws `refused_by_policy`. */
 export function refuseOtherSubjectTypes(policy: PolicyOptions, subject: Name): void {
-  const types = subject.rdns.flat().map(({ type }) => nameOfOid(type));
-  if (!types.every((type) => policy.subject.includes(type))) {
-    throw new EstError('refused_by_policy', `The subject may hold only: ${policy.subject.join(', ')}.`);
-  }
+  const refused = subject.rdns.flat().find(({ type }) => !policy.subject.includes(nameOfOid(type)));
+  if (refused === undefined) return;
+  throw new EstError('refused_by_policy', `The subject may hold only: ${policy.subject.join(', ')}.`, {
+    refusedBy: { offending: offendingAttribute(refused) },
+  });
 }
 
 /** Refuses a name of a type that is not granted, or one that stands for many hosts. Throws `refused_by_policy`. */
 export function refuseOtherSubjectAltNames(policy: PolicyOptions, names: readonly GeneralName[]): void {
-  if (!names.every(({ type }) => policy.subjectAltName.includes(type))) {
+  const refused = names.find(({ type }) => !policy.subjectAltName.includes(type));
+  if (refused !== undefined) {
     const allowed = policy.subjectAltName.join(', ') || 'nothing, so leave it out';
-    throw new EstError('refused_by_policy', `The subjectAltName may hold only: ${allowed}.`);
+    throw refusal(`The subjectAltName may hold only: ${allowed}.`, refused);
   }
-  if (names.some(isTooWide)) {
-    throw new EstError(
-      'refused_by_policy',
-      'The subjectAltName may hold neither wildcards nor the unspecified address.',
-    );
+  const tooWide = names.find(isTooWide);
+  if (tooWide !== undefined) {
+    throw refusal('The subjectAltName may hold neither wildcards nor the unspecified address.', tooWide);
   }
+}
+
+function refusal(sentence: string, name: GeneralName): EstError {
+  return new EstError('refused_by_policy', sentence, { refusedBy: { offending: offendingName(name) } });
 }
 
 /** A name that stands for many hosts at once. */

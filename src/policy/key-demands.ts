@@ -4,6 +4,7 @@ import { isOfKind, type KeyKind, type KeyType } from '../pkix/keys.ts';
 import { oids } from '../pkix/oids.ts';
 import { signatureAlgorithms, type SignatureAlgorithm } from '../pkix/signature.ts';
 import type { Demand } from './demand.ts';
+import { offendingValue } from './offending.ts';
 import type { PolicyOptions } from './options.ts';
 
 /**
@@ -28,6 +29,7 @@ export function keyDemands({ keys, signatureAlgorithms: names }: PolicyOptions):
         `This alias accepts only these kinds of keys: ${keys.join(', ')}.`,
         {
           cmcFailure: 'badAlg',
+          refusedBy: { offending: offendingValue('key', `${publicKey.type} (${publicKey.bits} bits)`) },
         },
       );
     },
@@ -49,6 +51,7 @@ function signatureDemand(accepted: readonly SignatureAlgorithm[], preferred: Key
         `This alias accepts only these signatures of a CSR: ${names}.`,
         {
           cmcFailure: 'badAlg',
+          refusedBy: { offending: offendingValue('signatureAlgorithm', signature.algorithm) },
         },
       );
     },

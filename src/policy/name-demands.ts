@@ -13,6 +13,7 @@ import {
 import { nameOfOid, oidOf, oids } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import type { Demand, Wanted } from './demand.ts';
+import { missing, offendingName, offendingValue } from './offending.ts';
 import { valuesOf, type RequiredContents, type RequiredValue } from './options.ts';
 
 /** The attribute types that the subject must hold, with the given values or with any. */
@@ -28,9 +29,13 @@ function subjectDemand(type: string, values: readonly string[]): Demand {
     wanted: { what: 'subject', type, values: values.map((value) => toDer(attributeText(type, value))) },
     check: ({ subject }) => {
       const found = attributeValues(subject, type);
-      if (found.length === 0) throw unmet(`The subject must hold a ${name}.`);
+      if (found.length === 0) throw unmet(`The subject must hold a ${name}.`, missing(name));
       if (expected.length > 0 && comparableTexts(found).join('\n') !== expected.join('\n')) {
-        throw unmet(`The ${name} in the subject must be the one that csrattrs gives, and no other.`);
+        const other = found.find((value) => !expected.includes(comparableText(value)));
+        throw unmet(
+          `The ${name} in the subject must be the one that csrattrs gives, and no other.`,
+          other === undefined ? missing(`another ${name}`) : offendingValue(name, other),
+        );
       }
     },
     onlyForFirst: true,
@@ -69,9 +74,15 @@ function refuseOtherNames(
   found: readonly GeneralName[],
 ): void {
   const ofType = found.filter((name) => name.type === type);
-  if (ofType.length === 0) throw unmet(`The subjectAltName must hold a name of the type ${type}.`);
+  if (ofType.length === 0) {
+    throw unmet(`The subjectAltName must hold a name of the type ${type}.`, missing(type));
+  }
   if (names.length > 0 && !generalNamesEqual(names, ofType)) {
-    throw unmet(`The ${type} in the subjectAltName must be the one that csrattrs gives, and no other.`);
+    const other = ofType.find((name) => !names.some((wanted) => generalNamesEqual([name], [wanted])));
+    throw unmet(
+      `The ${type} in the subjectAltName must be the one that csrattrs gives, and no other.`,
+      other === undefined ? missing(`another ${type}`) : offendingName(other),
+    );
   }
 }
 
@@ -118,6 +129,6 @@ function wantedSubjectAltName(demanded: readonly DemandedNames[]): Wanted {
   return { what, extension: { oid, critical: false, value } };
 }
 
-function unmet(sentence: string): EstError {
-  return new EstError('refused_by_policy', sentence);
+function unmet(sentence: string, offending: string): EstError {
+  return new EstError('refused_by_policy', sentence, { refusedBy: { offending } });
 }

@@ -7,11 +7,16 @@ import {
   type IdentityValues,
   type NamePattern,
 } from './name-pattern.ts';
+import { missing, offendingValue } from './offending.ts';
 import type { PolicyOptions } from './options.ts';
 import { isAttributeType, viewedNameTypes, type RequestView, type ValuesByType } from './request-view.ts';
 
 /** A rule that ties names of one type to the identity. */
-export type NameRule = (view: RequestView) => Check;
+export interface NameRule {
+  readonly ask: (view: RequestView) => Check;
+  /** The type of subject attribute whose values it leaves no choice about: no pattern of it has a `*`; undefined: none. */
+  readonly fixes: string | undefined;
+}
 
 type GrantedTypes = Pick<PolicyOptions, 'subject' | 'subjectAltName'>;
 
@@ -33,25 +38,32 @@ export function createNameRule(text: string, index: number, granted: GrantedType
     const names = readNames(path, granted);
     const paths = operator === '==' ? [right] : placeholdersIn(right);
     paths.forEach(requirePath);
-    const match = operator === '==' ? equalTo(right, names.type) : oneOf(right, names.type);
-    return (view) => ({
-      rule,
-      check: () => {
-        const found = names.valuesIn(view);
-        if (found.length === 0 && optional === undefined) {
-          throw refusal(`The policy of this alias requires ${names.what}.`, path);
-        }
-        const identity: IdentityValues = (wanted) => valuesAt(view, wanted);
-        if (found.every((name) => match(name, identity))) return;
-        const missing = paths.find((wanted) => identity(wanted).length === 0);
-        throw refusal(`This client may not have what the CSR asks for as ${names.what}.`, missing ?? path);
-      },
-    });
+    const match = operator === '==' ? equalTo(right, names) : oneOf(right, names);
+    const isFixed = names.place === 'subject' && (operator === '==' || !right.includes('*'));
+    return { ask, fixes: isFixed ? names.type : undefined };
 
-    function refusal(sentence: string, where: string): EstError {
+    function ask(view: RequestView): Check {
+      return {
+        rule,
+        check: () => {
+          const found = valuesOf(view[names.place], names.type);
+          if (found.length === 0 && optional === undefined) {
+            throw refusal(`The policy of this alias requires ${names.what}.`, path, missing(names.type));
+          }
+          const identity: IdentityValues = (wanted) => valuesAt(view, wanted);
+          const foreign = found.find((name) => !match(name, identity));
+          if (foreign === undefined) return;
+          const unknown = paths.find((wanted) => identity(wanted).length === 0);
+          const sentence = `This client may not have what the CSR asks for as ${names.what}.`;
+          throw refusal(sentence, unknown ?? path, offendingValue(names.type, foreign));
+        },
+      };
+    }
+
+    function refusal(sentence: string, where: string, offending: string): EstError {
       return new EstError('refused_by_policy', sentence, {
         cmcFailure: 'badIdentity',
-        refusedBy: { rule, path: where },
+        refusedBy: { rule, path: where, offending },
       });
     }
   } catch (error) {
@@ -63,43 +75,34 @@ export function createNameRule(text: string, index: number, granted: GrantedType
 
 /** The names that a rule is about. */
 interface RuledNames {
-  /** Of subjectAltName; undefined: of the subject. */
-  readonly type: string | undefined;
+  readonly place: 'subject' | 'subjectAltName';
+  readonly type: string;
   readonly what: string;
-  readonly valuesIn: (view: RequestView) => readonly string[];
 }
 
 /** A rule about names that are refused anyway is a mistake. */
 function readNames(path: string, granted: GrantedTypes): RuledNames {
   const [, place, type = ''] = /^(subject|subjectAltName)\.(\w+)$/.exec(path) ?? [];
-  if (place === undefined) throw new Error('the left side is subject.TYPE or subjectAltName.TYPE');
-  const types: readonly string[] = granted[place === 'subject' ? 'subject' : 'subjectAltName'];
-  if (!types.includes(type)) throw new Error(`policy.${place} does not hold ${type}`);
-  if (place === 'subject') {
-    return {
-      type: undefined,
-      what: `a ${type} in the subject`,
-      valuesIn: (view) => view.subject[type] ?? [],
-    };
+  if (place !== 'subject' && place !== 'subjectAltName') {
+    throw new Error('the left side is subject.TYPE or subjectAltName.TYPE');
   }
+  const types: readonly string[] = granted[place];
+  if (!types.includes(type)) throw new Error(`policy.${place} does not hold ${type}`);
   if (type === 'otherName') throw new Error('an otherName has no value that could be compared');
-  return {
-    type,
-    what: `a ${type} in the subjectAltName`,
-    valuesIn: (view) => view.subjectAltName[type] ?? [],
-  };
+  return { place, type, what: `a ${type} in the ${place}` };
 }
 
 /** Whole values, octet by octet; host names without regard to case. An empty value or one with `*` equals nothing. */
-function equalTo(path: string, type: string | undefined): Match {
+function equalTo(path: string, { type }: RuledNames): Match {
   const folded = type === 'dNSName' ? foldCase : (value: string) => value;
   return (name, identity) =>
     identity(path).some((value) => value !== '' && !value.includes('*') && folded(value) === folded(name));
 }
 
-function oneOf(text: string, type: string | undefined): Match {
+function oneOf(text: string, { place, type }: RuledNames): Match {
   if (type === 'directoryName') throw new Error('a directoryName can only be compared by ==');
-  const patterns: readonly NamePattern[] = text.split(' | ').map((one) => createNamePattern(type, one));
+  const ofName = place === 'subject' ? undefined : type;
+  const patterns: readonly NamePattern[] = text.split(' | ').map((one) => createNamePattern(ofName, one));
   return (name, identity) => patterns.some((matches) => matches(name, identity));
 }
 
@@ -131,6 +134,9 @@ function valuesAt(view: RequestView, path: string): readonly string[] {
   if (plain !== undefined) return [plain];
   const [, place, type = ''] = typedPath.exec(path) ?? [];
   const { subject, subjectAltName } = view.identity;
-  const values: ValuesByType = (place === 'subject' ? subject : subjectAltName) ?? {};
-  return values[type] ?? [];
+  return valuesOf((place === 'subject' ? subject : subjectAltName) ?? {}, type);
+}
+
+function valuesOf(names: ValuesByType, type: string): readonly string[] {
+  return names[type] ?? [];
 }

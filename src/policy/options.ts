@@ -16,6 +16,8 @@ export interface PolicyOptions {
    * that is one of the alias's own CA.
    */
   readonly names: 'certificate' | 'identity' | 'any';
+  /** With `identity`: attribute types of the subject whose values users and holders of vendor certificates may choose. */
+  readonly freeSubject: readonly string[];
   /** The preferred kind first. */
   readonly keys: readonly KeyKind[];
   /** The preferred one first; undefined: all that fit the key. */

@@ -4,8 +4,8 @@ import type { CertificateIdentity, ClientIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import type { CertifiedNames } from '../pkix/change-subject-name.ts';
 import { subjectAltName as subjectAltNameExtension } from '../pkix/extensions-write.ts';
-import { generalNamesEqual, type GeneralName } from '../pkix/general-names.ts';
-import { namesEqual, type Name } from '../pkix/names.ts';
+import type { GeneralName } from '../pkix/general-names.ts';
+import type { Name } from '../pkix/names.ts';
 import { oids } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { challengeDemands, linkingDemand } from './challenge-demands.ts';
@@ -15,12 +15,15 @@ import { csrAttributesFor, type Demand, type Wanted } from './demand.ts';
 import { attributeDemands, extensionDemands } from './extension-demands.ts';
 import { refuseForbiddenExtensions } from './forbidden-extensions.ts';
 import { refuseOtherSubjectAltNames, refuseOtherSubjectTypes } from './granted-names.ts';
+import { createAttributeGrant, type AttributeGrant } from './granted-attributes.ts';
 import { refuseForeignNames } from './identity-names.ts';
 import { keyDemands } from './key-demands.ts';
 import { createNameRule } from './name-rule.ts';
 import { subjectAltNameDemands, subjectDemands } from './name-demands.ts';
 import type { PolicyOptions } from './options.ts';
+import { missing, offendingValue } from './offending.ts';
 import { refuseNamesBeyondScope } from './registration-scope.ts';
+import { refuseOtherNames } from './renewed-names.ts';
 import { createRequestSchema } from './request-schema.ts';
 import type { RequestView } from './request-view.ts';
 
@@ -32,6 +35,8 @@ export interface Policy extends PolicyOptions {
   readonly csrAttributes: Buffer | undefined;
   /** The same where nobody could verify the linking of identity and proof of possession. */
   readonly csrAttributesWithoutLinking: Buffer | undefined;
+  /** What `names: identity` grants beside a client's own name. */
+  readonly grantsAttribute: AttributeGrant;
   /** What the operator's own rules ask about a request that passed all other checks. */
   readonly examine: (view: RequestView) => readonly Check[];
 }
@@ -60,10 +65,13 @@ export function createPolicy(options: PolicyOptions, schema?: SchemaObject): Pol
     csrAttributesWithoutLinking: csrAttributesFor(
       wantedBy(demands.filter((demand) => demand !== linkingDemand)),
     ),
+    grantsAttribute: createAttributeGrant(options, nameRules),
     // A renewal keeps the names that were looked at when they were new; a registration authority has a scope instead.
     examine: (view) =>
       [
-        ...(view.newNames && view.identity.registrationAuthority === undefined ? nameRules : []),
+        ...(view.newNames && view.identity.registrationAuthority === undefined
+          ? nameRules.map(({ ask }) => ask)
+          : []),
         ...requestRules,
       ].map((questionAbout) => questionAbout(view)),
   };
@@ -241,7 +249,8 @@ function firstNames(policy: Policy, identity: ClientIdentity, csr: Certification
       check: () => {
         if (registrationAuthority !== undefined)
           refuseNamesBeyondScope(registrationAuthority, subject, subjectAltName);
-        else if (areNamesBound(policy, identity, csr)) refuseForeignNames(identity, subject, subjectAltName);
+        else if (areNamesBound(policy, identity, csr))
+          refuseForeignNames(identity, subject, subjectAltName, policy);
       },
     },
     ...policy.demands.map(demandOf(csr)),
@@ -278,6 +287,7 @@ function refuseChangeSubjectName(policy: Policy): void {
     throw new EstError(
       'refused_by_policy',
       'The ChangeSubjectName attribute is not allowed here; names stay as they are.',
+      { refusedBy: { offending: 'changeSubjectName' } },
     );
   }
 }
@@ -287,6 +297,7 @@ function nothingToChange(): EstError {
     'refused_by_policy',
     'ChangeSubjectName changes the names of the TLS client certificate, and none was shown; ' +
       'leave it out and put the names into the CSR itself.',
+    { refusedBy: { offending: 'changeSubjectName' } },
   );
 }
 
@@ -310,21 +321,7 @@ function refuseNamelessSubject(subject: Name, subjectAltName: readonly GeneralNa
     throw new EstError(
       'bad_certification_request',
       'The CSR names nobody: both subject and subjectAltName are empty.',
-    );
-  }
-}
-
-function refuseOtherNames(current: Certificate, csr: CertificationRequest): void {
-  if (!namesEqual(current.subject, csr.subject)) {
-    throw new EstError(
-      'refused_by_policy',
-      'The subject of the CSR differs from that of the certificate that the client shows.',
-    );
-  }
-  if (!generalNamesEqual(current.subjectAltName ?? [], csr.subjectAltName ?? [])) {
-    throw new EstError(
-      'refused_by_policy',
-      'The subjectAltName of the CSR differs from that of the certificate that the client shows.',
+      { refusedBy: { offending: missing('subject') } },
     );
   }
 }
@@ -334,6 +331,7 @@ function refuseSameKey(policy: Policy, current: Certificate, csr: CertificationR
     throw new EstError(
       'refused_by_policy',
       'A new key is required to renew; the CSR holds the key of the old certificate.',
+      { refusedBy: { offending: offendingValue('key', `SHA-256 ${csr.publicKey.sha256}`) } },
     );
   }
 }
@@ -345,6 +343,7 @@ function refuseEarlyRenewal(policy: Policy, current: Certificate, now: Date): vo
     throw new EstError(
       'refused_by_policy',
       `It is too early to renew this certificate; try again after ${new Date(renewableFrom).toISOString()}.`,
+      { refusedBy: { offending: offendingValue('serialNumber of the certificate', current.serialNumber) } },
     );
   }
 }

@@ -3,6 +3,7 @@ import type { RegistrationAuthority } from '../identity.ts';
 import type { GeneralName } from '../pkix/general-names.ts';
 import { comparableText, type Name } from '../pkix/names.ts';
 import { nameOfOid } from '../pkix/oids.ts';
+import { offendingAttribute, offendingName } from './offending.ts';
 
 /**
  * Refuses names for which a registration authority may not ask: each attribute of the subject and each subjectAltName
@@ -14,8 +15,16 @@ export function refuseNamesBeyondScope(
   subjectAltName: readonly GeneralName[],
 ): void {
   const asked = [
-    ...subject.rdns.flat().map(({ type, value }) => ({ type: nameOfOid(type), value })),
-    ...subjectAltName.map((name) => ({ type: name.type, value: 'value' in name ? name.value : '' })),
+    ...subject.rdns.flat().map((attribute) => ({
+      type: nameOfOid(attribute.type),
+      value: attribute.value,
+      offending: () => offendingAttribute(attribute),
+    })),
+    ...subjectAltName.map((name) => ({
+      type: name.type,
+      value: 'value' in name ? name.value : '',
+      offending: () => offendingName(name),
+    })),
   ];
   const beyond = asked.find(
     ({ type, value }) => patterns[type]?.some((pattern) => isMatch(pattern, value)) !== true,
@@ -24,7 +33,7 @@ export function refuseNamesBeyondScope(
   throw new EstError(
     'refused_by_policy',
     `This registration authority may not ask for the ${beyond.type} in the CSR.`,
-    { cmcFailure: 'badIdentity' },
+    { cmcFailure: 'badIdentity', refusedBy: { offending: beyond.offending() } },
   );
 }
 

@@ -3,6 +3,7 @@ import type { SchemaObject } from 'ajv';
 import { RE2JS } from 're2js';
 import { EstError } from '../errors.ts';
 import type { Check } from './check.ts';
+import { missing, offendingValue } from './offending.ts';
 import { isMemberOfView, type RequestView } from './request-view.ts';
 
 /** What an operator's JSON Schema says about a request. */
@@ -23,7 +24,11 @@ export function createRequestSchema(schema: SchemaObject): RequestSchema {
       const [error] = validate.errors?.slice(-1) ?? [];
       const path = pathOf(error);
       throw new EstError('refused_by_policy', sentence(path), {
-        refusedBy: { rule: `policy.schema${error?.schemaPath ?? ''}`, path },
+        refusedBy: {
+          rule: `policy.schema${error?.schemaPath ?? ''}`,
+          path,
+          ...(error !== undefined && { offending: offendingPartOf(view, error, path) }),
+        },
       });
     },
   });
@@ -78,6 +83,17 @@ function pathOf(error: ErrorObject | undefined): string {
   const steps = (error?.instancePath ?? '').split('/').slice(1);
   const { missingProperty } = (error?.params ?? {}) as { readonly missingProperty?: string };
   return [...steps, ...(missingProperty === undefined ? [] : [missingProperty])].join('.');
+}
+
+/** The value at the place; where something is missing there, or it is no single value, the place alone. */
+function offendingPartOf(view: RequestView, { instancePath, params }: ErrorObject, path: string): string {
+  if ('missingProperty' in params) return missing(path);
+  const value = instancePath
+    .split('/')
+    .slice(1)
+    .reduce<unknown>((part, step) => (part as Readonly<Record<string, unknown>>)[step], view);
+  if (typeof value === 'string') return offendingValue(path, value);
+  return typeof value === 'object' ? path || 'request' : offendingValue(path, JSON.stringify(value));
 }
 
 function sentence(path: string): string {
