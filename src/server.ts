@@ -12,6 +12,7 @@ import {
   type Listener,
   type ServedAt,
 } from './server/listeners.ts';
+import { createProcessState } from './server/process-state.ts';
 import { openServices } from './server/services.ts';
 
 /** A running gateway. */
@@ -35,7 +36,8 @@ export interface Gateway {
 /** Opens all that the configuration names and starts to serve. On failure nothing stays open. */
 export async function startGateway(configuration: Configuration, log: Log): Promise<Gateway> {
   await using opened = new AsyncDisposableStack();
-  let current = await openServices(configuration, log);
+  const state = createProcessState(configuration.limits, log);
+  let current = await openServices(configuration, log, state);
   opened.defer(() => current.close());
   const { served } = current;
   const est = adopt(opened, await listenEst(configuration, served.est, log));
@@ -53,7 +55,7 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
     async reload(next) {
       requireSameStart(configuration, next);
       const before = current;
-      const after = await openServices(next, log);
+      const after = await openServices(next, log, state);
       const refusal = isStopping
         ? 'The gateway is stopping.'
         : objectionToProxies(before.served, after.served);
@@ -112,7 +114,9 @@ function adopt(opened: AsyncDisposableStack, listener: Listener | undefined): Li
 export async function checkGateway(configuration: Configuration, log: Log): Promise<readonly string[]> {
   try {
     await using opened = new AsyncDisposableStack();
-    const { backends, store } = opened.adopt(await openServices(configuration, log), ({ close }) => close());
+    const state = createProcessState(configuration.limits, log);
+    const services = await openServices(configuration, log, state);
+    const { backends, store } = opened.adopt(services, ({ close }) => close());
     const problems = await Promise.all([
       ...[...backends].map(
         async ([name, { opened: backend }]) => await problemOf(`backends.${name}`, backend),

@@ -1,6 +1,5 @@
 import { ldapCredentials } from '../../src/auth/credentials/ldap/driver.ts';
-import type { CredentialSource } from '../../src/auth/credentials/source.ts';
-import type { UserRegistry } from '../../src/store/store.ts';
+import type { CredentialSource, StoreUsers } from '../../src/auth/credentials/source.ts';
 import { recordLog } from '../support/log.ts';
 
 /** How the gateway's own user searches the directories of specs. */
@@ -23,6 +22,6 @@ export async function openLdap(options: object): Promise<CredentialSource> {
     timeouts: { connect: 5, answer: 5 },
     limits: { concurrency: 10, queue: 10 },
   };
-  const services = { alias: 'est', users: {} as UserRegistry, log: recordLog() };
+  const services = { alias: 'est', users: {} as StoreUsers, log: recordLog() };
   return await ldapCredentials.open({ ...defaults, urls: [], ...options }, services);
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { verifyCode } from '../../src/auth/code.ts';
+import { isMadeCodeOf, madeCodeKey } from '../../src/auth/made-code.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { openssl } from '../support/openssl.ts';
 import { output, run } from './command-line.ts';
@@ -36,16 +37,16 @@ describe('est-gateway user, beside a running gateway', () => {
     expect(code).toMatch(/^[0-9A-Z]{5}(-[0-9A-Z]{1,5})+$/);
     const user = await gateway.store.users.find('est', 'sensor-1');
     expect(user?.remainingUses).toBeUndefined();
-    expect(await verifyCode(code, user?.codeHash ?? '', signal)).toBe(true);
+    expect(isMadeCodeOf(code, await madeCodeKey(gateway.store), user?.codeHash ?? '')).toBe(true);
     expect((await readFile(join(gateway.directory, 'state.sqlite-wal'))).includes(code)).toBe(false);
   });
 
   it('prints nothing when the code comes from standard input', async () => {
     const words = ['user', 'add', 'sensor-2', '--alias', 'plant', '--once', '--code-stdin', ...config];
-    expect(await output(words, { input: 'my own: code \n' })).toBe('');
+    expect(await output(words, { input: 'my own: c0de, ünguessed \n' })).toBe('');
     const user = await gateway.store.users.find('plant', 'sensor-2');
     expect(user?.remainingUses).toBe(1);
-    expect(await verifyCode('my own: code ', user?.codeHash ?? '', signal)).toBe(true);
+    expect(await verifyCode('my own: c0de, ünguessed ', user?.codeHash ?? '', signal)).toBe(true);
   });
 
   it('A-13 adds a user for so many certificates until a time', async () => {
@@ -80,7 +81,7 @@ describe('est-gateway user, beside a running gateway', () => {
   });
 
   it('A-08 keeps what Digest needs where the alias offers it, nowhere else, and never the code', async () => {
-    const code = 'my own code';
+    const code = 'none but mine own';
     for (const alias of ['field', 'plant'])
       await output(['user', 'add', 'meter', '--alias', alias, '--code-stdin', ...config], { input: code });
     const hash = (await openssl('dgst -sha256 -r text', { text: `meter:EST field:${code}` })).split(' ')[0];
@@ -95,7 +96,7 @@ describe('est-gateway user, beside a running gateway', () => {
   it('A-06 adds and removes a user without a name', async () => {
     const code = (await output(['user', 'add', '', '--alias', 'plant', ...config])).trim();
     const user = await gateway.store.users.find('plant', '');
-    expect(await verifyCode(code, user?.codeHash ?? '', signal)).toBe(true);
+    expect(isMadeCodeOf(code, await madeCodeKey(gateway.store), user?.codeHash ?? '')).toBe(true);
     await output(['user', 'remove', '', '--alias', 'plant', ...config]);
     expect(await gateway.store.users.find('plant', '')).toBeUndefined();
   });
@@ -107,6 +108,20 @@ describe('est-gateway user, beside a running gateway', () => {
       stderr: 'Standard input holds no code; expected one line.\n',
     });
   });
+
+  it.each(['12345', 'password', 'Passw0rd-2026!', 'sensor-9sensor-9sensor-9', 'plant/plant/plant/plant'])(
+    'S-24 refuses the code %j, which is easy to guess',
+    async (input) => {
+      const words = ['user', 'add', 'sensor-9', '--alias', 'plant', '--code-stdin', ...config];
+      expect(await run(words, { input })).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr:
+          'The code is too easy to guess: expected at least 12 characters, where a common word, the name of the user or the alias, a row of keys, a year and a repetition count as one each. Without --code-stdin a code is made and printed.\n',
+      });
+      expect(await gateway.store.users.find('plant', 'sensor-9')).toBeUndefined();
+    },
+  );
 
   it.each([
     ['a colon (RFC 7617, section 2)', 'a:b'],

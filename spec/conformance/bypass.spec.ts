@@ -12,6 +12,7 @@ import { createClientCertificateAuthenticator } from '../../src/auth/client-cert
 import { trustAnchors } from '../../src/auth/trust-anchors.ts';
 import { createWork } from '../../src/ops/work.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
+import { createProcessState } from '../../src/server/process-state.ts';
 import { openReservedKeys } from '../../src/server/reserved-keys.ts';
 import { createEstHandler } from '../../src/est/router.ts';
 import { tlsTransport } from '../../src/http/transport.ts';
@@ -152,8 +153,10 @@ describe('bypasses of client authentication', () => {
       const configuration = await loadConfiguration(gateway.configurationFile);
       const { store, log } = gateway;
       const backends = await openCertificationAuthorities(configuration, store, log);
-      const aliases = await openAliases(configuration, backends, store, log, new AsyncDisposableStack());
       const { limits } = configuration;
+      const state = createProcessState(limits, log);
+      const opened = new AsyncDisposableStack();
+      const aliases = await openAliases(configuration, backends, store, log, opened, state);
       const transport = tlsTransport;
       const journal = store.enrollments;
       const reservationOf = await openReservedKeys({ configuration, aliases, backends, store });

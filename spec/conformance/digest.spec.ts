@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { createHash, randomBytes } from 'node:crypto';
-import { generateCode } from '../../src/auth/code.ts';
-import { createDigestNonces } from '../../src/auth/digest-nonce.ts';
+import { generateCode } from '../../src/auth/made-code.ts';
+import { createDigestNonces, createNonceUses } from '../../src/auth/digest-nonce.ts';
 import { readDigestCredentials } from '../../src/auth/digest-credentials.ts';
 import { addUser } from '../../src/cli/user.ts';
 import type { DigestAlgorithm } from '../../src/store/store.ts';
@@ -257,23 +257,23 @@ describe('createDigestNonces', () => {
   const key = randomBytes(32);
 
   it('A-11 takes its own nonces for five minutes', () => {
-    const nonces = createDigestNonces(key, 'r');
+    const nonces = createDigestNonces(key, 'r', createNonceUses());
     const nonce = nonces.create(now);
     expect(nonces.isFresh(nonce, later(299_999))).toBe(true);
     expect(nonces.isFresh(nonce, later(300_000))).toBe(false);
   });
 
   it("A-11 takes nobody else's: of another key, another realm, changed, or spelled differently", () => {
-    const nonces = createDigestNonces(key, 'r');
+    const nonces = createDigestNonces(key, 'r', createNonceUses());
     const nonce = nonces.create(now);
     const changed = `${nonce.startsWith('A') ? 'B' : 'A'}${nonce.slice(1)}`;
-    expect(createDigestNonces(randomBytes(32), 'r').isFresh(nonce, now)).toBe(false);
-    expect(createDigestNonces(key, 'other').isFresh(nonce, now)).toBe(false);
+    expect(createDigestNonces(randomBytes(32), 'r', createNonceUses()).isFresh(nonce, now)).toBe(false);
+    expect(createDigestNonces(key, 'other', createNonceUses()).isFresh(nonce, now)).toBe(false);
     for (const other of [changed, `${nonce}=`, '', 'AAAA']) expect(nonces.isFresh(other, now)).toBe(false);
   });
 
   it('A-11 forgets no use of a nonce that is still fresh, however many are used', () => {
-    const nonces = createDigestNonces(key, 'r');
+    const nonces = createDigestNonces(key, 'r', createNonceUses());
     const first = nonces.create(now);
     expect(nonces.use(first, 1, now)).toBe(true);
     for (let count = 0; count < 10_000; count += 1) nonces.use(nonces.create(later(1)), 1, later(1));

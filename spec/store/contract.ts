@@ -278,6 +278,26 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         expect(await store.users.remove('est', 'a')).toBe(false);
       });
 
+      it('have another hash only in place of the one that is expected', async () => {
+        await store.users.add(user());
+        const replace = async (expected: string, codeHash: string) =>
+          await store.users.replaceCodeHash('est', 'once', expected, codeHash);
+        expect([await replace('other', 'new'), await replace('hash', 'new')]).toEqual([false, true]);
+        expect(await store.users.find('est', 'once')).toEqual(user({ codeHash: 'new' }));
+        await store.users.remove('est', 'once');
+        expect(await replace('new', 'newer')).toBe(false);
+        expect(await store.users.find('est', 'once')).toBeUndefined();
+      });
+
+      it('of which some have a hash of another kind, at their alias alone', async () => {
+        const others = async (alias: string) => await store.users.hasOtherCodeHash(alias, '$fast$');
+        await store.users.add(user({ codeHash: '$fast$a' }));
+        await store.users.add(user({ name: 'twice', codeHash: '$fast$/b' }));
+        await store.users.add(user({ alias: 'before', codeHash: '$argon2id$' }));
+        await store.users.add(user({ alias: 'after', codeHash: '$slow$' }));
+        expect(await Promise.all(['est', 'before', 'after'].map(others))).toEqual([false, true, true]);
+      });
+
       it('S-32 may have names that look like SQL', async () => {
         const name = "'; DROP TABLE users; --%_";
         await store.users.add(user({ name }));

@@ -10,16 +10,7 @@ const tagLength = 32;
 /** Of the four threads that Node has for such work, one is left to names and files. */
 const gate = createCodeGate(3);
 
-/** Crockford's base32: no letter that people confuse, nothing that a shell would interpret. */
-const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-
-/** A new enrolment code of 150 random bits, in groups that people can read aloud. */
-export function generateCode(): string {
-  const letters = [...randomBytes(30)].map((octet) => alphabet[octet % alphabet.length]).join('');
-  return letters.replace(/.{5}(?=.)/g, '$&-');
-}
-
-/** Hashes a code with argon2id, as a PHC string. */
+/** Hashes a code that somebody chose with argon2id, as a PHC string: guessing it from the store takes long. */
 export async function hashCode(code: string): Promise<string> {
   const salt = randomBytes(16);
   return write(salt, await derive(code, { salt, ...cost }));

@@ -7,7 +7,7 @@ import type { Credentials } from './auth.ts';
 import { readDigestCredentials, type DigestCredentials } from './digest-credentials.ts';
 import type { DigestNonces } from './digest-nonce.ts';
 import { digest, realmOf } from './digest-secrets.ts';
-import { userIdentity } from './user-code.ts';
+import { userIdentity } from './store-users.ts';
 
 /** What a Digest authenticator of one alias works with. */
 export interface DigestOptions {

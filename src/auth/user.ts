@@ -5,7 +5,7 @@ import type { Attempts } from './attempts/attempts.ts';
 import { basicChallenge, readBasicCredentials } from './basic.ts';
 import type { CodeCheck } from './credentials/check.ts';
 import { createDigestAuthenticator } from './digest.ts';
-import { createDigestNonces } from './digest-nonce.ts';
+import { createDigestNonces, type NonceUses } from './digest-nonce.ts';
 import { realmOf } from './digest-secrets.ts';
 import { digestAlgorithms, type HttpScheme } from './http-schemes.ts';
 
@@ -27,6 +27,7 @@ export interface UserAuthenticationOptions {
   readonly attempts: Attempts;
   /** For nonces: 32 secret octets, the same wherever the same store is used. */
   readonly nonceKey: Buffer;
+  readonly nonceUses: NonceUses;
 }
 
 /** HTTP authentication by the schemes that the alias offers; any other scheme is refused like a wrong code. */
@@ -37,10 +38,11 @@ export function createUserAuthentication({
   users,
   attempts,
   nonceKey,
+  nonceUses,
 }: UserAuthenticationOptions): UserAuthentication {
   const realm = realmOf(alias);
   const algorithms = digestAlgorithms(schemes);
-  const nonces = createDigestNonces(nonceKey, realm);
+  const nonces = createDigestNonces(nonceKey, realm, nonceUses);
   const digest = createDigestAuthenticator({ alias, algorithms, users, nonces, attempts });
 
   function challenge(now: Date, stale = false) {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { join } from 'node:path';
-import { generateCode } from '../auth/code.ts';
+import { generateCode } from '../auth/made-code.ts';
 import { loadConfiguration } from '../config/load.ts';
 import {
   configurationName,

@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { text } from 'node:stream/consumers';
-import { generateCode, hashCode } from '../auth/code.ts';
+import { generateCode } from '../auth/made-code.ts';
+import { hashUserCode } from '../auth/store-users.ts';
+import { leastStrength, strengthOf } from '../auth/code-strength.ts';
 import { digestSecrets } from '../auth/digest-secrets.ts';
 import { digestAlgorithms } from '../auth/http-schemes.ts';
 import type { Configuration } from '../config/configuration.ts';
@@ -31,7 +33,10 @@ export function addUserCommands(program: Command): void {
         'good until then: 90m, 24h, 7d, or a time such as 2030-01-31T12:00:00Z; else until the user is removed',
       ).argParser(timeOfExpiry),
     )
-    .option('--code-stdin', 'read the code from standard input instead of making one')
+    .option(
+      '--code-stdin',
+      `read the code from standard input instead of making one; at least ${leastStrength} characters that are hard to guess`,
+    )
     .addOption(configurationOption())
     .addHelpText(
       'after',
@@ -75,7 +80,7 @@ async function add(name: string, options: AddOptions): Promise<void> {
   refuseBadName(name);
   refuseUnknownAlias(configuration, alias);
   refuseUselessUser(configuration, alias);
-  const code = codeStdin === true ? await readCode() : generateCode();
+  const code = codeStdin === true ? await readCode([name, alias]) : generateCode();
   await withState(configuration, async (store) => {
     const algorithms = digestAlgorithms(configuration.aliases[alias]?.httpAuthentication ?? []);
     const remainingUses = once === true ? 1 : uses;
@@ -126,7 +131,7 @@ export async function addUser(
   const added = await store.users.add({
     alias,
     name,
-    codeHash: await hashCode(code),
+    codeHash: await hashUserCode(code, store),
     ...(algorithms.length > 0 && { digestSecrets: digestSecrets(algorithms, { alias, name, code }) }),
     remainingUses,
     ...(expiresAt && { expiresAt }),
@@ -166,10 +171,15 @@ function refuseUselessUser({ aliases }: Configuration, alias: string): void {
   }
 }
 
-async function readCode(): Promise<string> {
+async function readCode(names: readonly string[]): Promise<string> {
   const code = (await text(process.stdin)).replace(/\r?\n$/, '');
   if (code === '') throw new Error('Standard input holds no code; expected one line.');
   if (controlCharacter.test(code)) throw new Error('The code holds a control character; expected one line.');
+  if (strengthOf(code, names) < leastStrength) {
+    throw new Error(
+      `The code is too easy to guess: expected at least ${leastStrength} characters, where a common word, the name of the user or the alias, a row of keys, a year and a repetition count as one each. Without --code-stdin a code is made and printed.`,
+    );
+  }
   return code;
 }
 

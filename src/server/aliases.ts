@@ -1,4 +1,3 @@
-import { createAttempts, type Attempts } from '../auth/attempts/attempts.ts';
 import { createClaimAuthentication, createClaimGuard } from '../auth/claim.ts';
 import { createClientCertificateAuthenticator } from '../auth/client-certificate.ts';
 import { createAuthentication, type Authentication, type AuthenticationMode } from '../auth/index.ts';
@@ -17,13 +16,14 @@ import { createBlocklist } from '../pkix/weak-keys.ts';
 import { openPolicyWebhook } from '../policy/webhook.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
-import { openCodeChecks } from './credentials.ts';
+import { openCodeChecks, openStoreUsers } from './credentials.ts';
 import { openAliasBackend } from './alias-backend.ts';
 import { openAliasCertificates } from './alias-certificates.ts';
 import type { Backends } from './drivers.ts';
 import { readTexts } from './files.ts';
 import { openFullCmc } from './full-cmc.ts';
 import { openPolicy } from './policy.ts';
+import type { ProcessState } from './process-state.ts';
 import { openRevocation, openRevocationCheck, type RevocationServices } from './revocation.ts';
 import { openServerKeyGeneration } from './server-key-generation.ts';
 
@@ -40,11 +40,11 @@ export async function openAliases(
   store: StateStore,
   log: Log,
   opened: AsyncDisposableStack,
+  state: ProcessState,
 ): Promise<ReadonlyMap<string, Alias>> {
   const aliases = new Map<string, Alias>();
   const revocation = openRevocation(configuration.revocation, log);
-  const attempts = createAttempts(configuration.limits, log);
-  const services = { backends, drivers: configuration.drivers, store, revocation, attempts, log, opened };
+  const services = { backends, drivers: configuration.drivers, store, revocation, state, log, opened };
   for (const [name, options] of Object.entries(configuration.aliases)) {
     aliases.set(name, await withContext(`aliases.${name}`, openAlias(name, options, services)));
   }
@@ -57,7 +57,7 @@ interface AliasServices {
   readonly drivers: Drivers;
   readonly store: StateStore;
   readonly revocation: RevocationServices;
-  readonly attempts: Attempts;
+  readonly state: ProcessState;
   readonly log: Log;
   readonly opened: AsyncDisposableStack;
 }
@@ -65,7 +65,7 @@ interface AliasServices {
 async function openAlias(
   name: string,
   options: AliasConfiguration,
-  { backends, drivers, store, revocation, attempts, log, opened }: AliasServices,
+  { backends, drivers, store, revocation, state, log, opened }: AliasServices,
 ): Promise<Alias> {
   const backend = await openAliasBackend(options, backends);
   const { ca, enrollmentCodes, policy, serverKeyGeneration, ...wanted } = backend;
@@ -74,16 +74,18 @@ async function openAlias(
   const ownCertificates = async (signal: AbortSignal): Promise<readonly Certificate[]> =>
     (await caCertificates.current(signal)).certificates;
   const registrationAuthorityOf = createRegistrationAuthorities(options.registrationAuthorities);
-  const { users } = store;
+  const { attempts, nonceUses } = state;
+  const users = await openStoreUsers(name, store, log);
   const opening = { alias: name, users, log, drivers: drivers.credentials, opened };
   const checks = await openCodeChecks(options, opening, attempts);
   const user = createUserAuthentication({
     alias: name,
     schemes: options.httpAuthentication,
     checkCode: checks.basic,
-    users,
+    users: store.users,
     attempts,
     nonceKey: await store.secret('digest-nonce'),
+    nonceUses,
   });
   const readClientCertificate = createCertificateMemory(mostClients);
   const authentication = (mode: AuthenticationMode, expiredFor: number): Authentication =>

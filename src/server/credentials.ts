@@ -1,7 +1,14 @@
 import type { Attempts } from '../auth/attempts/attempts.ts';
 import { createCodeCheck, type CodeCheck } from '../auth/credentials/check.ts';
-import type { CredentialDriver, CredentialServices, CredentialSource } from '../auth/credentials/source.ts';
+import type {
+  CredentialDriver,
+  CredentialServices,
+  CredentialSource,
+  StoreUsers,
+} from '../auth/credentials/source.ts';
 import { storeCredentials } from '../auth/credentials/store.ts';
+import { madeCodeKey } from '../auth/made-code.ts';
+import { createStoreUsers } from '../auth/store-users.ts';
 import { digestAlgorithms } from '../auth/http-schemes.ts';
 import type { AliasConfiguration, Configuration, DriverOptions } from '../config/configuration.ts';
 import type { Log } from '../ops/log.ts';
@@ -23,6 +30,11 @@ interface OpeningServices extends CredentialServices {
   readonly opened: AsyncDisposableStack;
 }
 
+/** The users of the store at an alias. */
+export async function openStoreUsers(alias: string, store: StateStore, log: Log): Promise<StoreUsers> {
+  return createStoreUsers({ alias, users: store.users, key: await madeCodeKey(store), log });
+}
+
 /** Opens the sources of an alias. Rejects with a plain sentence when one of them, or their order, cannot work. */
 export async function openCodeChecks(
   { credentials, httpAuthentication }: AliasConfiguration,
@@ -42,11 +54,12 @@ export async function openCodeChecks(
 /** Opens the sources of every alias alone; `place` is where each stands in the configuration. */
 export async function openAllSources(
   { aliases, drivers: { credentials: drivers } }: Configuration,
-  { users }: StateStore,
+  store: StateStore,
   log: Log,
   opened: AsyncDisposableStack,
 ): Promise<readonly { readonly place: string; readonly source: CredentialSource }[]> {
   const all = Object.entries(aliases).map(async ([alias, { credentials }]) => {
+    const users = await openStoreUsers(alias, store, log);
     const sources = await openSources(credentials, { alias, users, log, drivers, opened });
     return sources.map((source, index) => ({ place: `aliases.${alias}: ${placeOf(index)}`, source }));
   });

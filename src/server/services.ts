@@ -5,6 +5,7 @@ import { openAliases } from './aliases.ts';
 import { closeBackends, openCertificationAuthorities, openState } from './drivers.ts';
 import { openSecureContexts, servedAt, type ServedAt, type Services } from './listeners.ts';
 import { openPassThrough } from './pass-through.ts';
+import type { ProcessState } from './process-state.ts';
 import { openReservedKeys } from './reserved-keys.ts';
 import { warnOfReadableSecrets } from './secret-files.ts';
 
@@ -16,11 +17,15 @@ export interface OpenedServices extends Pick<Services, 'backends' | 'store'> {
 }
 
 /** Opens them as a start, a reload and a check do. Rejects with a plain sentence; on failure nothing stays open. */
-export async function openServices(configuration: Configuration, log: Log): Promise<OpenedServices> {
+export async function openServices(
+  configuration: Configuration,
+  log: Log,
+  state: ProcessState,
+): Promise<OpenedServices> {
   await using opened = new AsyncDisposableStack();
-  const store = opened.adopt(await openState(configuration), (state) => state.close());
+  const store = opened.adopt(await openState(configuration), (database) => database.close());
   const backends = opened.adopt(await openCertificationAuthorities(configuration, store, log), closeBackends);
-  const aliases = await openAliases(configuration, backends, store, log, opened);
+  const aliases = await openAliases(configuration, backends, store, log, opened, state);
   const passThrough = await openPassThrough(configuration, log);
   opened.defer(() => passThrough?.close());
   const secureContexts = await openSecureContexts(configuration, aliases, log);

@@ -160,6 +160,15 @@ const migrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  '0003_code_hashes': {
+    async up(database: Kysely<Tables>): Promise<void> {
+      await database.schema
+        .createIndex('users_code_hash')
+        .on('users')
+        .columns(['alias', 'code_hash'])
+        .execute();
+    },
+  },
 };
 
 /** Brings the tables up to date. Throws an Error with a plain sentence when that cannot be done. */

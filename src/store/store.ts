@@ -191,7 +191,7 @@ export type DigestSecrets = Readonly<Partial<Record<DigestAlgorithm, string>>>;
 export interface User {
   readonly alias: string;
   readonly name: string;
-  /** The code as `hashCode` of `auth/code.ts` gives it, never in clear. */
+  /** The code as `hashUserCode` of `auth/store-users.ts` gives it, never in clear. */
   readonly codeHash: string;
   /** Left out: the user cannot use Digest. */
   readonly digestSecrets?: DigestSecrets;
@@ -210,6 +210,13 @@ export interface UserRegistry {
   remove(alias: string, name: string): Promise<boolean>;
   /** Undefined when there is none. */
   find(alias: string, name: string): Promise<User | undefined>;
+  /**
+   * Puts another hash of the same code in place of the one that is expected there. False, and nothing is changed, where
+   * the user has another one by now or is gone.
+   */
+  replaceCodeHash(alias: string, name: string, expected: string, codeHash: string): Promise<boolean>;
+  /** Whether the alias has a user whose code hash does not begin with this text. */
+  hasOtherCodeHash(alias: string, prefix: string): Promise<boolean>;
   /** All, by alias and name. */
   list(): Promise<readonly User[]>;
 }

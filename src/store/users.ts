@@ -4,6 +4,9 @@ import type { Tables } from './tables.ts';
 
 /** The users over any database that kysely speaks to. */
 export function createUserRegistry(database: Kysely<Tables>): UserRegistry {
+  const codeHashes = (alias: string) =>
+    database.selectFrom('users').select('code_hash').where('alias', '=', alias).limit(1);
+
   return {
     async add({ alias, name, codeHash, digestSecrets, remainingUses, expiresAt, createdAt }) {
       const result = await database
@@ -41,12 +44,34 @@ export function createUserRegistry(database: Kysely<Tables>): UserRegistry {
       return row && toUser(row);
     },
 
+    async replaceCodeHash(alias, name, expected, codeHash) {
+      const { numUpdatedRows } = await database
+        .updateTable('users')
+        .set({ code_hash: codeHash })
+        .where('alias', '=', alias)
+        .where('name', '=', name)
+        .where('code_hash', '=', expected)
+        .executeTakeFirst();
+      return numUpdatedRows === 1n;
+    },
+
+    async hasOtherCodeHash(alias, prefix) {
+      const beforeOrAfter = await Promise.all([
+        codeHashes(alias).where('code_hash', '<', prefix).executeTakeFirst(),
+        codeHashes(alias).where('code_hash', '>=', `${prefix}${lastCharacter}`).executeTakeFirst(),
+      ]);
+      return beforeOrAfter.some((row) => row !== undefined);
+    },
+
     async list() {
       const rows = await database.selectFrom('users').selectAll().orderBy('alias').orderBy('name').execute();
       return rows.map(toUser);
     },
   };
 }
+
+/** Sorts after all that hashes are written in. */
+const lastCharacter = '\u{7f}';
 
 function toUser(row: Selectable<Tables['users']>): User {
   return {

@@ -9,7 +9,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { generateCode } from '../../../src/auth/code.ts';
+import { generateCode } from '../../../src/auth/made-code.ts';
 import { init } from '../../../src/cli/init.ts';
 import { requestsToTry } from '../../../src/cli/requests-to-try.ts';
 import { serve } from '../../../src/cli/serve.ts';

@@ -1,7 +1,6 @@
 import type { SchemaObject } from 'ajv';
 import type { UserIdentity } from '../../identity.ts';
 import type { Log } from '../../ops/log.ts';
-import type { UserRegistry } from '../../store/store.ts';
 
 /** A user name and its code, as a client sent them: in NFC, without control characters, either may be empty. */
 export interface ShownCode {
@@ -37,11 +36,17 @@ export interface CredentialSource {
   close?(): Promise<void>;
 }
 
+/** The users of the store at one alias. */
+export interface StoreUsers {
+  /** As a source does; a refusal takes the same time for every name, known or not. */
+  prove(shown: ShownCode, signal: AbortSignal, networks?: readonly string[]): Promise<CredentialVerdict>;
+}
+
 /** What a source may use. */
 export interface CredentialServices {
   /** The alias at which users enrol. */
   readonly alias: string;
-  readonly users: UserRegistry;
+  readonly users: StoreUsers;
   readonly log: Log;
 }
 

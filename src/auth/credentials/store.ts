@@ -1,4 +1,3 @@
-import { proveUser } from '../user-code.ts';
 import type { CredentialDriver } from './source.ts';
 
 /** The users of the alias that `est-gateway user add` has put into the store. */
@@ -12,10 +11,10 @@ export const storeCredentials: CredentialDriver = {
     properties: {},
     additionalProperties: false,
   },
-  open: async (_options, { alias, users }) =>
+  open: async (_options, { users }) =>
     await Promise.resolve({
       name: 'store',
       takesEqualTime: true,
-      prove: async (shown, signal, networks) => await proveUser(users, alias, shown, signal, networks),
+      prove: async (shown, signal, networks) => await users.prove(shown, signal, networks),
     }),
 };
