@@ -136,6 +136,36 @@ describe('readObjectIdentifier', () => {
   });
 });
 
+describe('readObjectIdentifier of arcs of any length', () => {
+  /** X.690, section 8.19: octet by octet. */
+  function arcsOf(content: Buffer): readonly bigint[] {
+    const arcs = [0n];
+    for (const octet of content) {
+      arcs.push(((arcs.pop() ?? 0n) << 7n) | BigInt(octet & 0x7f));
+      if (octet < 0x80) arcs.push(0n);
+    }
+    const [first = 0n, ...others] = arcs.slice(0, -1);
+    return first < 80n ? [first / 40n, first % 40n, ...others] : [2n, first - 80n, ...others];
+  }
+
+  it('S-09 reads every arc exactly, also beyond 2^53', () => {
+    const arc = fc
+      .tuple(
+        fc.integer({ min: 0x81, max: 0xff }),
+        fc.array(fc.integer({ min: 0x80, max: 0xff }), { maxLength: 12 }),
+      )
+      .chain(([first, middle]) => fc.nat(0x7f).map((last) => [first, ...middle, last]));
+    const single = fc.nat(0x7f).map((octet) => [octet]);
+    fc.assert(
+      fc.property(fc.array(fc.oneof(arc, single), { minLength: 1, maxLength: 4 }), (arcs) => {
+        const content = Buffer.from(arcs.flat());
+        expect(readObjectIdentifier(readDer(tlv(0x06, content)))).toBe(arcsOf(content).join('.'));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
 describe('readBoolean', () => {
   it('reads FF and 00', () => {
     expect(readBoolean(readDer(hex('0101ff')))).toBe(true);

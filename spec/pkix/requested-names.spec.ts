@@ -20,6 +20,23 @@ import { accepted, refused } from '../support/refused-csr.ts';
 const dns = (text: string): Buffer => generalName(2, text);
 
 describe('names that are requested (vectors V-19, V-29, V-30)', () => {
+  it('S-09 refuses a name of more attributes than any device has, in one level or in many', async () => {
+    const attributes = (count: number): readonly Buffer[] =>
+      Array.from({ length: count }, (_, index) =>
+        sequence(objectIdentifier(id.organizationName), utf8String(`Unit ${index}`)),
+      );
+    const levels = (count: number): Buffer => sequence(...attributes(count).map((one) => set(one)));
+    expect((await accepted({ subject: levels(100) })).subject.rdns).toHaveLength(100);
+    for (const subject of [
+      levels(101),
+      sequence(set(...attributes(101))),
+      sequence(set(...attributes(3000))),
+    ])
+      await expect(refused({ subject })).resolves.toContain('more than 100 attributes');
+    const inside = subjectAltName(tlv(0xa4, levels(101)));
+    await expect(refused({ extensions: [inside] })).resolves.toContain('more than 100 attributes');
+  });
+
   const commonName = (value: Buffer): CertificationRequestParts => ({
     subject: name([id.commonName, value]),
   });

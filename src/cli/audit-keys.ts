@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { createPublicKey } from 'node:crypto';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
+import { readDer } from '../pkix/der.ts';
+import { decodePublicKey } from '../pkix/keys.ts';
 import { nameToString } from '../pkix/names.ts';
 import { findSharedFactors } from '../pkix/shared-factors.ts';
-import { modulusOf } from '../pkix/weak-keys.ts';
 import type { EnrollmentJournal } from '../store/store.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
 import { withState } from './state.ts';
@@ -51,7 +51,7 @@ async function readRsaKeys(journal: EnrollmentJournal): Promise<ReadonlyMap<bigi
   while (records.length > 0) {
     for (const { certificate: der } of records) {
       const certificate = readCertificate(der);
-      const octets = modulusOf(createPublicKey({ key: certificate.spki, format: 'der', type: 'spki' }));
+      const { modulus: octets } = decodePublicKey(readDer(certificate.spki));
       if (octets === undefined) continue;
       const modulus = BigInt(`0x${octets.toString('hex')}`);
       byModulus.set(modulus, [...(byModulus.get(modulus) ?? []), certificate]);

@@ -25,7 +25,7 @@ export async function examineKeyHolder(
   permitted: PermittedEnrollment,
 ): Promise<readonly Check[]> {
   const { csr, identity, names } = permitted;
-  const { sha256, key } = csr.publicKey;
+  const { sha256, modulus } = csr.publicKey;
   const holder = { identity: identity.key, subject: nameToString(names.subject) };
   const reservation = await reservationOf(sha256, receivedAt);
   const isShown = isKeyShown(permitted);
@@ -34,7 +34,7 @@ export async function examineKeyHolder(
   return [
     refuseIf(reservation === 'compromised', 'fixed: no compromised key', 'has been compromised'),
     refuseIf(reservation === 'ca', keyRules.ofCa),
-    refuseIf(alias.knownKeys.includes(key), 'knownKeys'),
+    refuseIf(modulus !== undefined && alias.knownKeys.includes(modulus), 'knownKeys'),
     refuseIf(isOfOperator, keyRules.ofOperator),
     refuseIf(isOfOther, 'fixed: no key of another identity'),
   ];

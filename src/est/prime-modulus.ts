@@ -3,7 +3,7 @@ import { createCache } from '../auth/revocation/cached.ts';
 import { EstError } from '../errors.ts';
 import { createGate } from '../ops/gate.ts';
 import { acceptedKeys, type PublicKey } from '../pkix/keys.ts';
-import { isPrimeModulus, modulusOf } from '../pkix/weak-keys.ts';
+import { isPrimeModulus } from '../pkix/weak-keys.ts';
 import type { Check } from '../policy/check.ts';
 
 /** By the modulus, since one prime makes a key with each of many exponents. */
@@ -16,11 +16,7 @@ const gate = createGate({ concurrency: 2, queue: 1000 });
  * Is the modulus of an RSA key a prime, so that its private key can be computed at once? Then the check refuses
  * (`bad_certification_request`); other keys are not asked about. Throws `overloaded` and `ca_timeout` as a gate does.
  */
-export async function examineModulus(
-  { type, key }: PublicKey,
-  signal: AbortSignal,
-): Promise<readonly Check[]> {
-  const modulus = type === 'RSA' ? modulusOf(key) : undefined;
+export async function examineModulus({ modulus }: PublicKey, signal: AbortSignal): Promise<readonly Check[]> {
   if (modulus === undefined) return [];
   const digest = createHash('sha256').update(modulus).digest('hex');
   const isPrime = await gate.run(

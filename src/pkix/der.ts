@@ -192,27 +192,42 @@ export function readOctetString(node: DerNode): Buffer {
 export function readObjectIdentifier(node: DerNode): string {
   const { content } = expectTag(node, tags.objectIdentifier, 'An OBJECT IDENTIFIER');
   if (content.length > maximalObjectIdentifierOctets) throw new DerError('An OBJECT IDENTIFIER is too long.');
-  const arcs = readArcs(content);
-  const [first] = arcs;
+  const [first, ...others] = readArcs(content);
   if (first === undefined) throw new DerError('An OBJECT IDENTIFIER is empty.');
-  const root = first < 80n ? first / 40n : 2n;
-  return [root, first - root * 40n, ...arcs.slice(1)].join('.');
+  return [...firstTwoArcs(first), ...others].join('.');
 }
 
-function readArcs(content: Buffer): readonly bigint[] {
-  const arcs: bigint[] = [];
-  let arc = 0n;
-  let continues = false;
-  for (const octet of content) {
-    if (!continues && octet === 0x80) throw new DerError('An OBJECT IDENTIFIER is not DER.');
-    arc = (arc << 7n) | BigInt(octet & 0x7f);
-    continues = octet >= 0x80;
-    if (continues) continue;
-    arcs.push(arc);
-    arc = 0n;
+/** X.690, section 8.19.4. */
+function firstTwoArcs(combined: number | bigint): readonly (number | bigint)[] {
+  if (combined >= 80) return [2, BigInt(combined) - 80n];
+  return [Math.floor(Number(combined) / 40), Number(combined) % 40];
+}
+
+function readArcs(content: Buffer): readonly (number | bigint)[] {
+  const arcs: (number | bigint)[] = [];
+  let start = 0;
+  let arc = 0;
+  for (let index = 0; index < content.length; index += 1) {
+    const octet = content.readUInt8(index);
+    if (index === start && octet === 0x80) throw new DerError('An OBJECT IDENTIFIER is not DER.');
+    arc = arc * 128 + (octet & 0x7f);
+    if (octet >= 0x80) continue;
+    // Numbers of JavaScript are exact up to 2^53.
+    arcs.push(arc <= Number.MAX_SAFE_INTEGER ? arc : largeArc(content.subarray(start, index + 1)));
+    start = index + 1;
+    arc = 0;
   }
-  if (continues) throw new DerError('An OBJECT IDENTIFIER is cut off.');
+  if (start < content.length) throw new DerError('An OBJECT IDENTIFIER is cut off.');
   return arcs;
+}
+
+const sevenBits = Array.from({ length: 128 }, (_, value) => value.toString(2).padStart(7, '0'));
+
+/** As a whole, since each seven bits that are added to a large number copy it. */
+function largeArc(octets: Buffer): bigint {
+  let bits = '0b';
+  for (const octet of octets) bits += sevenBits[octet & 0x7f] ?? '';
+  return BigInt(bits);
 }
 
 /** UTCTime or GeneralizedTime in the form of RFC 5280, section 4.1.2.5: whole seconds, Z, an existing date. */

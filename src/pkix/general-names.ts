@@ -165,12 +165,13 @@ export function encodeGeneralNames(names: readonly GeneralName[]): Buffer {
  * RFC 5280, section 7.1 compares names, all others octet by octet.
  */
 export function generalNamesEqual(a: readonly GeneralName[], b: readonly GeneralName[]): boolean {
-  const left = new Set(a.map(comparable));
-  const right = new Set(b.map(comparable));
+  const left = new Set(a.map(comparableGeneralName));
+  const right = new Set(b.map(comparableGeneralName));
   return left.size === right.size && [...left].every((name) => right.has(name));
 }
 
-function comparable(name: GeneralName): string {
+/** A text that is the same for two names exactly when `generalNamesEqual` calls them equal. */
+export function comparableGeneralName(name: GeneralName): string {
   switch (name.type) {
     case 'dNSName':
       return `dNSName:${name.value.toLowerCase()}`;

@@ -46,6 +46,8 @@ export interface PublicKey {
   readonly type: KeyType;
   /** The length of an RSA modulus or the size of the curve; 0 for ML-DSA. */
   readonly bits: number;
+  /** Of an RSA key, big-endian without leading zeros; undefined for other types. */
+  readonly modulus: Buffer | undefined;
   /** The SubjectPublicKeyInfo as received, DER. */
   readonly spki: Buffer;
   /** SHA-256 of `spki`, hex. */
@@ -64,7 +66,7 @@ interface KeyInfo {
   readonly octets: Buffer;
 }
 
-type KeyStrength = Pick<PublicKey, 'type' | 'bits'>;
+type KeyStrength = Pick<PublicKey, 'type' | 'bits'> & Partial<Pick<PublicKey, 'modulus'>>;
 
 /**
  * A public key of a requester from its SubjectPublicKeyInfo. Throws `bad_certification_request` for a key of a
@@ -72,18 +74,24 @@ type KeyStrength = Pick<PublicKey, 'type' | 'bits'>;
  * is malformed.
  */
 export function readPublicKey(spki: DerNode): PublicKey {
-  const publicKey = decodePublicKey(spki);
-  refuseOtherForm(publicKey, readKeyInfo(spki));
-  if (publicKey.type === 'RSA') refuseWeakModulus(rsaModulus(spki));
+  const info = readKeyInfo(spki);
+  const publicKey = toPublicKey(spki, info);
+  refuseOtherForm(publicKey, info);
+  if (publicKey.modulus !== undefined) refuseWeakModulus(toInteger(publicKey.modulus));
   return publicKey;
 }
 
 /** As `readPublicKey`, in every form and without the search for weaknesses of RSA keys: for the certificates of CAs. */
 export function decodePublicKey(spki: DerNode): PublicKey {
-  const { type, bits } = checkKey(readKeyInfo(spki));
+  return toPublicKey(spki, readKeyInfo(spki));
+}
+
+function toPublicKey(spki: DerNode, info: KeyInfo): PublicKey {
+  const { type, bits, modulus } = checkKey(info);
   return {
     type,
     bits,
+    modulus,
     spki: spki.bytes,
     sha256: hash('sha256', spki.bytes, 'hex'),
     key: importKey(spki.bytes),
@@ -137,7 +145,7 @@ function checkRsaKey({ parameters, octets }: KeyInfo): KeyStrength {
   if (exponent < 65537n || exponent % 2n === 0n || bitLength(exponent) > 256) {
     throw refusal('The exponent of an RSA key must be odd, at least 65537 and below 2^256.');
   }
-  return { type: 'RSA', bits };
+  return { type: 'RSA', bits, modulus: modulusNode.content.subarray(-Math.ceil(bits / 8)) };
 }
 
 /** Keys are compared by their octets: who could write a key in two ways would have two. */
@@ -146,9 +154,8 @@ function refuseOtherForm({ type }: KeyStrength, { parameters, octets }: KeyInfo)
   if (type.startsWith('P-') && octets[0] !== 4) throw refusal('The point of an EC key must be uncompressed.');
 }
 
-function rsaModulus(spki: DerNode): bigint {
-  const [modulus] = readDer(readKeyInfo(spki).octets).children;
-  return modulus === undefined ? 0n : readInteger(modulus);
+function toInteger(octets: Buffer): bigint {
+  return BigInt(`0x${octets.toString('hex')}`);
 }
 
 function refuseWeakModulus(modulus: bigint): void {

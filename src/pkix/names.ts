@@ -173,11 +173,14 @@ function comparableAttribute({ type, value, isText }: AttributeTypeAndValue): st
   return isText ? `${type}=${comparableText(value)}` : `${type}${value}`;
 }
 
+/** A single space, which most are, is what it would be replaced by. */
+const spacesToFold = /\s{2,}|[^\S ]/g;
+
 const asciiWord = /^[\x21-\x7e]*$/;
 
 /** A text that is the same for two values of an attribute exactly when RFC 5280, section 7.1 calls them equal. */
 export function comparableText(value: string): string {
   // Most values: one word of ASCII, in which there is nothing else to fold.
   if (asciiWord.test(value)) return value.toLowerCase();
-  return value.normalize('NFKC').toLowerCase().trim().replaceAll(/\s+/g, ' ');
+  return value.normalize('NFKC').toLowerCase().trim().replaceAll(spacesToFold, ' ');
 }

@@ -1,12 +1,11 @@
-import { contextTag, DerError, readDer, tags, type DerNode } from './der.ts';
+import { contextTag, tags, type DerNode } from './der.ts';
 
 /**
  * What a body seems to be that is no PKCS#10, with an article, for the message: people post the wrong file.
  * Undefined when it looks like nothing that we know. It goes by the shape alone and never throws.
  */
-export function guessOtherKind(der: Buffer): string | undefined {
-  const root = read(der);
-  if (root?.tag !== tags.sequence) return undefined;
+export function guessOtherKind(root: DerNode): string | undefined {
+  if (root.tag !== tags.sequence) return undefined;
   return kinds.find(({ matches }) => matches(root))?.kind;
 }
 
@@ -57,13 +56,4 @@ function hasTime(list: DerNode | undefined): boolean {
 
 function startsWith({ children }: DerNode, ...expected: readonly number[]): boolean {
   return expected.every((tag, index) => children[index]?.tag === tag);
-}
-
-function read(der: Buffer): DerNode | undefined {
-  try {
-    return readDer(der);
-  } catch (error) {
-    if (error instanceof DerError) return undefined;
-    throw error;
-  }
 }

@@ -84,11 +84,16 @@ export async function verifyProofOfPossession({ signature }: CertificationReques
 
 /** Reads a PKCS#10 in the given way, and puts what is malformed into words for the sender. */
 export function readPkcs10<Value>(der: Buffer, decodeRoot: (root: DerNode) => Value): Value {
+  const root = orMalformed(() => readDer(der));
+  return orMalformed(() => decodeRoot(root), root);
+}
+
+function orMalformed<Value>(read: () => Value, root?: DerNode): Value {
   try {
-    return decodeRoot(readDer(der));
+    return read();
   } catch (error) {
     if (!(error instanceof DerError)) throw error;
-    const otherKind = guessOtherKind(der);
+    const otherKind = root && guessOtherKind(root);
     throw refusal(
       otherKind === undefined
         ? `The body is not a valid PKCS#10 CSR in DER: ${error.message}`

@@ -27,12 +27,19 @@ const longestValue = 255;
 /** Control characters, line and paragraph separators, overrides of the writing direction, markup. */
 const unfitCharacters = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069<>]/u;
 
+/** More attributes than any name has. */
+const mostAttributes = 100;
+
 /**
- * Throws DerError when an attribute of the subject is empty, too long, no text, or not fit to be printed, or when
- * there are two common names, of which one would be checked and another believed.
+ * Throws DerError when the subject has too many attributes, when one is empty, too long, no text, or not fit to be
+ * printed, or when there are two common names, of which one would be checked and another believed.
  */
 export function checkRequestedSubject(subject: Name): void {
-  subject.rdns.flat().forEach(checkAttribute);
+  const attributes = subject.rdns.flat();
+  if (attributes.length > mostAttributes) {
+    throw new DerError(`The subject has more than ${mostAttributes} attributes.`);
+  }
+  attributes.forEach(checkAttribute);
   if (attributeValues(subject, oids.commonName).length > 1) {
     throw new DerError('The subject has more than one commonName.');
   }

@@ -18,20 +18,28 @@ export function readText({ tag, content }: DerNode): string | undefined {
     case tags.teletexString:
       return content.toString('latin1');
     case tags.bmpString:
-      return readCodePoints(content, 2);
+      return readUcs2(content);
     case tags.universalString:
-      return readCodePoints(content, 4);
+      return readUcs4(content);
     default:
       return undefined;
   }
 }
 
-/** UCS-2 or UCS-4, big endian; surrogates are no characters in either. */
-function readCodePoints(content: Buffer, width: 2 | 4): string {
-  must(content.length % width === 0, '');
-  const points = Array.from({ length: content.length / width }, (_, i) =>
-    content.readUIntBE(i * width, width),
-  );
+/** Surrogates are no characters in UCS-2 and UCS-4. */
+const surrogate = /[\ud800-\udfff]/;
+
+/** UCS-2, big endian. */
+function readUcs2(content: Buffer): string {
+  must(content.length % 2 === 0, '');
+  const text = Buffer.from(content).swap16().toString('utf16le');
+  return must(!surrogate.test(text), text);
+}
+
+/** UCS-4, big endian. */
+function readUcs4(content: Buffer): string {
+  must(content.length % 4 === 0, '');
+  const points = Array.from({ length: content.length / 4 }, (_, i) => content.readUInt32BE(i * 4));
   must(
     points.every((point) => point <= 0x10ffff && (point < 0xd800 || point > 0xdfff)),
     '',

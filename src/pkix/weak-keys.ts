@@ -1,4 +1,4 @@
-import { checkPrime, createHash, type KeyObject } from 'node:crypto';
+import { checkPrime, createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 
 /**
@@ -38,11 +38,40 @@ export function hasSmallFactor(modulus: bigint): boolean {
   return modulus % 2n === 0n || greatestCommonDivisor(modulus, productOfOddPrimes % modulus) > 1n;
 }
 
-/** By Euclid's algorithm. */
-export function greatestCommonDivisor(a: bigint, b: bigint): bigint {
-  let [larger, smaller] = [a, b];
-  while (smaller > 0n) [larger, smaller] = [smaller, larger % smaller];
+/**
+ * Of two numbers that are not negative, by Lehmer's algorithm (Knuth, The Art of Computer Programming, section 4.5.2,
+ * algorithm L): the leading digits alone tell many steps of Euclid's, which the long numbers then take at once.
+ */
+export function greatestCommonDivisor(one: bigint, other: bigint): bigint {
+  let [larger, smaller] = one < other ? [other, one] : [one, other];
+  let shift = Math.max(0, 4 * larger.toString(16).length - leadingBits);
+  while (smaller > 0n) {
+    const leading = Number(larger >> BigInt(shift));
+    if (shift > 0 && leading < 2 ** (leadingBits - 4)) {
+      shift = Math.max(0, shift - leadingBits + Math.ceil(Math.log2(leading + 1)));
+      continue;
+    }
+    const { a, b, c, d } = stepsOf(leading, Number(smaller >> BigInt(shift)));
+    [larger, smaller] =
+      b === 0
+        ? [smaller, larger % smaller]
+        : [BigInt(a) * larger + BigInt(b) * smaller, BigInt(c) * larger + BigInt(d) * smaller];
+  }
   return larger;
+}
+
+/** So that numbers of JavaScript hold them exactly, and a quotient is never rounded up. */
+const leadingBits = 50;
+
+/** As many of Euclid's steps as are sure whatever digits follow: what they make of the two is a·x + b·y and c·x + d·y. */
+function stepsOf(leading: number, other: number): Readonly<Record<'a' | 'b' | 'c' | 'd', number>> {
+  let [x, y, a, b, c, d] = [leading, other, 1, 0, 0, 1];
+  while (y + c !== 0 && y + d !== 0) {
+    const quotient = Math.floor((x + a) / (y + c));
+    if (quotient !== Math.floor((x + b) / (y + d))) break;
+    [x, y, a, b, c, d] = [y, x - quotient * y, c, d, a - quotient * c, b - quotient * d];
+  }
+  return { a, b, c, d };
 }
 
 /**
@@ -73,10 +102,13 @@ const fermatRounds = 100;
 
 /** Whether the two primes are so close together that Fermat's method finds them within 100 rounds. */
 export function hasClosePrimes(modulus: bigint): boolean {
-  let middle = squareRoot(modulus);
-  if (middle * middle < modulus) middle += 1n;
-  for (let round = 0; round < fermatRounds; round += 1, middle += 1n) {
-    if (isSquare(middle * middle - modulus)) return true;
+  const root = squareRoot(modulus);
+  let middle = root * root < modulus ? root + 1n : root;
+  let difference = middle * middle - modulus;
+  for (let round = 0; round < fermatRounds; round += 1) {
+    if (isSquare(difference)) return true;
+    difference += 2n * middle + 1n;
+    middle += 1n;
   }
   return false;
 }
@@ -109,16 +141,10 @@ function squareRoot(value: bigint): bigint {
  */
 export const isPrimeModulus = promisify<Buffer, boolean>(checkPrime);
 
-/** Big-endian; undefined for keys of other types. */
-export function modulusOf(publicKey: KeyObject): Buffer | undefined {
-  const { n: modulus } = publicKey.export({ format: 'jwk' });
-  return modulus === undefined ? undefined : Buffer.from(modulus, 'base64url');
-}
-
 /** Knows keys that are public knowledge. */
 export interface Blocklist {
-  /** Whether this is a listed RSA key; keys of other types are never listed. */
-  readonly includes: (publicKey: KeyObject) => boolean;
+  /** Whether this is the modulus, big-endian, of a listed RSA key. */
+  readonly includes: (modulus: Buffer) => boolean;
 }
 
 /**
@@ -135,13 +161,10 @@ export function createBlocklist(text: string): Blocklist {
     }
     fingerprints.add(line);
   }
-  return {
-    includes: (publicKey) => fingerprints.size > 0 && fingerprints.has(modulusFingerprint(publicKey) ?? ''),
-  };
+  return { includes: (modulus) => fingerprints.size > 0 && fingerprints.has(modulusFingerprint(modulus)) };
 }
 
-function modulusFingerprint(publicKey: KeyObject): string | undefined {
-  const hex = modulusOf(publicKey)?.toString('hex').toUpperCase();
-  if (hex === undefined) return undefined;
+function modulusFingerprint(modulus: Buffer): string {
+  const hex = modulus.toString('hex').toUpperCase();
   return createHash('sha1').update(`Modulus=${hex}\n`).digest('hex').slice(-20);
 }

@@ -1,6 +1,6 @@
 import { EstError } from '../errors.ts';
 import type { CertificateIdentity, ClientIdentity } from '../identity.ts';
-import { generalNamesEqual, type GeneralName } from '../pkix/general-names.ts';
+import { comparableGeneralName, type GeneralName } from '../pkix/general-names.ts';
 import { comparableRdn, type Name, type RelativeDistinguishedName } from '../pkix/names.ts';
 import { nameOfOid, oids } from '../pkix/oids.ts';
 import type { AttributeGrant } from './granted-attributes.ts';
@@ -27,7 +27,10 @@ export function refuseForeignNames(
   const isUsers = isNameOfUser(identity, subject);
   refuseForeignParts(identity, subject, isUsers, grants);
   if (!isUsers) refuseLeftOutParts(identity, subject, grants);
-  const foreign = subjectAltName.find((name) => !isOwnAltName(identity, name));
+  const own = new Set(identity.certificate?.certificate.subjectAltName?.map(comparableGeneralName) ?? []);
+  const foreign = subjectAltName.find(
+    (name) => !own.has(comparableGeneralName(name)) && !isUsersHost(identity, name),
+  );
   if (foreign !== undefined) throw foreignName(offendingName(foreign));
 }
 
@@ -109,12 +112,8 @@ function partsToKeep(
   return [grantable, telling].find((parts) => parts.length > 0) ?? rdns;
 }
 
-function isOwnAltName({ certificate, user }: ClientIdentity, name: GeneralName): boolean {
-  const own = certificate?.certificate.subjectAltName ?? [];
-  return (
-    own.some((other) => generalNamesEqual([name], [other])) ||
-    (name.type === 'dNSName' && name.value.toLowerCase() === user?.name.toLowerCase())
-  );
+function isUsersHost({ user }: ClientIdentity, name: GeneralName): boolean {
+  return name.type === 'dNSName' && name.value.toLowerCase() === user?.name.toLowerCase();
 }
 
 function foreignName(offending: string): EstError {

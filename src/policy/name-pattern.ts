@@ -8,8 +8,8 @@ import { BlockList, isIP } from 'node:net';
 /** Gives the values of the identity at a path; empty: it has none. */
 export type IdentityValues = (path: string) => readonly string[];
 
-/** Whether a name is one of those that the pattern stands for, for a given identity. */
-export type NamePattern = (name: string, identity: IdentityValues) => boolean;
+/** For a given identity, which is looked at once: whether a name is one of those that the pattern stands for. */
+export type NamePattern = (identity: IdentityValues) => (name: string) => boolean;
 
 /** How the names of one type are compared. */
 interface NameKind {
@@ -48,16 +48,16 @@ export function createNamePattern(type: string | undefined, pattern: string): Na
   const kind = (type === undefined ? undefined : kinds[type]) ?? text;
   const folded = kind.ignoresCase ? foldCase : (value: string) => value;
   const parts = partsOf(pattern, kind);
-  return function matches(name, identity) {
-    const found = folded(name).split(kind.separators);
-    return (
-      found.length === parts.length &&
-      parts.every((part, index) => {
-        const value = found[index] ?? '';
-        if (part === '*') return kind.part.test(value);
-        return textsOf(part, identity).some((expected) => folded(expected) === value);
-      })
-    );
+  return (identity) => {
+    const fits = parts.map((part) => {
+      if (part === '*') return (value: string) => kind.part.test(value);
+      const texts = new Set(textsOf(part, identity).map(folded));
+      return (value: string) => texts.has(value);
+    });
+    return (name) => {
+      const found = folded(name).split(kind.separators);
+      return found.length === fits.length && fits.every((fitsIn, index) => fitsIn(found[index] ?? ''));
+    };
   };
 }
 
@@ -104,10 +104,14 @@ const mostTexts = 100;
 function textsOf(pieces: readonly Piece[], identity: IdentityValues): readonly string[] {
   let texts: readonly string[] = [''];
   for (const piece of pieces) {
-    const next = 'text' in piece ? [piece.text] : identity(piece.path).filter((one) => fitForPart.test(one));
+    const next = 'text' in piece ? [piece.text] : valuesForPart(identity(piece.path));
     texts = texts.flatMap((before) => next.map((one) => before + one)).slice(0, mostTexts);
   }
   return texts;
+}
+
+function valuesForPart(values: readonly string[]): readonly string[] {
+  return values.filter((one) => fitForPart.test(one)).slice(0, mostTexts);
 }
 
 /** An address, or a network such as `10.0.0.0/8`. IPv4 addresses in IPv6 form are in no IPv4 network. */
@@ -120,5 +124,5 @@ function networkPattern(pattern: string): NamePattern {
   const family = version === 6 ? 'ipv6' : 'ipv4';
   const network = new BlockList();
   network.addSubnet(address, prefix, family);
-  return (name) => isIP(name) === version && network.check(name, family);
+  return () => (name) => isIP(name) === version && network.check(name, family);
 }

@@ -20,8 +20,8 @@ export interface NameRule {
 
 type GrantedTypes = Pick<PolicyOptions, 'subject' | 'subjectAltName'>;
 
-/** What the right side of a rule says about one name. */
-type Match = (name: string, identity: IdentityValues) => boolean;
+/** What the right side of a rule says, to a given identity, about one name. */
+type Match = (identity: IdentityValues) => (name: string) => boolean;
 
 /**
  * Prepares `policy.rules[index]`: `NAMES == PATH`, every such name is exactly a value of the identity; or `NAMES in
@@ -51,7 +51,8 @@ export function createNameRule(text: string, index: number, granted: GrantedType
             throw refusal(`The policy of this alias requires ${names.what}.`, path, missing(names.type));
           }
           const identity: IdentityValues = (wanted) => valuesAt(view, wanted);
-          const foreign = found.find((name) => !match(name, identity));
+          const isMatch = match(identity);
+          const foreign = found.find((name) => !isMatch(name));
           if (foreign === undefined) return;
           const unknown = paths.find((wanted) => identity(wanted).length === 0);
           const sentence = `This client may not have what the CSR asks for as ${names.what}.`;
@@ -95,15 +96,24 @@ function readNames(path: string, granted: GrantedTypes): RuledNames {
 /** Whole values, octet by octet; host names without regard to case. An empty value or one with `*` equals nothing. */
 function equalTo(path: string, { type }: RuledNames): Match {
   const folded = type === 'dNSName' ? foldCase : (value: string) => value;
-  return (name, identity) =>
-    identity(path).some((value) => value !== '' && !value.includes('*') && folded(value) === folded(name));
+  return (identity) => {
+    const values = new Set(
+      identity(path)
+        .filter((value) => value !== '' && !value.includes('*'))
+        .map(folded),
+    );
+    return (name) => values.has(folded(name));
+  };
 }
 
 function oneOf(text: string, { place, type }: RuledNames): Match {
   if (type === 'directoryName') throw new Error('a directoryName can only be compared by ==');
   const ofName = place === 'subject' ? undefined : type;
   const patterns: readonly NamePattern[] = text.split(' | ').map((one) => createNamePattern(ofName, one));
-  return (name, identity) => patterns.some((matches) => matches(name, identity));
+  return (identity) => {
+    const matches = patterns.map((pattern) => pattern(identity));
+    return (name) => matches.some((isMatch) => isMatch(name));
+  };
 }
 
 const plainPaths: Readonly<Record<string, (view: RequestView) => string | undefined>> = {

@@ -26,9 +26,10 @@ export function refuseNamesBeyondScope(
       offending: () => offendingName(name),
     })),
   ];
-  const beyond = asked.find(
-    ({ type, value }) => patterns[type]?.some((pattern) => isMatch(pattern, value)) !== true,
-  );
+  const beyond = asked.find(({ type, value }) => {
+    const text = comparableText(value);
+    return patterns[type]?.some((pattern) => isMatch(pattern, text)) !== true;
+  });
   if (beyond === undefined) return;
   throw new EstError(
     'refused_by_policy',
@@ -38,8 +39,7 @@ export function refuseNamesBeyondScope(
 }
 
 /** Each `*` stands for any text, also for none; letters count without their case (RFC 5280, section 7.1). */
-function isMatch(pattern: string, value: string): boolean {
-  const text = comparableText(value);
+function isMatch(pattern: string, text: string): boolean {
   const [first = '', ...others] = pattern.split('*').map((part) => part.normalize('NFKC').toLowerCase());
   const last = others.pop();
   if (last === undefined) return text === first;

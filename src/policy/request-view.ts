@@ -133,9 +133,8 @@ function valueOf(name: GeneralName): string {
 }
 
 function byType(values: readonly (readonly [type: string, value: string])[]): ValuesByType {
-  const types = new Map<string, string[]>();
-  for (const [type, value] of values) types.set(type, [...(types.get(type) ?? []), value]);
-  return Object.fromEntries(types);
+  const types = Map.groupBy(values, ([type]) => type);
+  return Object.fromEntries([...types].map(([type, ofType]) => [type, ofType.map(([, value]) => value)]));
 }
 
 /** The types of names that a rule can speak of. */
