@@ -56,11 +56,14 @@ export async function examineByState(
     const keys = await examineKeyHolder({ ...asked, reservationOf }, permitted);
     return [
       ...keys.map((check) => (isAboutReserved(check) ? { ...check, unknown } : check)),
-      ...(await examineModulus(permitted.csr.publicKey, AbortSignal.timeout(openingTimeout))),
+      ...(await examineModulus(permitted.csr.publicKey, operator, AbortSignal.timeout(openingTimeout))),
       ...quota,
     ];
   });
 }
+
+/** Who asks where no client does. */
+const operator = { address: undefined, identity: 'operator' };
 
 /** Only these know of keys that are not in the state. */
 function isAboutReserved({ rule }: Check): boolean {

@@ -59,7 +59,8 @@ export async function begin(
   const view = viewOf(request, permitted);
   pass(request.alias.policy.examine(view));
   pass(await examineKeyHolder(request, permitted));
-  pass(await examineModulus(permitted.csr.publicKey, request.signal));
+  const asker = { address: request.credentials.address, identity: permitted.identity.key };
+  pass(await examineModulus(permitted.csr.publicKey, asker, request.signal));
   await request.alias.askPolicyWebhook?.(view, request.id, request.signal);
   const opened = await request.journal.open(
     recordOf(request, permitted),

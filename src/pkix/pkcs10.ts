@@ -238,9 +238,17 @@ export function readRequestedExtensions(attributes: Attributes): RequestedExtens
   };
 }
 
+/** These are decoded, and what is in them is looked at there. */
+const decodedExtensions: ReadonlySet<string> = new Set([
+  oids.subjectAltName,
+  oids.keyUsage,
+  oids.extendedKeyUsage,
+  oids.basicConstraints,
+]);
+
 /** Whether it is granted, the policy decides; here it must be DER, and known when it is critical. */
 function checkRequestedExtension({ oid, critical, value }: Extension): void {
-  readDer(value);
+  if (!decodedExtensions.has(oid)) readDer(value);
   if (critical && !isCertificateExtension(oid)) {
     throw new EstError(
       'bad_certification_request',

@@ -63,6 +63,7 @@ function checkAttribute({ type, value, isText }: AttributeTypeAndValue): void {
 
 /** Counts characters, not UTF-16 code units, of which a character has at most two. */
 function isLonger(value: string, upperBound: number): boolean {
+  if (value.length <= upperBound) return false;
   return value.length > 2 * upperBound || Array.from(value).length > upperBound;
 }
 
