@@ -29,7 +29,7 @@ export interface Gateway {
    * when a section has changed that is read at the start alone. One at a time.
    */
   reload(configuration: Configuration): Promise<void>;
-  /** Takes no new connections, lets requests under way finish, then closes everything. */
+  /** Takes no new connections, lets requests under way finish, on all listeners at once, then closes everything. */
   stop(): Promise<void>;
 }
 
@@ -40,9 +40,17 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   let current = await openServices(configuration, log, state);
   opened.defer(() => current.close());
   const { served } = current;
-  const est = adopt(opened, await listenEst(configuration, served.est, log));
-  const proxy = adopt(opened, await listenProxy(configuration, served.proxy, log));
-  const http = adopt(opened, await listenHttp(configuration, served.http, log));
+  const listening: Listener[] = [];
+  opened.defer(async () => {
+    await Promise.all(
+      listening.map(async ({ drain }) => {
+        await drain();
+      }),
+    );
+  });
+  const est = noted(listening, await listenEst(configuration, served.est, log));
+  const proxy = noted(listening, await listenProxy(configuration, served.proxy, log));
+  const http = noted(listening, await listenHttp(configuration, served.http, log));
   const listeners = { est, proxy, http };
   const retiring = new Set<Promise<void>>();
   let isStopping = false;
@@ -102,9 +110,10 @@ function objectionToProxies({ proxy: before }: ServedAt, { proxy: next }: Served
   return 'listeners.proxy.tls.trustAnchors: other CAs take effect at a restart alone, which ends the connections of proxies.';
 }
 
-/** The listener, if there is one, ends with all that was opened. */
-function adopt(opened: AsyncDisposableStack, listener: Listener | undefined): Listener | undefined {
-  return listener && opened.adopt(listener, ({ drain }) => drain());
+/** The listener, if there is one, which ends together with the others. */
+function noted(listening: Listener[], listener: Listener | undefined): Listener | undefined {
+  if (listener !== undefined) listening.push(listener);
+  return listener;
 }
 
 /**

@@ -40,7 +40,19 @@ export async function serve(configuration: Configuration): Promise<void> {
     await reload(gateway, configuration, log);
   });
   log.info(`Stopping because of ${await stopped}`);
+  endAfter(configuration.limits.requestTimeout + closingTime, log);
   await gateway.stop();
+}
+
+/** Seconds beyond the time of a request after which the process ends, whatever is still open. */
+const closingTime = 5;
+
+/** What the CA was asked and has not answered stays in the journal, where a repeat of the request finds it. */
+function endAfter(seconds: number, log: Log): void {
+  setTimeout(() => {
+    log.error('Something did not end in time and was cut off.', { seconds });
+    setImmediate(() => process.exit(1));
+  }, seconds * 1000).unref();
 }
 
 /** What is done about SIGHUP, which would end the process otherwise. */

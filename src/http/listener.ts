@@ -2,6 +2,10 @@ import { createServer, type Server } from 'node:https';
 import type { RequestListener, Server as HttpServer } from 'node:http';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import type { Log } from '../ops/log.ts';
+import { followConnections, type Connection } from './connections.ts';
+import { enforceDeadlines, keepAliveTimeout } from './deadlines.ts';
+import { drain } from './drain.ts';
+import { logFailedConnections } from './failed-connections.ts';
 import { refuseUnreadable } from './unreadable.ts';
 
 /** The TLS side of the EST listener, which may change while it listens. */
@@ -15,14 +19,10 @@ interface EstTlsOptions {
   readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3';
 }
 
-/** What holds for each connection of the EST listener. */
-interface EstLimits extends HttpLimits {
-  /** Seconds until a handshake must be complete. */
-  readonly handshakeTimeout: number;
-}
-
 /** What holds for each connection of a listener. */
 interface HttpLimits {
+  /** Seconds until a TLS handshake must be complete. */
+  readonly handshakeTimeout: number;
   /** Seconds until the header of a request, and the whole request, must be complete. */
   readonly headersTimeout: number;
   readonly requestTimeout: number;
@@ -50,48 +50,63 @@ export function estSecureContext(options: EstTlsOptions): SecureContextOptions {
  * and a user has none (RFC 7030, sections 3.3.2 and 4.1.2). Whether a certificate is good is decided for each
  * request by `auth`.
  */
-export function createEstListener(
-  secureContext: SecureContextOptions,
-  limits: EstLimits,
-  handler: RequestListener,
-  log: Log,
-): Server {
+export function createEstListener(secureContext: SecureContextOptions, handler: RequestListener): Server {
   const server = createServer(
     {
       ...secureContext,
       requestCert: true,
       rejectUnauthorized: false,
       ALPNProtocols: ['http/1.1'],
-      handshakeTimeout: limits.handshakeTimeout * 1000,
+      handshakeTimeout,
       connectionsCheckingInterval,
     },
     handler,
   );
   server.on('secureConnection', refuseRenegotiation);
-  prepareHttp(server, limits, handler, log);
   return server;
 }
 
 /** How often Node looks for connections whose time is over, in milliseconds; it is an option of each server. */
 export const connectionsCheckingInterval = 1000;
 
-/** Limits, and answers to what never reaches the handler, for any listener. */
+/** None by Node: that of `enforceDeadlines` holds, whatever the client sends meanwhile. An option of each TLS server. */
+export const handshakeTimeout = 0;
+
+/** What is particular to a listener. */
+interface ListenerOptions {
+  /** Its key in the configuration. */
+  readonly name: string;
+  /** What happens before TLS, or HTTP; rejects for a connection that is refused. */
+  readonly enter?: ((connection: Connection) => Promise<void>) | undefined;
+}
+
+/** Limits, deadlines, and answers to what never reaches the handler, for any listener. Gives what ends it (`drain`). */
 export function prepareHttp(
   server: HttpServer,
+  { name, enter }: ListenerOptions,
   limits: HttpLimits,
   handler: RequestListener,
   log: Log,
-): void {
+): () => Promise<void> {
   server.headersTimeout = limits.headersTimeout * 1000;
   server.requestTimeout = limits.requestTimeout * 1000;
-  server.keepAliveTimeout = 5000;
+  server.keepAliveTimeout = keepAliveTimeout;
   // Beyond its limit Node drops fields without a word, and with them what a proxy has added; all are counted later.
   server.maxHeadersCount = 0;
   server.maxConnections = limits.connections;
-  server.setTimeout(2 * limits.requestTimeout * 1000);
   server.on('checkContinue', handler);
   server.on('checkExpectation', handler);
   refuseUnreadable(server, log);
+  const connections = followConnections(server, {
+    enter,
+    handshakeTimeout: limits.handshakeTimeout * 1000,
+    failed: logFailedConnections(log, name),
+  });
+  const stopDeadlines = enforceDeadlines(connections, limits);
+  return async function end() {
+    await drain(server, connections, limits);
+    stopDeadlines();
+  };
 }
 
 /** RFC 7030, section 3.5 wants renegotiation to be secure if it happens; here it does not happen. */

@@ -1,97 +1,50 @@
 import { once } from 'node:events';
-import type { Server } from 'node:https';
-import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
-import type { Log } from '../ops/log.ts';
-import { readProxyHeader } from './proxy-header.ts';
+import type { Connection } from './connections.ts';
+import { readProxyHeader, type ProxyHeader } from './proxy-header.ts';
 
 /** Whose word on client addresses is taken, and for how long it is waited for. */
-export interface ProxyProtocolOptions {
+interface ProxyProtocolOptions {
   /** Whether an address is that of a proxy. */
   readonly isTrusted: (address: string) => boolean;
   /** Seconds until the header must be complete. */
   readonly timeout: number;
-  readonly log: Log;
-}
-
-/** What the proxies said, by the TLS session that followed. */
-const clientAddresses = new WeakMap<Socket, string>();
-
-/** The client's address as a trusted proxy gave it, or else that of the socket; undefined when the client has gone away. */
-export function clientAddressOf(socket: Socket): string | undefined {
-  return clientAddresses.get(socket) ?? socket.remoteAddress;
 }
 
 /**
- * Lets nobody speak TLS to the server before a header of the PROXY protocol from a trusted proxy; all other connections
- * are closed.
+ * Takes a header of the PROXY protocol from a trusted proxy off the connection, and nothing that follows it; the client's
+ * address is then what the proxy says. Throws an Error with a plain sentence for any other connection.
  */
-export function requireProxyProtocol(server: Server, options: ProxyProtocolOptions): void {
-  const startTls = server.listeners('connection');
-  server.removeAllListeners('connection');
-  const announced = new Map<string, { readonly address: string }>();
-
-  async function begin(socket: Socket): Promise<void> {
-    const connection = connectionOf(socket);
-    const address = await readClientAddress(socket, options);
-    if (socket.destroyed) return;
-    if (address !== undefined) {
-      const announcement = { address };
-      announced.set(connection, announcement);
-      socket.once('close', () => {
-        // The proxy may have used its port again before this was heard.
-        if (announced.get(connection) === announcement) announced.delete(connection);
-      });
-    }
-    for (const listener of startTls) listener.call(server, socket);
-  }
-
-  server.on('connection', (socket: Socket) => {
-    const { remoteAddress } = socket;
-    socket.on('error', () => undefined);
-    begin(socket).catch((error: unknown) => {
-      socket.destroy();
-      options.log.info('connection refused', { address: remoteAddress, reason: reasonOf(error) });
-    });
-  });
-  server.on('secureConnection', (socket: TLSSocket) => {
-    const announcement = announced.get(connectionOf(socket));
-    if (announcement !== undefined) clientAddresses.set(socket, announcement.address);
-  });
-}
-
-/** What no two open connections have in common: Node does not say which TCP socket is below a TLS socket. */
-function connectionOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return [remoteAddress, remotePort, localAddress, localPort].join(' ');
-}
-
-/** Takes the header, and nothing that follows it, off the connection. */
-async function readClientAddress(
-  socket: Socket,
+export async function takeProxyHeader(
+  connection: Connection,
   { isTrusted, timeout }: ProxyProtocolOptions,
-): Promise<string | undefined> {
-  if (!isTrusted(socket.remoteAddress ?? '')) throw new Error('The address is not that of a trusted proxy.');
-  const timer = setTimeout(() => {
-    socket.destroy(new Error('The header of the PROXY protocol took too long to arrive.'));
-  }, timeout * 1000);
-  socket.once('close', () => {
-    clearTimeout(timer);
-  });
+): Promise<void> {
+  connection.due = {
+    at: performance.now() + timeout * 1000,
+    otherwise: 'The header of the PROXY protocol took too long to arrive.',
+  };
+  const { length, clientAddress } = await readHeader(connection, isTrusted);
+  connection.due = undefined;
+  connection.announced = length;
+  connection.address = clientAddress ?? connection.address;
+}
+
+/** Who is trusted is asked when something has come: what checks that the port is open says nothing. */
+async function readHeader(
+  { socket }: Connection,
+  isTrusted: ProxyProtocolOptions['isTrusted'],
+): Promise<ProxyHeader> {
   let received = Buffer.alloc(0);
   for (;;) {
     await once(socket, 'readable');
     const chunk = socket.read() as Buffer | null;
     if (chunk === null) throw new Error('The connection ended before the header of the PROXY protocol.');
+    if (!isTrusted(socket.remoteAddress ?? ''))
+      throw new Error('The address is not that of a trusted proxy.');
     received = Buffer.concat([received, chunk]);
     const header = readProxyHeader(received);
     if (header !== undefined) {
-      clearTimeout(timer);
       socket.unshift(received.subarray(header.length));
-      return header.clientAddress;
+      return header;
     }
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import { pipeline, Readable } from 'node:stream';
 import type { EstError } from '../errors.ts';
 import { declaredLength, parametersOf } from './body.ts';
 import { isDoubtful } from './request.ts';
@@ -83,6 +84,15 @@ function namesProblemJson(accept: string): boolean {
 /** How long a client may go on sending a body that nobody reads, so that it can read the reply: milliseconds. */
 const lingerTime = 1000;
 
+/** Octets of a body that are written at once, so that whoever looks can see whether the client takes them. */
+const pieceOctets = 65_536;
+
+function* piecesOf(body: Buffer): Generator<Buffer> {
+  for (let begin = 0; begin < body.length; begin += pieceOctets) {
+    yield body.subarray(begin, begin + pieceOctets);
+  }
+}
+
 /** Sends a reply. When the body was not read, what comes of it is thrown away, and the connection may end. */
 export function send(request: IncomingMessage, response: ServerResponse, reply: Reply, limit: number): void {
   const drains = !request.complete && request.headers.expect === undefined;
@@ -101,6 +111,10 @@ export function send(request: IncomingMessage, response: ServerResponse, reply: 
     ...(reply.status === 204 ? {} : { 'Content-Length': Buffer.byteLength(reply.body) }),
     ...(close ? { Connection: 'close' } : {}),
   });
+  if (body.length > pieceOctets) {
+    pipeline(Readable.from(piecesOf(Buffer.from(body))), response, () => undefined);
+    return;
+  }
   if (!(drains && close)) {
     response.end(reply.body);
     return;

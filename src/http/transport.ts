@@ -9,7 +9,7 @@ import {
   type CertificateHeaderForm,
 } from './forwarded-certificate.ts';
 import { readProxyFields } from './proxy-fields.ts';
-import { clientAddressOf } from './proxy-protocol.ts';
+import { clientAddressOf } from './connections.ts';
 import {
   channelBinding,
   cipherStrength,

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { EstError, type EstErrorCode } from '../errors.ts';
 import type { Log } from '../ops/log.ts';
 import { plainAddress } from '../ops/networks.ts';
-import { clientAddressOf } from './proxy-protocol.ts';
+import { clientAddressOf } from './connections.ts';
 import { errorText } from './reply.ts';
 import { refuseBody } from './body.ts';
 import { isDoubtful } from './request.ts';

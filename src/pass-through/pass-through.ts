@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { EstError } from '../errors.ts';
 import { decodeBase64 } from '../http/base64.ts';
 import { refusalReply, send } from '../http/reply.ts';
-import { clientAddressOf } from '../http/proxy-protocol.ts';
+import { clientAddressOf } from '../http/connections.ts';
 import { readBody, refusalOf } from '../http/body.ts';
 import { checkFraming } from '../http/request.ts';
 import type { Log } from '../ops/log.ts';

@@ -4,18 +4,18 @@ import { createSecureContext, Server as TlsServer, type SecureContextOptions } f
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
+import type { Connection } from '../http/connections.ts';
 import {
   connectionsCheckingInterval,
   createEstListener,
   estSecureContext,
   prepareHttp,
 } from '../http/listener.ts';
-import { requireProxyProtocol } from '../http/proxy-protocol.ts';
+import { takeProxyHeader } from '../http/proxy-protocol.ts';
 import { createPublicationHandler } from '../http/publication.ts';
 import type { KeyReservations } from '../est/message.ts';
 import { createEstHandler } from '../est/router.ts';
 import { createProxyTransport, tlsTransport, type Transport } from '../http/transport.ts';
-import { createDrain } from '../http/drain.ts';
 import type { Log } from '../ops/log.ts';
 import { isAmong } from '../ops/networks.ts';
 import type { Work } from '../ops/work.ts';
@@ -154,13 +154,21 @@ export async function listenEst(
 ): Promise<Listener | undefined> {
   if (est === undefined || served?.secureContext === undefined) return undefined;
   const [handler, replace] = replaceable(served.handler);
-  const server = createEstListener(served.secureContext, limits, handler, log);
-  if (est.proxyProtocol !== undefined) {
-    const isTrusted = isAmong(est.proxyProtocol.trustedAddresses);
-    requireProxyProtocol(server, { isTrusted, timeout: limits.handshakeTimeout, log });
-  }
+  const server = createEstListener(served.secureContext, handler);
+  const enter = est.proxyProtocol && entranceOf(est.proxyProtocol, limits);
+  const drain = prepareHttp(server, { name: 'est', enter }, limits, handler, log);
   await withContext('listeners.est', listen(server, est));
-  return listenerOf(server, replace);
+  return listenerOf(server, drain, replace);
+}
+
+function entranceOf(
+  { trustedAddresses }: NonNullable<NonNullable<Configuration['listeners']['est']>['proxyProtocol']>,
+  { handshakeTimeout: timeout }: Configuration['limits'],
+): (connection: Connection) => Promise<void> {
+  const isTrusted = isAmong(trustedAddresses);
+  return async (connection) => {
+    await takeProxyHeader(connection, { isTrusted, timeout });
+  };
 }
 
 /** Serves EST to a proxy that ends TLS, where the configuration says so. */
@@ -172,11 +180,11 @@ export async function listenProxy(
   if (proxy === undefined || served === undefined) return undefined;
   const [handler, replace] = replaceable(served.handler);
   const server = createProxyServer(proxy, { ...served, handler }, log);
-  prepareHttp(server, limits, handler, log);
+  const drain = prepareHttp(server, { name: 'proxy' }, limits, handler, log);
   const { socket, address = '', port = 0 } = proxy;
   const listening = socket === undefined ? listen(server, { address, port }) : listenOnSocket(server, socket);
   await withContext('listeners.proxy', listening);
-  return listenerOf(server, replace);
+  return listenerOf(server, drain, replace);
 }
 
 /** Serves CRL, CA certificates and what is passed through over plain HTTP, where the configuration says so. */
@@ -188,9 +196,9 @@ export async function listenHttp(
   if (http === undefined || served === undefined) return undefined;
   const [handler, replace] = replaceable(served.handler);
   const server = createHttpServer({ connectionsCheckingInterval }, handler);
-  prepareHttp(server, limits, handler, log);
+  const drain = prepareHttp(server, { name: 'http' }, limits, handler, log);
   await withContext('listeners.http', listen(server, http));
-  return listenerOf(server, replace);
+  return listenerOf(server, drain, replace);
 }
 
 /** A handler that hands over to another one when it is told to. */
@@ -208,10 +216,14 @@ function replaceable(
   ];
 }
 
-function listenerOf(server: Server, replace: (next: RequestListener) => void): Listener {
+function listenerOf(
+  server: Server,
+  drain: Listener['drain'],
+  replace: (next: RequestListener) => void,
+): Listener {
   return {
     server,
-    drain: createDrain(server),
+    drain,
     exchange({ handler, secureContext }) {
       replace(handler);
       if (secureContext !== undefined && server instanceof TlsServer) server.setSecureContext(secureContext);

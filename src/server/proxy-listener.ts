@@ -6,7 +6,8 @@ import { connect, isIP } from 'node:net';
 import { dirname } from 'node:path';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import type { ProxyListenerConfiguration } from '../config/configuration.ts';
-import { connectionsCheckingInterval } from '../http/listener.ts';
+import { connectionsCheckingInterval, handshakeTimeout } from '../http/listener.ts';
+import { boundLines } from '../ops/bounded-lines.ts';
 import type { Log } from '../ops/log.ts';
 import { isAmong } from '../ops/networks.ts';
 import type { Served } from './served.ts';
@@ -57,6 +58,9 @@ function isLoopback(address: string): boolean {
   return isIP(address) !== 0 && isOfLoopback(address);
 }
 
+/** Lines of the log for others than proxies in a second. */
+const linesPerSecond = 10;
+
 /** A server for a proxy that ends the TLS of clients; it does not listen yet. */
 export function createProxyServer(
   { tls, headerBytes: maxHeaderSize }: ProxyListenerConfiguration,
@@ -65,19 +69,34 @@ export function createProxyServer(
 ): Server {
   const http = { maxHeaderSize, connectionsCheckingInterval };
   if (tls === undefined) return createServer(http, handler);
-  const authenticated = { ...http, ...secureContext, requestCert: true, rejectUnauthorized: true };
-  const server = createTlsServer(authenticated, handler);
+  // Node would end a connection that it does not authorize without a word of why.
+  const asking = {
+    ...http,
+    ...secureContext,
+    requestCert: true,
+    rejectUnauthorized: false,
+    handshakeTimeout,
+  };
+  const server = createTlsServer(asking, handler);
+  const write = boundLines(log.warn, linesPerSecond);
   // Before the server reads requests from the connection.
   server.prependListener('secureConnection', (connection) => {
-    if (isNamed(connection, tls.names)) return;
-    log.warn('connection refused', {
-      listener: 'proxy',
-      address: connection.remoteAddress,
-      reason: 'The certificate has none of the names of listeners.proxy.tls.names.',
-    });
+    const reason = objectionTo(connection, tls.names);
+    if (reason === undefined) return;
+    write('connection refused', { listener: 'proxy', address: connection.remoteAddress, reason });
     connection.destroy();
   });
   return server;
+}
+
+/** A sentence; undefined: it is a proxy's. */
+function objectionTo(connection: TLSSocket, names: readonly string[]): string | undefined {
+  if (connection.getPeerX509Certificate() === undefined) return 'The client shows no certificate.';
+  if (!connection.authorized) {
+    return `The certificate of the client is not valid under listeners.proxy.tls.trustAnchors (${String(connection.authorizationError)}).`;
+  }
+  if (isNamed(connection, names)) return undefined;
+  return 'The certificate has none of the names of listeners.proxy.tls.names.';
 }
 
 /** RFC 6125, section 6.4: a dNSName or, where there is none, the commonName. A wildcard is no name of a proxy. */
