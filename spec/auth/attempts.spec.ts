@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { randomUUID } from 'node:crypto';
 import { createAttempts } from '../../src/auth/attempts/attempts.ts';
 import { addUser } from '../../src/cli/user.ts';
 import { EstError } from '../../src/errors.ts';
@@ -161,5 +163,87 @@ describe('createAttempts()', () => {
     expect(waits).toEqual([1, 2, 4, 8, 10, 10, 10]);
     now += 86_400_000;
     expect([await attempt('a'), await attempt('b'), await attempt('c')]).toEqual([0, 0, 0]);
+  });
+
+  const owner = { alias: 'est', name: 'victim', address: '192.0.2.1' };
+
+  /** A site without a gateway, in time that passes as it is told. */
+  function site() {
+    let now = 0;
+    const attempts = createAttempts({ wrongCodes: 5, wrongCodeWait: 900 }, recordLog(), () => now);
+    let checked = 0;
+    return {
+      /** How many wrong codes for the victim were looked at. */
+      checked: () => checked,
+      later: (seconds: number) => void (now += seconds * 1000),
+      async guess(address: string, name = owner.name): Promise<void> {
+        const attempt = { alias: 'est', name, address, code: randomUUID() };
+        const check = async () => {
+          if (name === owner.name) checked += 1;
+          return await Promise.resolve({ state: 'wrong' });
+        };
+        await attempts.run(attempt, check).catch(() => undefined);
+      },
+      /** Whether the user is let in with the right code. */
+      async isLetIn(): Promise<boolean> {
+        const check = async () => await Promise.resolve({ state: 'proved' });
+        return await attempts.run({ ...owner, code: 'right' }, check).then(
+          () => true,
+          () => false,
+        );
+      },
+    };
+  }
+
+  const ipv4 = (n: number): string => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
+
+  it('S-24 forgets none of 10,000 addresses that guess, however many names they make up meanwhile', async () => {
+    const { guess, checked, later, isLetIn } = site();
+    for (let round = 0; round < 2; round += 1) {
+      for (let n = 0; n < 10_000; n += 1) {
+        await guess(ipv4(n));
+        await guess(ipv4(n), `made-up ${round} ${n}`);
+      }
+      expect(await isLetIn()).toBe(true);
+    }
+    // One that costs nothing, and one with a second to wait; before it was clear that somebody guesses, a few more.
+    expect(checked()).toBeLessThan(20_000 + 500);
+    later(1000);
+    const before = checked();
+    for (let n = 0; n < 10_000; n += 1) await guess(ipv4(n));
+    expect(checked() - before).toBe(10_000);
+  });
+
+  it('S-24 takes the networks of an IPv6 site for one, once they guess', async () => {
+    const { guess, checked, isLetIn } = site();
+    for (let n = 0; n < 65_536; n += 8) await guess(`2001:db8:1:${n.toString(16)}::1`);
+    expect(checked()).toBeLessThan(60);
+    await guess('2001:db8:2::1');
+    expect(checked()).toBeLessThan(61);
+    expect(await isLetIn()).toBe(true);
+  });
+
+  it('S-24 never holds off a user by what others try elsewhere, whatever it is and whenever', async () => {
+    const address = fc.oneof(
+      fc.nat(300).map(ipv4),
+      fc.nat(300).map((n) => `192.0.2.${2 + (n % 250)}`),
+      fc.nat(300).map((n) => `2001:db8::${n.toString(16)}:0:0:0:1`),
+    );
+    const step = fc.record({
+      address,
+      name: fc.constantFrom('victim', 'other', 'VICTIM '),
+      seconds: fc.constantFrom(0, 0, 1, 60),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 300 }), fc.boolean(), async (steps, isUsed) => {
+        const { guess, later, isLetIn } = site();
+        if (isUsed) expect(await isLetIn()).toBe(true);
+        for (const { address: from, name, seconds } of steps) {
+          await guess(from, name);
+          later(seconds);
+        }
+        expect(await isLetIn()).toBe(true);
+      }),
+    );
   });
 });

@@ -61,6 +61,15 @@ export function networksOf(address: string | undefined): readonly string[] {
   return isIP(plain) === 6 ? networksOfGroups(groupsOf(plain)) : networksOfIpv4(plain);
 }
 
+/**
+ * The network of one subscriber, as far as addresses tell: the address of IPv4, which many may share, and /48 of IPv6, of
+ * which one may have all 65,536 networks /64 (RFC 6177). Undefined: nobody knows the address.
+ */
+export function siteOf(address: string | undefined): string | undefined {
+  const networks = networksOf(address);
+  return networks[0]?.endsWith('/48') === true ? networks[0] : networks.at(-1);
+}
+
 function networksOfIpv4(address: string): readonly string[] {
   const [first, second, third] = address.split('.');
   return [`${first}.${second}.0.0/16`, `${first}.${second}.${third}.0/24`, address];

@@ -1,3 +1,5 @@
+import { createRecent } from './recent.ts';
+
 /** To whom a job belongs, from the largest party to the smallest: such as a network, a part of it, an address. */
 export type Party = readonly string[];
 
@@ -35,8 +37,8 @@ interface Rank<Item> extends History {
 
 const never: History = { served: 0, asked: 0 };
 
-/** Parties that are remembered; those that asked longest ago are forgotten, and are new again. */
-const mostParties = 10_000;
+/** Parties that are remembered at least; those that asked longest ago are forgotten, and are new again. */
+const leastParties = 10_000;
 
 /**
  * Turns that are fair to parties of every size. The levels of parties take turns themselves: one item is taken by its
@@ -47,21 +49,13 @@ const mostParties = 10_000;
  */
 export function createTurns<Item>(): Turns<Item> {
   let places: readonly Place<Item>[] = [];
-  const histories = new Map<string, History>();
+  const histories = createRecent<History>(leastParties);
   let turn = 0;
 
   const historyOf = (party: string): History => histories.get(party) ?? never;
 
   function note(party: Party, change: (before: History) => History): void {
-    for (const name of party) {
-      const history = change(historyOf(name));
-      histories.delete(name);
-      histories.set(name, history);
-    }
-    for (const name of histories.keys()) {
-      if (histories.size <= mostParties) break;
-      histories.delete(name);
-    }
+    for (const name of party) histories.set(name, change(historyOf(name)));
   }
 
   /** Those who wait as they came, with their ranks at a level; who has fewer levels counts by its smallest party. */

@@ -1,8 +1,8 @@
-import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { EstError } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
-import { networksOf } from '../../ops/networks.ts';
-import { createMemory } from './memory.ts';
+import { networksOf, siteOf } from '../../ops/networks.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /** Who tries to prove to be whom. */
 interface Attempt {
@@ -43,38 +43,60 @@ const manyWrong = 50;
 /** Wrong codes that cost nothing then; whoever knows the code needs none. */
 const wrongWhileGuessed = 1;
 
+/**
+ * Users at addresses whose failures are remembered at least. So many slow hashes take about as long as the longest wait,
+ * so that who makes up names in order that a wait is forgotten gains nothing by it. An entry takes some 250 octets.
+ */
+const leastFailures = 50_000;
+
+/** Users and sites of which wrong codes are counted at least. */
+const leastCounts = 20_000;
+
+/** Those who were right are remembered longer: nobody can make them up. */
+const leastProofs = 50_000;
+
 const day = 86_400_000;
 
 /**
  * Who waits is always one user at one address, never an address or a user as a whole, so that nobody can hold off others
  * elsewhere, nor other users behind the same address. Many wrong codes for one user or from one address leave fewer that
- * cost nothing: somebody who knows the code gets through all the same. All of it is in the memory of this process.
+ * cost nothing: somebody who knows the code gets through all the same. The address of IPv6 is its first 64 bits, and after
+ * many wrong codes for the user from one site the whole site, but for those who were right there. All of it is in the
+ * memory of this process.
  */
 export function createAttempts(
   { wrongCodes, wrongCodeWait }: AttemptLimits,
   log: Log,
   clock: () => number = () => performance.now(),
 ): Attempts {
-  const failures = createMemory<Failures>(10_000, day);
-  const proofs = createMemory<true>(50_000, 7 * day);
-  const wrongOfUsers = createMemory<number>(10_000, day);
-  const wrongOfAddresses = createMemory<number>(10_000, day);
+  const failures = createMemory<Failures>(leastFailures, day);
+  const proofs = createMemory<true>(leastProofs, 7 * day);
+  const wrongOfUsers = createMemory<number>(leastCounts, day);
+  const wrongOfSites = createMemory<number>(leastCounts, day);
+  const wrongOfUsersAtSites = createMemory<number>(leastCounts, day);
 
-  function freeCodes({ client, user, address }: Keys, now: number): number {
+  /** Where many codes of the user were wrong at a site, those wait as one who were not right there before. */
+  function waiterOf({ client, userAtSite }: Keys): string {
+    const now = clock();
+    const isGuessed = (wrongOfUsersAtSites.get(userAtSite, now) ?? 0) >= manyWrong;
+    return isGuessed && proofs.get(client, now) !== true ? userAtSite : client;
+  }
+
+  function freeCodes({ client, user, site }: Keys, now: number): number {
     if (proofs.get(client, now) === true) return wrongWhereKnown;
-    const wrong = Math.max(wrongOfUsers.get(user, now) ?? 0, wrongOfAddresses.get(address, now) ?? 0);
+    const wrong = Math.max(wrongOfUsers.get(user, now) ?? 0, wrongOfSites.get(site, now) ?? 0);
     return wrong < manyWrong ? wrongCodes : wrongWhileGuessed;
   }
 
   /** Counts a code as wrong before anybody knows, so that nobody gains by sending many at once. */
-  function begin(keys: Keys): Begun {
+  function begin(keys: Keys, waiter: string): Begun {
     const now = clock();
-    const { count, waitUntil, guesses } = failures.get(keys.client, now) ?? none;
+    const { count, waitUntil, guesses } = failures.get(waiter, now) ?? none;
     if (waitUntil > now) throw mustWait(waitUntil - now);
     if (guesses.includes(keys.guess)) return { isNew: false, wait: 0 };
     const wait = waitAfter(count + 1 - freeCodes(keys, now));
     const latest = [...guesses.slice(1 - mostGuesses), keys.guess];
-    failures.set(keys.client, { count: count + 1, waitUntil: now + wait, guesses: latest }, now);
+    failures.set(waiter, { count: count + 1, waitUntil: now + wait, guesses: latest }, now);
     return { isNew: true, wait };
   }
 
@@ -82,20 +104,25 @@ export function createAttempts(
     return paid <= 0 ? 0 : Math.min(wrongCodeWait, 2 ** (paid - 1)) * 1000;
   }
 
-  function takeBack({ client, guess }: Keys): void {
+  function takeBack({ guess }: Keys, waiter: string): void {
     const now = clock();
-    const { count, guesses } = failures.get(client, now) ?? none;
+    const { count, guesses } = failures.get(waiter, now) ?? none;
     const left = { count: count - 1, waitUntil: 0, guesses: guesses.filter((other) => other !== guess) };
-    if (left.count > 0) failures.set(client, left, now);
-    else failures.forget(client);
+    if (left.count > 0) failures.set(waiter, left, now);
+    else failures.forget(waiter);
+  }
+
+  function oneMore(counts: Memory<number>, key: string): number {
+    const now = clock();
+    const count = (counts.get(key, now) ?? 0) + 1;
+    counts.set(key, count, now);
+    return count;
   }
 
   function noteWrong({ alias, address, name }: Attempt, keys: Keys, wait: number, isKnown: boolean): void {
-    const now = clock();
-    const ofUser = (wrongOfUsers.get(keys.user, now) ?? 0) + 1;
-    const ofAddress = (wrongOfAddresses.get(keys.address, now) ?? 0) + 1;
-    wrongOfUsers.set(keys.user, ofUser, now);
-    wrongOfAddresses.set(keys.address, ofAddress, now);
+    const ofUser = oneMore(wrongOfUsers, keys.user);
+    const ofSite = oneMore(wrongOfSites, keys.site);
+    oneMore(wrongOfUsersAtSites, keys.userAtSite);
     // A name that nobody knows may be a code in the wrong place.
     const fields = { alias, user: isKnown ? name : undefined, address };
     if (wait > 0)
@@ -104,14 +131,14 @@ export function createAttempts(
         seconds: wait / 1000,
       });
     if (ofUser === manyWrong) log.warn('Somebody guesses the enrolment code of a user.', fields);
-    if (ofAddress === manyWrong)
-      log.warn('Somebody guesses enrolment codes at an address.', { alias, address });
+    if (ofSite === manyWrong) log.warn('Somebody guesses enrolment codes at an address.', { alias, address });
   }
 
   return {
     async run(attempt, check) {
       const keys = keysOf(attempt);
-      const { isNew, wait } = begin(keys);
+      const waiter = waiterOf(keys);
+      const { isNew, wait } = begin(keys, waiter);
       let state = 'thrown';
       try {
         const verdict = await check();
@@ -120,7 +147,7 @@ export function createAttempts(
       } finally {
         const isWrong = state === 'wrong' || state === 'unknown';
         if (isNew && isWrong) noteWrong(attempt, keys, wait, state === 'wrong');
-        if (isNew && !isWrong) takeBack(keys);
+        if (isNew && !isWrong) takeBack(keys, waiter);
         if (state === 'proved') proofs.set(keys.client, true, clock());
       }
     },
@@ -155,24 +182,32 @@ function mustWait(milliseconds: number): EstError {
 }
 
 interface Keys {
+  /** The user at the address. */
   readonly client: string;
   readonly user: string;
-  readonly address: string;
+  readonly site: string;
+  readonly userAtSite: string;
   /** By which two equal codes are recognised; it helps nobody to find the code. */
   readonly guess: string;
 }
 
 const guessKey = randomBytes(32);
 
-function keysOf({ alias, address: shown, name, code }: Attempt): Keys {
+/** Short, and the same length whatever was sent. */
+function shortHash(...parts: readonly string[]): string {
+  return createHmac('sha256', guessKey).update(parts.join('\0')).digest('base64').slice(0, 20);
+}
+
+function keysOf({ alias, address, name, code }: Attempt): Keys {
   // Directories take names in any case and with any white space.
   const plainName = name.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ');
-  const user = createHash('sha256').update(`${alias}\0${plainName}`).digest('base64');
-  const address = networksOf(shown).at(-1) ?? 'nobody knows';
+  const network = networksOf(address).at(-1) ?? 'nobody knows';
+  const site = siteOf(address) ?? network;
   return {
-    client: `${user} ${address}`,
-    user,
-    address,
-    guess: code === undefined ? randomUUID() : createHmac('sha256', guessKey).update(code).digest('base64'),
+    client: shortHash(alias, plainName, network),
+    user: shortHash(alias, plainName),
+    site,
+    userAtSite: shortHash(alias, plainName, site),
+    guess: code === undefined ? randomUUID() : shortHash(code),
   };
 }
