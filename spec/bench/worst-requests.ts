@@ -18,7 +18,7 @@ import { worstRequest, worstRequests } from '../support/worst-csrs.ts';
 import { estGateway, main, row } from './processes.ts';
 
 const port = 18_453;
-const times = 9;
+const times = 25;
 const wanted = 5;
 
 const directory = mkdtempSync(join(tmpdir(), 'est-gateway-bench-'));

@@ -1,5 +1,13 @@
 import type { Certificate } from './certificate.ts';
-import { contextTag, readDer, readInteger, readObjectIdentifier, type DerNode } from './der.ts';
+import {
+  contextTag,
+  readDer,
+  readInteger,
+  readObjectIdentifier,
+  tags,
+  withTag,
+  type DerNode,
+} from './der.ts';
 import { namesEqual } from './names.ts';
 import { oids } from './oids.ts';
 
@@ -80,7 +88,7 @@ function skipCerts(certificate: Certificate, oid: string, n: number | undefined)
   if (extension === undefined) return Infinity;
   if (n === undefined) return Number(readInteger(extension));
   const field = extension.children.find(({ tag }) => tag === contextTag(n, 'primitive'));
-  return field === undefined ? Infinity : Number(readInteger({ ...field, tag: 0x02 }));
+  return field === undefined ? Infinity : Number(readInteger(withTag(field, tags.integer)));
 }
 
 function extensionOf({ extensions }: Certificate, oid: string): DerNode | undefined {

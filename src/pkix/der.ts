@@ -78,7 +78,7 @@ export function readDer(input: Buffer): DerNode {
     const parent = open.at(-1);
     if (position === parent?.end) {
       open.pop();
-      const closed = close(input, parent);
+      const closed = new Value(input, parent);
       const outer = open.at(-1);
       if (outer === undefined) return whole(closed, input);
       outer.children.push(closed);
@@ -93,7 +93,7 @@ export function readDer(input: Buffer): DerNode {
       continue;
     }
     position = end;
-    const leaf = close(input, { tag, start, contentStart, end, children: [] });
+    const leaf = new Value(input, { tag, start, contentStart, end, children: [] });
     if (parent === undefined) return whole(leaf, input);
     parent.children.push(leaf);
   }
@@ -104,8 +104,32 @@ function whole(node: DerNode, input: Buffer): DerNode {
   return node;
 }
 
-function close(input: Buffer, { tag, start, contentStart, end, children }: OpenNode): DerNode {
-  return { tag, bytes: input.subarray(start, end), content: input.subarray(contentStart, end), children };
+/** Slices are made for who asks, since to make them takes longer than all else, and most are never looked at. */
+class Value implements DerNode {
+  readonly tag: number;
+  readonly children: readonly DerNode[];
+  readonly #input: Buffer;
+  readonly #span: DerSpan;
+
+  constructor(input: Buffer, span: OpenNode) {
+    this.tag = span.tag;
+    this.children = span.children;
+    this.#input = input;
+    this.#span = span;
+  }
+
+  get bytes(): Buffer {
+    return this.#input.subarray(this.#span.start, this.#span.end);
+  }
+
+  get content(): Buffer {
+    return this.#input.subarray(this.#span.contentStart, this.#span.end);
+  }
+}
+
+/** The same value under the tag of its own type, where an implicit tag stands in place of that. */
+export function withTag({ bytes, content, children }: DerNode, tag: number): DerNode {
+  return { tag, bytes, content, children };
 }
 
 /**
@@ -221,13 +245,19 @@ function readArcs(content: Buffer): readonly (number | bigint)[] {
   return arcs;
 }
 
-const sevenBits = Array.from({ length: 128 }, (_, value) => value.toString(2).padStart(7, '0'));
+/** Of so many octets the seven bits that each has to give fit into a number of JavaScript. */
+const octetsAtOnce = 7;
 
-/** As a whole, since each seven bits that are added to a large number copy it. */
+/** By groups of octets, since every addition copies a large number. */
 function largeArc(octets: Buffer): bigint {
-  let bits = '0b';
-  for (const octet of octets) bits += sevenBits[octet & 0x7f] ?? '';
-  return BigInt(bits);
+  let arc = 0n;
+  for (let start = 0; start < octets.length; start += octetsAtOnce) {
+    const end = Math.min(start + octetsAtOnce, octets.length);
+    let group = 0;
+    for (let at = start; at < end; at += 1) group = group * 128 + (octets.readUInt8(at) & 0x7f);
+    arc = (arc << BigInt(7 * (end - start))) | BigInt(group);
+  }
+  return arc;
 }
 
 /** UTCTime or GeneralizedTime in the form of RFC 5280, section 4.1.2.5: whole seconds, Z, an existing date. */

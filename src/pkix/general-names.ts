@@ -1,6 +1,15 @@
 import { isAscii } from 'node:buffer';
-import { contextTag, DerError, expectTag, readDer, readObjectIdentifier, tags, type DerNode } from './der.ts';
-import { embed, primitive, sequence, toDer } from './der-write.ts';
+import {
+  contextTag,
+  DerError,
+  expectTag,
+  readDer,
+  readObjectIdentifier,
+  tags,
+  withTag,
+  type DerNode,
+} from './der.ts';
+import { primitive, toDer } from './der-write.ts';
 import { comparableName, nameToString, readName, type Name } from './names.ts';
 
 /** One name of a subjectAltName or the like (RFC 5280, section 4.2.1.6). `der` is the whole GeneralName. */
@@ -57,7 +66,7 @@ function readGeneralName(node: DerNode): GeneralName {
       return {
         der,
         type: 'registeredID',
-        value: readObjectIdentifier({ ...node, tag: tags.objectIdentifier }),
+        value: readObjectIdentifier(withTag(node, tags.objectIdentifier)),
       };
     case nameTags.directoryName:
       return { der, type: 'directoryName', name: readName(onlyChild(node)) };
@@ -157,7 +166,7 @@ export function generalNameText(name: GeneralName): string {
 
 /** The DER of a GeneralNames. */
 export function encodeGeneralNames(names: readonly GeneralName[]): Buffer {
-  return toDer(sequence(...names.map(({ der }) => embed(der))));
+  return toDer(primitive(tags.sequence, Buffer.concat(names.map(({ der }) => der))));
 }
 
 /**
