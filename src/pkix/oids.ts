@@ -189,14 +189,3 @@ export function oidOf(name: string): string {
   if (!/^[0-2](\.\d+)+$/.test(oid)) throw new Error(`There is no object identifier named ${name}.`);
   return oid;
 }
-
-/** Purposes that no device may have: rights of a CA, a registration authority, or one who signs for others. */
-export const privilegedPurposes: ReadonlySet<string> = new Set([
-  oids.anyExtendedKeyUsage,
-  oids.cmcCA,
-  oids.cmcRA,
-  oids.cmcArchive,
-  oids.OCSPSigning,
-  oids.timeStamping,
-  oids.codeSigning,
-]);

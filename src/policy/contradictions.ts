@@ -8,10 +8,10 @@ import {
 } from '../pkix/extensions.ts';
 import { readGeneralNames } from '../pkix/general-names.ts';
 import { nameFromAttributes } from '../pkix/names.ts';
-import { oidOf, oids } from '../pkix/oids.ts';
+import { nameOfOid, oidOf, oids } from '../pkix/oids.ts';
 import { checkRequestedNames, checkRequestedSubject } from '../pkix/requested-names.ts';
 import type { Wanted } from './demand.ts';
-import { refuseForbiddenExtensions } from './forbidden-extensions.ts';
+import { refuseForbiddenExtensions, type RequestedRights } from './forbidden-extensions.ts';
 import { refuseOtherSubjectAltNames, refuseOtherSubjectTypes } from './granted-names.ts';
 import { valuesOf, type PolicyOptions } from './options.ts';
 
@@ -23,9 +23,42 @@ export function refuseContradictions(options: PolicyOptions, wanted: readonly Wa
   try {
     checkSubject(options);
     checkExtensions(options, wanted);
+    checkAttributes(wanted);
   } catch (error) {
     if (!(error instanceof EstError || error instanceof DerError)) throw error;
     throw new Error(`policy.required asks for what would be refused: ${error.message}`, { cause: error });
+  }
+}
+
+const nothing: RequestedRights = {
+  extensions: [],
+  keyUsage: undefined,
+  extendedKeyUsage: undefined,
+  basicConstraints: undefined,
+  subjectAltName: undefined,
+  changeSubjectName: undefined,
+  attributes: new Set(),
+};
+
+/** Attributes by which extensions are asked for, or csrattrs says which: their values would be looked at by nobody. */
+const attributesOfExtensions: ReadonlySet<string> = new Set([
+  oids.extensionRequest,
+  oids.microsoftExtensionRequest,
+  oids.extensionReqTemplate,
+  oids.certificationRequestInfoTemplate,
+]);
+
+function checkAttributes(wanted: readonly Wanted[]): void {
+  const types = wanted.flatMap((one) => {
+    if (one.what === 'attribute') return [one.attribute.type];
+    return one.what === 'identifiers' ? one.oids : [];
+  });
+  refuseForbiddenExtensions({ ...nothing, attributes: new Set(types) });
+  const misplaced = types.find((type) => attributesOfExtensions.has(type));
+  if (misplaced !== undefined) {
+    throw new Error(
+      `policy.required.attributes cannot hold ${nameOfOid(misplaced)}; name each extension in policy.required.extensions.`,
+    );
   }
 }
 
@@ -45,12 +78,20 @@ function checkSubject(options: PolicyOptions): void {
 function checkExtensions(options: PolicyOptions, wanted: readonly Wanted[]): void {
   const known = wanted.flatMap((one) => (one.what === 'extension' ? [one.extension] : []));
   const open = wanted.flatMap((one) => (one.what === 'openExtension' ? [one.extension] : []));
-  refuseForbiddenExtensions({
-    extensions: [...known, ...open],
-    keyUsage: readExtensionValue(known, oids.keyUsage, readKeyUsage),
-    extendedKeyUsage: readExtensionValue(known, oids.extendedKeyUsage, readExtendedKeyUsage),
-    basicConstraints: readExtensionValue(known, oids.basicConstraints, readBasicConstraints),
-  });
+  // One by one: an extension that two keys demand is looked at twice.
+  for (const extension of known) {
+    const read = <Value>(oid: string, readValue: (value: Buffer) => Value): Value | undefined =>
+      readExtensionValue([extension], oid, readValue);
+    refuseForbiddenExtensions({
+      ...nothing,
+      extensions: [extension],
+      keyUsage: read(oids.keyUsage, readKeyUsage),
+      extendedKeyUsage: read(oids.extendedKeyUsage, readExtendedKeyUsage),
+      basicConstraints: read(oids.basicConstraints, readBasicConstraints),
+      subjectAltName: read(oids.subjectAltName, readGeneralNames),
+    });
+  }
+  refuseForbiddenExtensions({ ...nothing, extensions: open });
   const names = readExtensionValue(known, oids.subjectAltName, readGeneralNames) ?? [];
   checkRequestedNames(names);
   refuseOtherSubjectAltNames(options, names);

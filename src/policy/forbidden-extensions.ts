@@ -1,41 +1,97 @@
 import { EstError } from '../errors.ts';
-import { oids, privilegedPurposes } from '../pkix/oids.ts';
+import { DerError, readBitString, readDer } from '../pkix/der.ts';
+import type { GeneralName } from '../pkix/general-names.ts';
+import {
+  holds,
+  netscapeCertType,
+  neverGrantedAttributes,
+  neverGrantedExtensions,
+  neverGrantedName,
+  neverGrantedOtherNames,
+  neverGrantedPurposes,
+  neverGrantedUri,
+} from '../pkix/never-granted.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import { offendingName, offendingValue } from './offending.ts';
 
-/** Extensions that would make the certificate speak for a CA, or steer a Microsoft CA by a template. */
-const forbiddenExtensions: ReadonlySet<string> = new Set([
-  oids.nameConstraints,
-  oids.policyConstraints,
-  oids.policyMappings,
-  oids.inhibitAnyPolicy,
-  oids.microsoftEnrollCertType,
-  oids.microsoftCertificateTemplate,
-]);
-
-/** The extensions that a CSR asks for. */
-type RequestedExtensions = Pick<
+/** What a CSR asks for besides its subject and its key. */
+export type RequestedRights = Pick<
   CertificationRequest,
-  'keyUsage' | 'extendedKeyUsage' | 'basicConstraints'
-> & { readonly extensions: readonly { readonly oid: string }[] };
+  'keyUsage' | 'extendedKeyUsage' | 'basicConstraints' | 'subjectAltName'
+> & {
+  readonly changeSubjectName: { readonly subjectAltName: readonly GeneralName[] } | undefined;
+  /** The value, DER, may be a blank. */
+  readonly extensions: readonly { readonly oid: string; readonly value: Buffer | undefined }[];
+  /** Dotted object identifiers. */
+  readonly attributes: { keys(): Iterable<string> };
+};
 
-/** Refuses a CSR that asks for rights no device may have, whatever the alias grants. Throws `refused_by_policy`. */
-export function refuseForbiddenExtensions(csr: RequestedExtensions): void {
-  if (csr.basicConstraints?.cA === true || csr.basicConstraints?.pathLenConstraint !== undefined) {
-    throw forbidden('to be a certificate authority (basicConstraints)');
+/**
+ * Refuses a CSR that asks for rights no device may have, whatever the alias grants: `pkix/never-granted.ts` has the list.
+ * Throws `refused_by_policy`.
+ */
+export function refuseForbiddenExtensions(csr: RequestedRights): void {
+  refuseRightsOfCa(csr);
+  const purpose = csr.extendedKeyUsage?.find((oid) => holds(neverGrantedPurposes, oid));
+  if (purpose !== undefined) {
+    throw forbidden(
+      'for the rights of a CA, a registration authority or a signer (extendedKeyUsage)',
+      offendingValue('extendedKeyUsage', neverGrantedName(purpose)),
+    );
   }
-  if (csr.keyUsage?.some((usage) => usage === 'keyCertSign' || usage === 'cRLSign') === true) {
-    throw forbidden('to sign certificates or CRLs (keyUsage)');
+  const extension = csr.extensions.find(({ oid }) => holds(neverGrantedExtensions, oid));
+  if (extension !== undefined) {
+    throw forbidden(
+      'for an extension that only a CA may hold or decide about, or for a Microsoft template or account',
+      neverGrantedName(extension.oid),
+    );
   }
-  if (csr.extendedKeyUsage?.some((usage) => privilegedPurposes.has(usage)) === true) {
-    throw forbidden('for the rights of a CA, a registration authority or a signer (extendedKeyUsage)');
+  const attribute = [...csr.attributes.keys()].find((oid) => holds(neverGrantedAttributes, oid));
+  if (attribute !== undefined) {
+    throw forbidden(
+      'by an attribute for what only extensionRequest may ask for, or for a Microsoft template or requester',
+      neverGrantedName(attribute),
+    );
   }
-  if (csr.extensions.some(({ oid }) => forbiddenExtensions.has(oid))) {
-    throw forbidden('for an extension that only a CA may hold, or for a Microsoft template');
+  const name = [...(csr.subjectAltName ?? []), ...(csr.changeSubjectName?.subjectAltName ?? [])].find(
+    isAccount,
+  );
+  if (name !== undefined) throw forbidden('for an account of Active Directory', offendingName(name));
+}
+
+function refuseRightsOfCa({ basicConstraints, keyUsage, extensions }: RequestedRights): void {
+  if (basicConstraints?.cA === true || basicConstraints?.pathLenConstraint !== undefined) {
+    throw forbidden('to be a certificate authority (basicConstraints)', 'basicConstraints');
+  }
+  const usage = keyUsage?.find((one) => one === 'keyCertSign' || one === 'cRLSign');
+  if (usage !== undefined) {
+    throw forbidden('to sign certificates or CRLs (keyUsage)', offendingValue('keyUsage', usage));
+  }
+  const certType = extensions.find(({ oid }) => oid === netscapeCertType.oid)?.value;
+  if (certType !== undefined && isTypeOfCaOrSigner(certType)) {
+    throw forbidden('to be a certificate authority or to sign code (netscapeCertType)', 'netscapeCertType');
   }
 }
 
-function forbidden(what: string): EstError {
+/** What cannot be read could be read in another way elsewhere. */
+function isTypeOfCaOrSigner(value: Buffer): boolean {
+  try {
+    const { octets } = readBitString(readDer(value));
+    return octets.length > 1 || ((octets[0] ?? 0) & netscapeCertType.neverGrantedBits) !== 0;
+  } catch (error) {
+    if (error instanceof DerError) return true;
+    throw error;
+  }
+}
+
+function isAccount(name: GeneralName): boolean {
+  if (name.type === 'otherName') return holds(neverGrantedOtherNames, name.typeId);
+  return name.type === 'uniformResourceIdentifier' && neverGrantedUri.test(name.value);
+}
+
+function forbidden(what: string, offending: string): EstError {
   return new EstError('refused_by_policy', `The CSR asks ${what}, which is never granted.`, {
     cmcFailure: 'unsupportedExt',
+    refusedBy: { offending },
   });
 }

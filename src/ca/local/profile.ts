@@ -7,7 +7,8 @@ import {
 } from '../../pkix/extensions-write.ts';
 import type { Extension, KeyUsage } from '../../pkix/extensions.ts';
 import type { KeyType } from '../../pkix/keys.ts';
-import { nameOfOid, oidOf, oids, privilegedPurposes } from '../../pkix/oids.ts';
+import { holds, neverGrantedName, neverGrantedPurposes } from '../../pkix/never-granted.ts';
+import { nameOfOid, oidOf, oids } from '../../pkix/oids.ts';
 import type { EnrollmentRequest, OperatorRole } from '../ca.ts';
 import type { Approval, ProfileOptions, PublicationUrls } from './options.ts';
 
@@ -44,9 +45,11 @@ const possibleKeyUsages: Readonly<Record<KeyType, readonly KeyUsage[]>> = {
 /** Prepares a profile. Throws an Error with a plain sentence when a value makes no sense. */
 export function createProfile(name: string, options: ProfileOptions, urls: PublicationUrls): Profile {
   const purposes = [...new Set(options.extendedKeyUsage.map(oidOf))];
-  const forbidden = purposes.find((purpose) => privilegedPurposes.has(purpose));
+  const forbidden = purposes.find((purpose) => holds(neverGrantedPurposes, purpose));
   if (forbidden !== undefined) {
-    throw new Error(`profiles.${name}.extendedKeyUsage: ${nameOfOid(forbidden)} is never given to a device.`);
+    throw new Error(
+      `profiles.${name}.extendedKeyUsage: ${neverGrantedName(forbidden)} is never given to a device.`,
+    );
   }
   const locations = locationsOf(options.crlUrls ?? urls.crl, options.caIssuersUrls ?? urls.caIssuers);
 
