@@ -1,4 +1,5 @@
 import { argon2, createHmac, randomBytes, timingSafeEqual, type Argon2Parameters } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 import type { Party } from '../ops/turns.ts';
 import { createCodeGate } from './code-gate.ts';
@@ -7,8 +8,10 @@ import { createCodeGate } from './code-gate.ts';
 const cost = { memory: 19_456, passes: 2, parallelism: 1 };
 const tagLength = 32;
 
-/** Of the four threads that Node has for such work, one is left to names and files. */
-const gate = createCodeGate(3);
+/** One core is left to all else; and of the four threads that Node has for such work, one to names and files. */
+export const mostAtOnce = Math.min(Math.max(1, availableParallelism() - 1), 3);
+
+const gate = createCodeGate(mostAtOnce);
 
 /** Hashes a code that somebody chose with argon2id, as a PHC string: guessing it from the store takes long. */
 export async function hashCode(code: string): Promise<string> {
