@@ -100,6 +100,7 @@ export async function openLocal(
         chain: await writeAll('chain', texts.chain),
         backdate: 60,
         retryAfter: 30,
+        record: 'complete',
         crl: { validityHours: 24, urls: [crlUrl] },
         caIssuersUrls: [issuerUrl],
         profiles: {

@@ -178,6 +178,7 @@ describe('est-gateway ca import', () => {
       .replace('backend: local', 'backend: plant');
     await writeFile(file, edited);
     expect(await output(['check', '--config', file])).toMatch(/^OK: /);
+    expect(printed).toMatch(/^ {4}record: incomplete$/m);
     const crl = await output(['ca', 'crl', '--backend', 'plant', '--config', file]);
     expect(await openssl('crl -in crl -noout -issuer', { crl })).toBe('issuer=O = Acme, CN = Old Issuing\n');
     const imported = join(folder.path, 'data/ca-plant');

@@ -7,7 +7,14 @@ import { hashCode } from '../../src/auth/code.ts';
 import { addUser } from '../../src/cli/user.ts';
 import { exchangeRaw, send, type Answer } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
-import { basic, enrolDevice, enrolment, plainCsr, type Device } from '../support/device.ts';
+import {
+  basic,
+  enrolDevice,
+  enrolment,
+  plainCsr,
+  recordCertificate,
+  type Device,
+} from '../support/device.ts';
 import { startTestGateway, user, type TestGateway } from '../support/gateway.ts';
 import { openssl } from '../support/openssl.ts';
 
@@ -337,12 +344,9 @@ it('C-01 T-12 needs no credentials for cacerts, and is not troubled by wrong one
   expect(await exchangeRaw(options, raw)).toMatch(/^HTTP\/1\.1 200 /);
 });
 
-/** A client certificate that openssl makes with the gateway's own CA key. */
-async function forge(
-  dates: string,
-  extensions: string,
-  { issuingKey, issuingCertificate, passphrase }: TestGateway,
-) {
+/** A client certificate that openssl makes with the gateway's own CA key, as if the CA had issued it. */
+async function forge(dates: string, extensions: string, issuer: TestGateway) {
+  const { issuingKey, issuingCertificate, passphrase } = issuer;
   const key = await openssl('genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256');
   const files = {
     'key.pem': key,
@@ -359,7 +363,9 @@ async function forge(
     `ca -batch -notext -config ca.cnf -in req.pem -keyfile ca.key -cert ca.pem -passin pass:${passphrase} ${when} -extensions ext -outdir .`,
     { ...files, 'req.pem': request },
   );
-  return { key, cert: /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n/.exec(cert)?.[0] ?? '' };
+  const [pem = ''] = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n/.exec(cert) ?? [];
+  await recordCertificate(issuer, pem);
+  return { key, cert: pem };
 }
 
 function caConfiguration(extensions: string): string {

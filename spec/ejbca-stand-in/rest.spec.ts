@@ -250,7 +250,11 @@ describe('Revocation (1.2)', () => {
       json: { revoked: true, message: 'Successfully revoked' },
     });
     expect(await status(serialNumber)).toMatchObject({
-      json: { revoked: true, revocation_reason: 'SUPERSEDED', revocation_date: expect.stringMatching(/^20/) },
+      json: {
+        revoked: true,
+        revocation_reason: 'SUPERSEDED',
+        revocation_date: expect.stringMatching(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+      },
     });
     expect(await revoke()).toMatchObject(refusal(409, /previously been revoked/));
     const { json } = await rest(ejbca, 'GET', `/v1/ca/${issuer}/getLatestCrl`);
@@ -271,6 +275,7 @@ describe('Revocation (1.2)', () => {
     expect(await status('0BAD', encodeURIComponent('CN=Nobody'))).toMatchObject(
       refusal(404, "CA 'CN=Nobody' does not exist."),
     );
+    expect(await status('0BAD', 'Device%20CA')).toMatchObject(refusal(500, 'General failure.'));
   });
 });
 

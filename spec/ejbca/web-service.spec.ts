@@ -29,6 +29,7 @@ describe("EJBCA's web service", () => {
       trustAnchor: ejbca.trustAnchorFile,
       clientCertificate: { certificate, privateKey: `file:${keyFile}` },
       retryAfter: 1,
+      record: 'complete',
       timeouts: { connect: 5, answer: 5 },
       limits: { maxResponse: 65_536, concurrency: 2, queue: 2 },
       circuitBreaker: { failures: 5, pause: 1 },

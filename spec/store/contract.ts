@@ -318,11 +318,12 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
 
       it('are good until they are revoked, each at its own backend', async () => {
         await store.certificates.add(registered);
-        expect(await store.certificates.status('local', '0a1b')).toBe('good');
-        expect(await store.certificates.status('other', '0a1b')).toBe('unknown');
+        const status = async (der: Buffer) => await store.certificates.status('local', '0a1b', der);
+        const both = [registered.certificate, Buffer.of(5)] as const;
+        expect(await Promise.all(both.map(status))).toEqual(['good', 'another']);
+        expect(await store.certificates.status('other', '0a1b', both[1])).toBe('unknown');
         await store.certificates.revoke('local', '0a1b', 'superseded', later(1));
-        expect(await store.certificates.status('local', '0a1b')).toBe('revoked');
-        expect(await store.certificates.status('local', '0a1c')).toBe('unknown');
+        expect(await Promise.all(both.map(status))).toEqual(['revoked', 'revoked']);
       });
 
       it('have a serial number that is unique within their backend', async () => {

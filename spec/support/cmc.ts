@@ -16,7 +16,7 @@ import {
   tlv,
   type KeyPair,
 } from './csr.ts';
-import { basic, plainCsr, privatePem } from './device.ts';
+import { basic, plainCsr, privatePem, recordCertificate } from './device.ts';
 import type { TestGateway } from './gateway.ts';
 import { openssl, type Files } from './openssl.ts';
 import { openWorkplace } from './programs.ts';
@@ -117,6 +117,16 @@ export async function usualTcr(): Promise<Buffer> {
 
 /** A certificate for a new key, by the CA of the gateway itself, past its policy; `extensions` as `x509 -extfile` reads them. */
 export async function issueByCa(
+  ...parts: Parameters<typeof signByCa>
+): Promise<Signatory & { readonly keyPair: KeyPair }> {
+  const signatory = await signByCa(...parts);
+  const [gateway] = parts;
+  await recordCertificate(gateway, signatory.cert);
+  return signatory;
+}
+
+/** The same behind the back of the gateway, which has no record of it. */
+export async function signByCa(
   gateway: TestGateway,
   commonName: string,
   extensions: string,

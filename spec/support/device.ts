@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, randomBytes, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, randomBytes, X509Certificate, type KeyObject } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
 import { certificateToPem } from '../../src/pkix/certificate.ts';
 import { certificateDer, named, type CertificateParts } from './certificate.ts';
@@ -82,8 +82,31 @@ export async function renew(
   });
 }
 
-/** A client certificate of the gateway's CA that differs from what the gateway issues. */
+/** A client certificate of the gateway's CA that differs from what the gateway issues, and is in the record of the CA. */
 export async function issueByHand(gateway: TestGateway, parts: CertificateParts): Promise<Device> {
+  const device = await signByHand(gateway, parts);
+  await recordCertificate(gateway, device.cert);
+  return device;
+}
+
+/** As if the CA had issued it itself. PEM; the dates are of no importance. */
+export async function recordCertificate(
+  { store }: Pick<TestGateway, 'store'>,
+  cert: string,
+  backend = 'local',
+): Promise<void> {
+  const { raw: certificate, serialNumber: upper, subject } = new X509Certificate(cert);
+  const serialNumber = upper.toLowerCase();
+  const notBefore = new Date();
+  const notAfter = new Date(notBefore.getTime() + 86_400_000);
+  await store.certificates.add({
+    ...{ backend, serialNumber, idempotencyKey: serialNumber, subject, certificate },
+    ...{ publicKey: serialNumber, notBefore, notAfter },
+  });
+}
+
+/** A client certificate that was signed with the key of the gateway's CA behind the gateway's back. */
+export async function signByHand(gateway: TestGateway, parts: CertificateParts): Promise<Device> {
   const keyPair = await generateKeyPair('P-256');
   const privateKey = createPrivateKey({ key: gateway.issuingKey, passphrase: gateway.passphrase });
   const issuerKey = { privateKey, publicKey: createPublicKey(privateKey) };

@@ -1,11 +1,11 @@
 import { EstError } from '../errors.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { DerError, readDer } from '../pkix/der.ts';
-import { nameToString } from '../pkix/names.ts';
 import { readPublicKey } from '../pkix/keys.ts';
 import { PathError, validatePath } from '../pkix/path.ts';
 import type { TrustAnchorKind } from '../identity.ts';
 import type { CertificateAuthenticator, PresentedCertificate } from './auth.ts';
+import { refusedCertificate } from './refused-certificate.ts';
 import type { RevocationCheck } from './revocation/revocation.ts';
 import { certificatesOf, type TrustAnchors } from './trust-anchors.ts';
 
@@ -138,15 +138,10 @@ function readPresented(read: (der: Buffer) => Certificate, der: Buffer, objectio
   }
 }
 
-/** Whoever looks for the device that was refused knows it by its certificate, true or not. */
 function refusal(reason: string, certificate?: Certificate): EstError {
   return new EstError(
     'forbidden',
     `The TLS client certificate is not accepted: ${reason}.`,
-    certificate && { refusedCertificate: describe(certificate) },
+    certificate && refusedCertificate(certificate),
   );
-}
-
-function describe({ subject, serialNumber, issuer }: Certificate): string {
-  return `${nameToString(subject)}, serial number ${serialNumber}, issued by ${nameToString(issuer)}`;
 }

@@ -111,8 +111,11 @@ export interface OperatorRequest {
   readonly validityDays: number;
 }
 
-/** Whether a certificate of this CA is good at this moment. `unknown`: this CA never issued it. */
-export type CertificateStatus = 'good' | 'revoked' | 'unknown';
+/**
+ * Whether a certificate of this CA is good at this moment. `unknown`: this CA never issued it, so that it is refused
+ * everywhere. `uncovered`: the CA cannot tell, since its record is incomplete and does not have the certificate.
+ */
+export type CertificateStatus = 'good' | 'revoked' | 'unknown' | 'uncovered';
 
 /**
  * A certificate authority behind the gateway.
@@ -160,8 +163,8 @@ export interface CertificationAuthority {
   /** Asks again for a pending request by its reference; `request` is the device's repeat. */
   resume?(reference: string, request: EnrollmentRequest, signal: AbortSignal): Promise<EnrollmentResult>;
 
-  /** The status at this moment of a certificate that this CA issued, by serial number (lower-case hex). */
-  certificateStatus?(serialNumber: string, signal: AbortSignal): Promise<CertificateStatus>;
+  /** The status at this moment of a certificate that the key of this CA has signed; asked about every one that is shown. */
+  certificateStatus?(certificate: Certificate, signal: AbortSignal): Promise<CertificateStatus>;
 
   /** Issues what no client can ask for, DER; for the command line alone. */
   issueForOperator?(request: OperatorRequest, signal: AbortSignal): Promise<Buffer>;

@@ -14,6 +14,7 @@
  * The mock's CA is made when it opens and is gone when it closes, so it is no CA to rely on. What it answers is
  * up to the profile that the alias names: see `scripts`.
  */
+import { hash } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { SchemaObject } from 'ajv';
 import { EstError } from '../errors.ts';
@@ -191,9 +192,9 @@ async function openMockCertificationAuthority(
       return await certify(request, request.csr.publicKey.spki);
     },
 
-    // With this the gateway refuses revoked client certificates.
-    certificateStatus: async (serialNumber) =>
-      await Promise.resolve(ca.serialNumbers.has(serialNumber) ? 'good' : 'unknown'),
+    // With this the gateway refuses client certificates that were revoked, or never issued.
+    certificateStatus: async ({ sha256 }) =>
+      await Promise.resolve(ca.issued.has(sha256) ? 'good' : 'unknown'),
 
     // Called at start for each alias, so that a wrong name is found before a device meets it.
     checkProfile: (profile) => void scriptNamed(profile),
@@ -223,7 +224,8 @@ async function pause(seconds: number, signal: AbortSignal): Promise<void> {
 interface ThrowawayCa {
   /** DER. */
   readonly certificate: Buffer;
-  readonly serialNumbers: ReadonlySet<string>;
+  /** SHA-256 of each certificate, hex. */
+  readonly issued: ReadonlySet<string>;
   issue(request: EnrollmentRequest, spki: Buffer): Promise<Buffer>;
   /** A Full PKI Response (RFC 5272, section 4.2) that the CA signs. */
   answer(fullPkiRequest: Buffer, issued: Buffer): Promise<Buffer>;
@@ -236,7 +238,7 @@ async function createThrowawayCa(validityDays: number): Promise<ThrowawayCa> {
   const { privateKey, spki: caKey } = await generateSigningKey();
   const signer = createSigner(privateKey);
   const issuer = nameFromAttributes([{ type: oids.commonName, value: 'Mock CA, not to be trusted' }]);
-  const serialNumbers = new Set<string>();
+  const issued = new Set<string>();
   const validFor = (days: number): { readonly notBefore: Date; readonly notAfter: Date } => ({
     notBefore: new Date(Date.now() - 60_000),
     notAfter: new Date(Date.now() + days * day),
@@ -259,16 +261,15 @@ async function createThrowawayCa(validityDays: number): Promise<ThrowawayCa> {
 
   return {
     certificate,
-    serialNumbers,
-    answer: async (fullPkiRequest, issued) => {
+    issued,
+    answer: async (fullPkiRequest, leaf) => {
       const { pkiData } = readFullPkiRequest(fullPkiRequest);
       const { bodyPartId } = onlyBodyPart(pkiData);
       const content = pkiResponse({ status: 'success' }, bodyPartId, pkiData.conversation);
       const messageSigner = await createMessageSigner([readCertificate(certificate)], privateKey);
-      return await messageSigner.sign(oids.pkiResponse, content, [issued]);
+      return await messageSigner.sign(oids.pkiResponse, content, [leaf]);
     },
     issue: async ({ subject, subjectAltName: names }, spki) => {
-      const serialNumber = randomSerialNumber();
       const extensions = [
         authorityKeyIdentifier(keyIdentifierOf(caKey)),
         subjectKeyIdentifier(keyIdentifierOf(spki)),
@@ -276,11 +277,13 @@ async function createThrowawayCa(validityDays: number): Promise<ThrowawayCa> {
         extendedKeyUsage([oids.clientAuth]),
         ...(names.length === 0 ? [] : [subjectAltName(names, subject.rdns.length === 0)]),
       ];
-      serialNumbers.add(serialNumber);
-      return await signCertificate(
+      const serialNumber = randomSerialNumber();
+      const der = await signCertificate(
         { serialNumber, issuer, subject, ...validFor(validityDays), spki, extensions },
         signer,
       );
+      issued.add(hash('sha256', der, 'hex'));
+      return der;
     },
   };
 }

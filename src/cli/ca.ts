@@ -213,6 +213,8 @@ function snippet(backend: string, folder: string, hasChain: boolean): string {
     privateKey: file:${folder}/issuing.key
     passphrase: file:${folder}/passphrase
     chain: [${hasChain ? `${folder}/chain.pem` : ''}]
+    # Its certificates from before the import are not in the store. When the last of them has expired: complete.
+    record: incomplete
     # Where relying parties find the CRL and the issuing certificate, if they shall.
     #crl:
       #urls: ['http://HOST:PORT/crl/${backend}.crl']

@@ -96,6 +96,8 @@ backends:
     #backdate: 60
     # Seconds after which a client whose request waits for approval shall ask again.
     #retryAfter: 300
+    # complete: a certificate of this CA that is not in the store is refused. incomplete: it also issued elsewhere.
+    #record: complete
     # The certificate revocation list.
     crl:
       # A new one is made when a third of this time has passed, and at once after a revocation.
@@ -196,8 +198,8 @@ aliases:
     #implicitCertificatePolicies: []
     # How to find out, at every request, whether a client certificate or a CA above it is revoked.
     #revocation:
-      # Who is asked, in this order; the first that knows decides: backend (the CA backend, about what it issued), crl,
-      # ocsp.
+      # Who is asked, in this order; the first that knows decides: backend (the CA backend; what it says against a
+      # certificate of its own CA always counts), crl, ocsp.
       #sources: [backend]
       # DER or PEM; a file that was replaced is read again.
       #crlFiles: []

@@ -42,7 +42,7 @@ export const revocationSchema: SchemaObject = {
       default: ['backend'],
       title: 'Sources',
       description:
-        'Who is asked, in this order; the first that knows decides. backend: the CA backend, about what it issued.',
+        'Who is asked, in this order; the first that knows decides. backend: the CA backend, about what it issued. What it says against a certificate of its own CA counts although it is not named here.',
     },
     crlFiles: {
       type: 'array',

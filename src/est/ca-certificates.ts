@@ -2,12 +2,14 @@ import { certificatesOf, trustAnchors, type TrustAnchors } from '../auth/trust-a
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Log } from '../ops/log.ts';
 import { keysOf, readCertificate, type Certificate } from '../pkix/certificate.ts';
-import { caCertificateBag } from '../pkix/chain.ts';
+import { caCertificateBag, issuingCertificates } from '../pkix/chain.ts';
 import { certsOnly } from '../pkix/cms.ts';
 
 /** The certificates of an alias's CA at one moment. */
 interface CaCertificateBag {
   readonly certificates: readonly Certificate[];
+  /** Those of the key that issues to end entities. */
+  readonly issuing: readonly Certificate[];
   /** As `cacerts` sends them, DER. */
   readonly certsOnly: Buffer;
   /** As anchors of client certificates: the explicit ones of RFC 7030, section 3.1. */
@@ -54,6 +56,7 @@ export async function openCaCertificates(
     const anchors = trustAnchors('explicit', [...certificates, ...additional.trustAnchors]);
     return {
       certificates,
+      issuing: issuingCertificates(chain),
       certsOnly: certsOnly(certificates.map(({ der }) => der)),
       anchors,
       keys: keysOf(certificatesOf(anchors)),

@@ -50,6 +50,14 @@ export function caCertificateBag(
   return bag;
 }
 
+/**
+ * The certificates in the chain of a CA, in any order, that have signed no other one in it: those of the CA that issues
+ * to end entities.
+ */
+export function issuingCertificates(chain: readonly Certificate[]): readonly Certificate[] {
+  return chain.filter((issuer) => !chain.some((other) => other !== issuer && isIssuedBy(other, issuer)));
+}
+
 function requireNewestRoot(current: readonly Certificate[], others: readonly Certificate[]): void {
   const [root] = [...current, ...others];
   if (root === undefined) {

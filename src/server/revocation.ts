@@ -47,14 +47,20 @@ export async function openRevocationCheck(
   await Promise.all(files.map(crls.inFile));
   const sources: Readonly<Record<RevocationSource['name'], RevocationSource>> = {
     backend: createBackendSource({
-      caCertificates: async (signal) => (await caCertificates.current(signal)).certificates,
+      caCertificates: async (signal) => await caCertificates.current(signal),
       certificateStatus: ca.certificateStatus?.bind(ca),
     }),
     crl: createCrlSource({ store: crls, files, urls, followCertificates }),
     ocsp: createOcspSource({ client: ocsp, responders: await respondersOf(options), followCertificates }),
   };
   const inOrder = options.sources.map((name) => sources[name]);
-  return createRevocationCheck({ sources: inOrder, onFailure, withoutSource, log });
+  return createRevocationCheck({
+    backend: sources.backend,
+    sources: inOrder,
+    onFailure,
+    withoutSource,
+    log,
+  });
 }
 
 async function respondersOf({ ocspResponders }: RevocationConfiguration): Promise<readonly Responder[]> {

@@ -27,10 +27,11 @@ export function createCertificateRegistry(database: Database): CertificateRegist
       });
     },
 
-    async status(backend, serialNumber) {
-      const [row] = (await queries.revokedAt(database, { backend, serial_number: serialNumber })).rows;
+    async status(backend, serialNumber, certificate) {
+      const [row] = (await queries.bySerialNumber(database, { backend, serial_number: serialNumber })).rows;
       if (row === undefined) return 'unknown';
-      return row.revoked_at === null ? 'good' : 'revoked';
+      if (row.revoked_at !== null) return 'revoked';
+      return certificate.equals(row.certificate) ? 'good' : 'another';
     },
 
     async findByIdempotencyKey(backend, idempotencyKey) {
@@ -58,7 +59,8 @@ export function createCertificateRegistry(database: Database): CertificateRegist
         .where('revoked_at', 'is', null)
         .executeTakeFirst();
       if (numUpdatedRows === 1n) return 'revoked';
-      return (await this.status(backend, serialNumber)) === 'unknown' ? 'unknown' : 'already';
+      const { rows } = await queries.bySerialNumber(database, { backend, serial_number: serialNumber });
+      return rows.length === 0 ? 'unknown' : 'already';
     },
 
     async revoked(backend, notExpiredAt) {
@@ -120,12 +122,13 @@ function prepareQueries(database: Kysely<Tables>) {
         certificate: place('certificate'),
       }),
     ),
-    revokedAt: prepared<Pick<Row, 'backend' | 'serial_number'>, Pick<Row, 'revoked_at'>>((place) =>
-      database
-        .selectFrom('certificates')
-        .select('revoked_at')
-        .where('backend', '=', place('backend'))
-        .where('serial_number', '=', place('serial_number')),
+    bySerialNumber: prepared<Pick<Row, 'backend' | 'serial_number'>, Pick<Row, 'revoked_at' | 'certificate'>>(
+      (place) =>
+        database
+          .selectFrom('certificates')
+          .select(['revoked_at', 'certificate'])
+          .where('backend', '=', place('backend'))
+          .where('serial_number', '=', place('serial_number')),
     ),
     byIdempotencyKey: prepared<Pick<Row, 'backend' | 'idempotency_key'>, Row>((place) =>
       database

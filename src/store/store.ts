@@ -279,8 +279,15 @@ export const compromises = [
 export interface CertificateRegistry {
   /** Records a certificate before anyone gets it. Rejects when the serial number exists at the backend. */
   add(certificate: Omit<RegisteredCertificate, 'revocation'>): Promise<void>;
-  /** `unknown` when the backend never issued it. */
-  status(backend: string, serialNumber: string): Promise<'good' | 'revoked' | 'unknown'>;
+  /**
+   * The status of a certificate, DER. `unknown` when the backend never issued one of this serial number; `another` when it
+   * issued another one under it, unless that is revoked.
+   */
+  status(
+    backend: string,
+    serialNumber: string,
+    certificate: Buffer,
+  ): Promise<'good' | 'revoked' | 'unknown' | 'another'>;
   /** Undefined when no certificate was issued under this key. */
   findByIdempotencyKey(backend: string, idempotencyKey: string): Promise<RegisteredCertificate | undefined>;
   /** Newest first. */

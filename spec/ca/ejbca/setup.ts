@@ -20,6 +20,7 @@ export function defaultOptions(
   return {
     ...given,
     retryAfter: 300,
+    record: 'complete',
     timeouts: { connect: 5, answer: 15 },
     limits: { maxResponse: 8_388_608, concurrency: 200, queue: 2000 },
     circuitBreaker: { failures: 10, pause: 10 },

@@ -6,7 +6,16 @@ import { readCertificate, type Certificate } from '../../../src/pkix/certificate
 import type { KeyType } from '../../../src/pkix/keys.ts';
 import { oids } from '../../../src/pkix/oids.ts';
 import { certificationAuthorityContract } from '../contract.ts';
-import { issue, keyTypes, newCaTexts, newRequest, openLocal, openRegistry, signal } from '../setup.ts';
+import {
+  issue,
+  keyTypes,
+  newCaTexts,
+  newRequest,
+  openLocal,
+  openRegistry,
+  signal,
+  type CaTexts,
+} from '../setup.ts';
 import { newKey, opensslCertificate, opensslTwoTierCa, pkcs8 } from './openssl-ca.ts';
 
 certificationAuthorityContract('local, P-256 and encrypted PKCS#8 as init makes it', async () =>
@@ -48,10 +57,12 @@ const profiles = {
 };
 
 describe('What the local CA issues', () => {
+  let texts: CaTexts;
   let opened: OpenedCa;
 
   beforeAll(async () => {
-    opened = await openLocal(await newCaTexts(), { profiles });
+    texts = await newCaTexts();
+    opened = await openLocal(texts, { profiles });
   });
 
   afterAll(async () => {
@@ -192,9 +203,27 @@ describe('What the local CA issues', () => {
   });
 
   it('R-14 is revoked as soon as the registry says so', async () => {
-    const { serialNumber } = await issued({});
-    await opened.certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
-    expect(await opened.ca.certificateStatus?.(serialNumber, signal)).toBe('revoked');
+    const certificate = await issued({});
+    await opened.certificates.revoke('local', certificate.serialNumber, 'keyCompromise', new Date());
+    expect(await opened.ca.certificateStatus?.(certificate, signal)).toBe('revoked');
+  });
+
+  it('never issued another certificate under the serial number of one that it issued, however incomplete its record', async () => {
+    const certificate = await issued({});
+    const other = { ...certificate, der: Buffer.from([...certificate.der, 0]) };
+    const status = async (ca: typeof opened.ca, asked: Certificate) =>
+      await ca.certificateStatus?.(asked, signal);
+    const incomplete = await openLocal(texts, { record: 'incomplete' }, opened);
+    for (const { ca } of [opened, incomplete]) {
+      expect(await status(ca, certificate)).toBe('good');
+      expect(await status(ca, other)).toBe('unknown');
+    }
+    const elsewhere = { ...other, serialNumber: '0badcafe' };
+    expect(await status(opened.ca, elsewhere)).toBe('unknown');
+    expect(await status(incomplete.ca, elsewhere)).toBe('uncovered');
+    await opened.certificates.revoke('local', certificate.serialNumber, 'superseded', new Date());
+    for (const { ca } of [opened, incomplete]) expect(await status(ca, other)).toBe('revoked');
+    await incomplete.close();
   });
 
   it('is refused for a request that was given up already', async () => {

@@ -25,6 +25,7 @@ describe('The options of the local CA', () => {
       ...required,
       chain: [],
       backdate: 60,
+      record: 'complete',
       retryAfter: 300,
       crl: { validityHours: 168, urls: [] },
       caIssuersUrls: [],

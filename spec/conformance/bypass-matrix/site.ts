@@ -3,7 +3,7 @@
  * that end TLS, and who is honest there.
  */
 import { hash } from 'bcryptjs';
-import { createHash, randomBytes, X509Certificate } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request as requestPlain, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
@@ -177,7 +177,6 @@ export async function startSite(): Promise<Site> {
     registrationAuthority: async (gateway) => {
       const extensions = [extension(id.extendedKeyUsage, purposes)];
       const authority = await issueByHand(gateway, { subject: named('authority'), extensions });
-      await addToRegistry(gateway, authority);
       return authority;
     },
     stop: async () => {
@@ -190,16 +189,6 @@ export async function startSite(): Promise<Site> {
       await rm(folder, { recursive: true });
     },
   };
-}
-
-/** As if the CA had issued it itself, so that it can be revoked. */
-async function addToRegistry({ store }: TestGateway, { cert }: Held): Promise<void> {
-  const { raw: certificate, serialNumber: upper, validFrom, validTo, subject } = new X509Certificate(cert);
-  const serialNumber = upper.toLowerCase();
-  await store.certificates.add({
-    ...{ backend: 'local', serialNumber, idempotencyKey: serialNumber, subject, certificate },
-    ...{ publicKey: serialNumber, notBefore: new Date(validFrom), notAfter: new Date(validTo) },
-  });
 }
 
 const passwordOfGateway = 'password-of-the-gateway';

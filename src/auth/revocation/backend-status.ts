@@ -1,16 +1,31 @@
 import type { Certificate } from '../../pkix/certificate.ts';
 import { failed, type RevocationSource } from './source.ts';
 
-/** What the CA behind an alias can tell. */
-export interface BackendStatusOptions {
-  /** The CA's own certificates at this moment. */
-  readonly caCertificates: (signal: AbortSignal) => Promise<readonly Certificate[]>;
-  /** By serial number; `unknown`: never issued by this CA. Undefined: the backend cannot tell. */
-  readonly certificateStatus:
-    ((serialNumber: string, signal: AbortSignal) => Promise<'good' | 'revoked' | 'unknown'>) | undefined;
+/** The certificates of a CA at one moment. */
+interface OwnCertificates {
+  /** The chain of the CA, and what the alias adds to it. */
+  readonly certificates: readonly Certificate[];
+  /** Those of the key that issues to end entities. */
+  readonly issuing: readonly Certificate[];
 }
 
-/** The backend itself, about what it issued. Its own chain, which it hands out at this moment, is good. */
+/** What the CA behind an alias can tell. */
+export interface BackendStatusOptions {
+  readonly caCertificates: (signal: AbortSignal) => Promise<OwnCertificates>;
+  /** `unknown`: never issued by this CA; `uncovered`: it cannot tell. Undefined: it never can. */
+  readonly certificateStatus:
+    | ((
+        certificate: Certificate,
+        signal: AbortSignal,
+      ) => Promise<'good' | 'revoked' | 'unknown' | 'uncovered'>)
+    | undefined;
+}
+
+/**
+ * The backend itself, about certificates of its CA, whichever certificate of the CA's key is above them. Its own chain, which
+ * it hands out at this moment, is good. That it never issued a certificate it can say of the key that issues now: nobody
+ * records what roots and keys of the past have signed.
+ */
 export function createBackendSource({
   caCertificates,
   certificateStatus,
@@ -18,16 +33,21 @@ export function createBackendSource({
   return {
     name: 'backend',
     async status({ certificate, issuer, signal }) {
-      const own = await caCertificates(signal);
-      if (own.some(({ sha256 }) => sha256 === certificate.sha256)) return { status: 'good' };
-      const isOwn = own.some(({ sha256 }) => sha256 === issuer.sha256);
-      if (!isOwn || certificateStatus === undefined) return { status: 'uncovered' };
+      const { certificates, issuing } = await caCertificates(signal);
+      if (certificates.some(({ sha256 }) => sha256 === certificate.sha256)) return { status: 'good' };
+      if (certificateStatus === undefined || !hasKeyOf(issuer, certificates)) return { status: 'uncovered' };
       try {
-        const status = await certificateStatus(certificate.serialNumber, signal);
-        return { status: status === 'unknown' ? 'uncovered' : status };
+        const status = await certificateStatus(certificate, signal);
+        if (status !== 'unknown') return { status };
+        return { status: hasKeyOf(issuer, issuing) ? 'neverIssued' : 'uncovered' };
       } catch (error) {
         return failed(error);
       }
     },
   };
+}
+
+/** A CA may have several certificates for one key, as around a change of the root. */
+function hasKeyOf({ spki: key }: Certificate, certificates: readonly Certificate[]): boolean {
+  return certificates.some(({ spki }) => spki.equals(key));
 }

@@ -6,6 +6,8 @@ import type { RevocationQuestion, RevocationSource, Verdict } from './source.ts'
 
 /** How an alias finds out which certificates are revoked. */
 export interface RevocationOptions {
+  /** Asked about every certificate, whether or not it is among the sources: the CA alone knows what it issued. */
+  readonly backend: RevocationSource;
   /** In the order in which they are asked; the first that knows decides. */
   readonly sources: readonly RevocationSource[];
   /** What becomes of a certificate about which a source should know, and none does. */
@@ -35,7 +37,7 @@ export function createRevocationCheck(options: RevocationOptions): RevocationChe
   return async function objectionToPath(path, context) {
     for (const [at, certificate] of path.slice(0, -1).entries()) {
       const issuer = path[at + 1] ?? certificate;
-      const verdict = await askInOrder(options.sources, { certificate, issuer, ...context });
+      const verdict = await verdictOn({ certificate, issuer, ...context }, options);
       const objection = objectionTo(verdict, certificate, options);
       if (objection !== undefined) {
         return `${at === 0 ? 'it' : 'the certificate of a CA above it'} ${objection}`;
@@ -43,6 +45,26 @@ export function createRevocationCheck(options: RevocationOptions): RevocationChe
     }
     return undefined;
   };
+}
+
+/**
+ * What the CA says against a certificate counts, whatever other sources say: a CRL and a responder call good what is not
+ * revoked, although it may never have been issued (RFC 6960, section 2.2). For that reason none of them stands in for a CA
+ * that does not answer, either.
+ */
+async function verdictOn(
+  question: RevocationQuestion,
+  { backend, sources }: RevocationOptions,
+): Promise<Verdict> {
+  const recorded = await backend.status(question);
+  if (recorded.status === 'revoked' || recorded.status === 'neverIssued') return recorded;
+  const heard = { ...backend, status: async () => await Promise.resolve(recorded) };
+  const verdict = await askInOrder(
+    sources.map((source) => (source === backend ? heard : source)),
+    question,
+  );
+  const isAccepted = verdict.status === 'good' || verdict.status === 'uncovered';
+  return recorded.status === 'failed' && isAccepted ? recorded : verdict;
 }
 
 /** The first verdict that is one; else the first failure. */
@@ -83,6 +105,9 @@ function objectionTo(
       return undefined;
     case 'revoked':
       return 'is revoked';
+    case 'neverIssued':
+      alarm(log, certificate);
+      return 'is not among the certificates that this CA has issued';
     case 'uncovered':
       return withoutSource === 'accept' ? undefined : 'cannot be checked for revocation here';
     case 'unknown':
@@ -94,6 +119,17 @@ function objectionTo(
       warn(log, certificate, verdict.reason);
       return undefined;
   }
+}
+
+/** Either the key of the CA is in the wrong hands, or the configuration promises more of its record than is true. */
+function alarm(log: Log, { subject, serialNumber, issuer }: Certificate): void {
+  log.error('A certificate is refused that its CA has signed and never issued.', {
+    serialNumber,
+    subject: nameToString(subject),
+    issuer: nameToString(issuer),
+    advice:
+      'Find out who uses the key of the CA. If it has issued certificates that its record does not have, set record: incomplete at the backend.',
+  });
 }
 
 function warn(log: Log, { serialNumber, issuer }: Certificate, reason: string): void {

@@ -13,6 +13,8 @@ export interface RevocationQuestion {
 /** What a source says of a certificate. */
 export type Verdict =
   | { readonly status: 'good' | 'revoked' }
+  /** The CA says that it never issued the certificate, though its key has signed it; the backend alone can know that. */
+  | { readonly status: 'neverIssued' }
   /** The source does not speak of such certificates. */
   | { readonly status: 'uncovered' }
   /** The source will never know; the reason is said of the certificate: `is not known to the OCSP responder`. */

@@ -5,6 +5,7 @@ import type { Certificate } from '../../pkix/certificate.ts';
 import { generalNamesEqual } from '../../pkix/general-names.ts';
 import { namesEqual, sameAttributes } from '../../pkix/names.ts';
 import type { CertificationAuthority, EnrollmentRequest, EnrollmentResult } from '../ca.ts';
+import { statusByRecord, type RecordOption } from '../record.ts';
 import type { EjbcaAliasSettings } from './alias-settings.ts';
 import type { EjbcaCalls, EnrollmentAnswer } from './calls.ts';
 import { generateUsername } from './name-generation.ts';
@@ -18,6 +19,7 @@ export interface AuthorityParts {
   readonly dn: string;
   /** Seconds after which a client whose request waits for approval shall ask again. */
   readonly retryAfter: number;
+  readonly record: RecordOption;
   /** Undefined: switched off. */
   readonly vendorMode: VendorMode | undefined;
 }
@@ -46,10 +48,8 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
       return answer;
     },
 
-    async certificateStatus(serialNumber, signal) {
-      const isRevoked = await calls.isRevoked(dn, serialNumber, signal);
-      if (isRevoked === undefined) return 'unknown';
-      return isRevoked ? 'revoked' : 'good';
+    async certificateStatus({ serialNumber }, signal) {
+      return statusByRecord(await calls.certificateStatus(dn, serialNumber, signal), parts.record);
     },
 
     crl: async (signal) => await calls.latestCrl(dn, signal),
@@ -170,21 +170,31 @@ async function registeredEndEntity(
   signal: AbortSignal,
 ): Promise<EndEntity> {
   const username = renewed && (await holderOf(calls, renewed, signal));
-  if (renewed === undefined || username === undefined) {
-    throw new EstError('rejected_by_ca', 'The CA does not know the certificate that is to be renewed.');
-  }
+  if (renewed === undefined || username === undefined) throw unknownCertificate();
   const profiles = await calls.profilesOf(renewed, signal);
   return { username, ...(profiles ?? { certificateProfile, endEntityProfile }) };
 }
 
-/** The user name of the end entity to which EJBCA issued the certificate; undefined: EJBCA does not know it. */
+/**
+ * The user name of the end entity to which EJBCA issued the certificate; undefined: EJBCA does not say. Throws
+ * `rejected_by_ca` when EJBCA issued another certificate under this serial number.
+ */
 async function holderOf(
   calls: EjbcaCalls,
-  { serialNumber, sha256 }: Certificate,
+  { serialNumber, sha256, issuer }: Certificate,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const found = await calls.findCertificates(serialNumber, undefined, signal);
-  return found.find(({ certificate }) => certificate.sha256 === sha256)?.username;
+  const holder = found.find(({ certificate }) => certificate.sha256 === sha256);
+  const isOfOther = found.some(
+    ({ certificate: other }) => other.serialNumber === serialNumber && namesEqual(other.issuer, issuer),
+  );
+  if (holder === undefined && isOfOther) throw unknownCertificate();
+  return holder?.username;
+}
+
+function unknownCertificate(): EstError {
+  return new EstError('rejected_by_ca', 'The CA does not know the certificate that is to be renewed.');
 }
 
 /** Milliseconds by which the clock of EJBCA may be behind the gateway's. */

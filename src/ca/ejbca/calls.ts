@@ -24,8 +24,12 @@ export interface EjbcaCalls {
   chain(dn: string, signal: AbortSignal): Promise<readonly Buffer[]>;
   /** DER. */
   latestCrl(dn: string, signal: AbortSignal): Promise<Buffer>;
-  /** By serial number in hex; undefined: this CA never issued it. */
-  isRevoked(dn: string, serialNumber: string, signal: AbortSignal): Promise<boolean | undefined>;
+  /** By serial number in hex; `unknown`: EJBCA has no such certificate of this CA. */
+  certificateStatus(
+    dn: string,
+    serialNumber: string,
+    signal: AbortSignal,
+  ): Promise<'good' | 'revoked' | 'unknown'>;
   hasCertificateProfile(name: string, signal: AbortSignal): Promise<boolean>;
   /** Registers the end entity, or changes it, and issues. */
   pkcs10Enroll(request: Pkcs10Enroll, signal: AbortSignal): Promise<EnrollmentAnswer>;
@@ -142,10 +146,12 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
       if (der === undefined) throw nonsense(path);
       return der;
     },
-    async isRevoked(dn, serialNumber, signal) {
+    async certificateStatus(dn, serialNumber, signal) {
       const path = `/v1/certificate/${encodeURIComponent(dn)}/${serialNumber}/revocationstatus`;
       const absent = /Certificate with serial number .* was not found/;
-      return (await client.json({ method: 'GET', path, absent }, isRevocation, signal))?.revoked;
+      const answer = await client.json({ method: 'GET', path, absent }, isRevocation, signal);
+      if (answer === undefined) return 'unknown';
+      return answer.revoked ? 'revoked' : 'good';
     },
     async hasCertificateProfile(name, signal) {
       const path = `/v2/certificate/profile/${encodeURIComponent(name)}`;

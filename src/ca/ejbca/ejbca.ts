@@ -48,6 +48,7 @@ export async function openEjbca(
           settings,
           dn: ca.dn,
           retryAfter: options.retryAfter,
+          record: options.record,
           vendorMode,
         }),
         authentication: authenticationOf(settings),

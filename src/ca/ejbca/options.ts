@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import { recordSchema, type RecordOption } from '../record.ts';
 import { serviceProperties, wholeNumber, type ServiceOptions } from '../../ops/service-options.ts';
 
 /** Where the gateway's own key and certificate for EJBCA are. */
@@ -39,6 +40,7 @@ export interface EjbcaOptions extends ServiceOptions {
   readonly clientCertificate?: ClientCertificateOptions;
   readonly oauth?: OAuthOptions;
   readonly retryAfter: number;
+  readonly record: RecordOption;
 }
 
 const file = (title: string, description: string): SchemaObject => ({
@@ -122,6 +124,9 @@ export const ejbcaOptionsSchema: SchemaObject = {
       'When a client whose request waits for approval in EJBCA shall ask again.',
       86_400,
       300,
+    ),
+    record: recordSchema(
+      "The record is EJBCA's database: it is incomplete where a CA or a certificate profile does not store certificates, or where they are deleted there.",
     ),
     ...serviceProperties({ peer: 'EJBCA', answer: 15, maxResponse: 8_388_608 }),
   },

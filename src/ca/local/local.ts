@@ -10,6 +10,7 @@ import type {
   EnrollmentRequest,
   EnrollmentResult,
 } from '../ca.ts';
+import { statusByRecord } from '../record.ts';
 import { createApproval } from './approval.ts';
 import { readAuthority, requireUsable, type Authority } from './authority.ts';
 import { createIssuance } from './issuance.ts';
@@ -80,7 +81,10 @@ async function openLocalCertificationAuthority(
       resume: async (_reference: string, request: EnrollmentRequest) => await issueOnce(request),
     }),
 
-    certificateStatus: async (serialNumber) => await certificates.status(name, serialNumber),
+    certificateStatus: async ({ serialNumber, der }) => {
+      const found = await certificates.status(name, serialNumber, der);
+      return found === 'another' ? 'unknown' : statusByRecord(found, options.record);
+    },
 
     issueForOperator: async ({ csr, role, validityDays }) => {
       const { subject, subjectAltName = [], keyUsage, extendedKeyUsage } = csr;

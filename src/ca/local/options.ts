@@ -1,5 +1,6 @@
 import type { SchemaObject } from 'ajv';
 import type { KeyUsage } from '../../pkix/extensions.ts';
+import { recordSchema, type RecordOption } from '../record.ts';
 
 /** Where relying parties find what the CA publishes. */
 export interface PublicationUrls {
@@ -28,6 +29,7 @@ export interface LocalOptions {
   readonly chain: readonly string[];
   readonly backdate: number;
   readonly retryAfter: number;
+  readonly record: RecordOption;
   readonly crl: { readonly validityHours: number; readonly urls: readonly string[] };
   readonly caIssuersUrls: readonly string[];
   readonly profiles: Readonly<Record<string, ProfileOptions>>;
@@ -164,6 +166,9 @@ export const localOptionsSchema: SchemaObject = {
       title: 'Retry-After in seconds',
       description: 'When a client whose request waits for approval shall ask again.',
     },
+    record: recordSchema(
+      'The record is in the store: it is incomplete where the key has signed certificates elsewhere, under another backend name, or after the backup from which the store was restored.',
+    ),
     crl: {
       type: 'object',
       title: 'Certificate revocation list',

@@ -1,5 +1,10 @@
 /** `/v1/certificate/{issuer_dn}/{serial}`: revocation (section 1.2). */
-import { revocationReasons, type IssuedCertificate, type RevocationReason } from '../database.ts';
+import {
+  revocationReasons,
+  type CertificationAuthority,
+  type IssuedCertificate,
+  type RevocationReason,
+} from '../database.ts';
 import { normalizedDn } from '../distinguished-name.ts';
 import { certificationAuthorityByDn } from '../ejbca.ts';
 import { putUpForApproval } from '../enrollment.ts';
@@ -16,7 +21,9 @@ export const revocationRoutes: readonly Route[] = [
 ];
 
 function revocationStatus(call: Call): Reply {
-  call.authenticate();
+  const administrator = call.authenticate();
+  const { name, id } = requireIssuer(call);
+  if (!administrator.isAuthorized(`/ca/${name}`)) throw refusals.notAuthorized(`/ca/${id}`);
   return statusOf(call, requireCertificate(call), undefined);
 }
 
@@ -46,14 +53,21 @@ function mayChange(before: RevocationReason, after: RevocationReason): boolean {
   return before === 'CERTIFICATE_HOLD' || (after === 'KEY_COMPROMISE' && before !== after);
 }
 
-function requireCertificate({ ejbca, parameters }: Call): IssuedCertificate {
-  const { issuer_dn: issuerDn = '', serial_number: written = '' } = parameters;
+function requireIssuer({ ejbca, parameters }: Call): CertificationAuthority {
+  const { issuer_dn: issuerDn = '' } = parameters;
+  if (!issuerDn.includes('=')) throw refusals.general();
+  const ca = certificationAuthorityByDn(ejbca, normalizedDn(issuerDn));
+  if (ca === undefined) throw refusals.unknownIssuer(issuerDn);
+  return ca;
+}
+
+function requireCertificate(call: Call): IssuedCertificate {
+  const { issuer_dn: issuerDn = '', serial_number: written = '' } = call.parameters;
   const [, hex] = /^(?:0[xX])?([0-9a-fA-F]+)$/.exec(written) ?? [];
   if (hex === undefined) throw refusals.invalidSerialNumber();
-  const ca = issuerDn.includes('=') ? certificationAuthorityByDn(ejbca, normalizedDn(issuerDn)) : undefined;
-  if (ca === undefined) throw refusals.unknownIssuer(issuerDn);
+  const ca = requireIssuer(call);
   const serialNumber = BigInt(`0x${hex}`).toString(16).toUpperCase();
-  const found = ejbca.database.certificates.find(
+  const found = call.ejbca.database.certificates.find(
     (certificate) => certificate.issuerDn === ca.dn && certificate.serialNumber === serialNumber,
   );
   if (found === undefined) throw refusals.unknownCertificate(written, issuerDn);
@@ -85,7 +99,7 @@ function statusOf(
     serial_number: parameters['serial_number'],
     revoked: revocation !== undefined,
     revocation_reason: revocation?.reason ?? 'NOT_REVOKED',
-    revocation_date: revocation?.at.toISOString(),
+    revocation_date: revocation?.at.toISOString().replace(/\.\d+Z$/, 'Z'),
     message,
   });
 }
