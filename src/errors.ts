@@ -9,6 +9,7 @@ const statusByCode = {
   bad_certification_request: 400,
   channel_binding_mismatch: 400,
   unauthenticated: 401,
+  wrong_credentials: 401,
   wrong_enrollment_code: 401,
   wrong_enrollment_code_in_csr: 400,
   client_certificate_missing: 403,
@@ -77,9 +78,50 @@ export interface EstErrorOptions {
   readonly cmcFailure?: CmcFailure;
   /** For the log only: what refused the request. */
   readonly refusedBy?: RefusedBy;
-  /** For the log only: the certificate that was refused, by its own words. */
-  readonly refusedCertificate?: string;
+  /** For the log only: what the client showed in vain. */
+  readonly refusedCredentials?: RefusedCredentials;
+  /** For the log only: for whom a CSR asks that was refused before it was read to its end. */
+  readonly requestedNames?: RequestedNames | undefined;
 }
+
+/** For whom a CSR asks, for people. */
+export interface RequestedNames {
+  /** RFC 4514 string. */
+  readonly subject: string;
+  /** Type and value of each name. */
+  readonly subjectAltName?: string;
+}
+
+/** What a client showed in vain, by its own words. */
+export interface RefusedCredentials {
+  /** The name of a user that somebody knows. */
+  readonly user?: string;
+  /** A name that nobody knows, or about which nobody was asked; not a name that may be a code in the wrong place. */
+  readonly triedUser?: string;
+  readonly refusedCertificate?: string;
+  readonly certificateFault?: CertificateFault;
+}
+
+/** Why a certificate is not accepted, as a stable word. */
+export type CertificateFault =
+  | 'expired'
+  | 'not_yet_valid'
+  | 'unknown_issuer'
+  | 'issuer_not_valid'
+  | 'issuer_no_ca'
+  | 'revoked'
+  | 'never_issued'
+  | 'revocation_unknown'
+  | 'key_usage'
+  | 'extended_key_usage'
+  | 'critical_extension'
+  | 'name_constraints'
+  | 'certificate_policies'
+  | 'path_length'
+  | 'signature'
+  | 'key'
+  | 'malformed'
+  | 'other';
 
 /** A rule that a request broke. */
 export interface RefusedBy {
@@ -101,7 +143,8 @@ export class EstError extends Error {
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly cmcFailure: CmcFailure | undefined;
   readonly refusedBy: RefusedBy | undefined;
-  readonly refusedCertificate: string | undefined;
+  readonly refusedCredentials: RefusedCredentials | undefined;
+  readonly requestedNames: RequestedNames | undefined;
 
   constructor(code: EstErrorCode, sentence: string, options: EstErrorOptions = {}) {
     super(sentence, { cause: options.cause });
@@ -111,7 +154,23 @@ export class EstError extends Error {
     this.headers = options.headers ?? {};
     this.cmcFailure = options.cmcFailure;
     this.refusedBy = options.refusedBy;
-    this.refusedCertificate = options.refusedCertificate;
+    this.refusedCredentials = options.refusedCredentials;
+    this.requestedNames = options.requestedNames;
+  }
+
+  /** The same refusal, of which more is known. */
+  with(options: EstErrorOptions): EstError {
+    const { cause, retryAfter, headers, cmcFailure, refusedBy, refusedCredentials, requestedNames } = this;
+    return new EstError(this.code, this.message, {
+      cause,
+      headers,
+      ...(retryAfter !== undefined && { retryAfter }),
+      ...(cmcFailure !== undefined && { cmcFailure }),
+      ...(refusedBy !== undefined && { refusedBy }),
+      ...(refusedCredentials !== undefined && { refusedCredentials }),
+      requestedNames,
+      ...options,
+    });
   }
 
   /** The HTTP status of this refusal. */

@@ -128,7 +128,7 @@ describe('What the reader of a wrong configuration sees', () => {
     ],
     [
       ['  est:\n    backend', '  a b: { backend: test, authentication: both }\n  est:\n    backend'],
-      'est-gateway.yaml:8: aliases["a b"]: expected a name of at most 64 letters, digits, ".", "_" and "-" that begins with a letter or digit, found "a b"',
+      'est-gateway.yaml:8: aliases["a b"]: expected a name of at most 64 characters, as it stands in paths: letters, digits and -._~!$&\'()*+,;=:@, others percent-encoded in upper case; not "." or "..", found "a b"',
     ],
     [
       ['backend: test', 'backend: "\\e[31m\\u202e\\n"'],
@@ -148,13 +148,25 @@ describe('What the reader of a wrong configuration sees', () => {
     expect(await problemsOf(linkedBehindProxy('', `    ${authority}`))).toEqual([]);
   });
 
-  it('S-40 names an alias __proto__ as what it is, a name of a wrong form', async () => {
-    const [problem] = await after(
-      'aliases:',
-      'aliases:\n  __proto__: { backend: test, authentication: both }',
-    );
-    expect(problem).toContain('est-gateway.yaml:8: aliases.__proto__: expected a name of');
-  });
+  it.each(['ca:1', '__proto__', "it's", '~', 'x'.repeat(64), 'caf%C3%A9'])(
+    'H-04 S-40 lets an alias be named %s',
+    async (name) => {
+      const line = `aliases:\n  ${JSON.stringify(name)}: { backend: test, authentication: both }`;
+      expect(await after('aliases:', line)).toEqual([]);
+    },
+  );
+
+  it.each(['.', '..', 'a/b', 'a?', 'a#b', 'a%2fb', '%41', 'a%', 'é', 'a\\', 'a"', '', 'x'.repeat(65), 'a\n'])(
+    'H-06 lets no alias be named %j',
+    async (name) => {
+      const line = `aliases:\n  ${JSON.stringify(name)}: { backend: test, authentication: both }`;
+      expect(await after('aliases:', line)).toEqual([
+        expect.stringMatching(
+          /^est-gateway\.yaml:8: aliases[.[].*: expected a name of at most 64 characters/,
+        ),
+      ]);
+    },
+  );
 
   it('lists all that is wrong at once, in the order of the file', async () => {
     const text = shortest

@@ -109,7 +109,7 @@ describe('bypasses of client authentication', () => {
       expiredFor: 0,
     });
     const certificate = new X509Certificate(outsider.cert).raw;
-    const shown = { certificate, authorized: true, expired: false };
+    const shown = { certificate, authorized: true };
     const credentials = { ...nothing, clientCertificate: shown };
     const { signal } = new AbortController();
     await expect(authenticate(credentials, new Date(), signal)).rejects.toMatchObject({ code: 'forbidden' });
@@ -136,7 +136,6 @@ describe('bypasses of client authentication', () => {
           clientCertificate: {
             certificate: new X509Certificate(device.cert).raw,
             authorized,
-            expired: false,
           },
         },
         new Date(),

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { crlDer } from '../support/crl.ts';
-import { send } from '../support/client.ts';
+import { exchangePlain, exchangeRaw, send } from '../support/client.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 import { startUpstream, type TestUpstream } from '../support/upstream.ts';
 
@@ -148,13 +148,11 @@ describe('Pass-through of public documents', () => {
     '/crl/fresh.crl/',
     '//crl/fresh.crl',
     '/crl/../crl/fresh.crl',
-    '/crl/%66resh.crl',
     '/CRL/fresh.crl',
     '/crl/',
     '/',
     '/pki/fresh',
     '/crl/fresh.crl%00',
-    `http://127.0.0.1/crl/fresh.crl`,
   ])('H-07 serves nothing at %s, and asks nobody', async (path) => {
     const { request } = await import('node:http');
     const status = await new Promise((resolve, reject) => {
@@ -359,6 +357,19 @@ describe('Pass-through of public documents', () => {
     expect([stale.status, stale.headers.get('cache-control'), strict.status]).toEqual([200, 'no-store', 503]);
     expect(Number(strict.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await get(url('stale'))).status).toBe(200);
+  });
+
+  it('H-07 X-14 knows a path by any spelling of it, at each listener', async () => {
+    const { host } = new URL(gateway.httpUrl);
+    for (const target of ['/%63rl/%66resh%2ecrl', `http://${host}/crl/fresh.crl`]) {
+      const octets = `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+      const answer = await exchangePlain(Number(new URL(gateway.httpUrl).port), octets);
+      expect(answer.toString('latin1')).toMatch(/^HTTP\/1\.1 200 /);
+    }
+    const overTls = `GET /%63rl/%66resh%2ecrl HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+    expect(await exchangeRaw({ port: gateway.port, ca: gateway.trustAnchor }, overTls)).toMatch(
+      /^HTTP\/1\.1 200 /,
+    );
   });
 });
 

@@ -172,7 +172,7 @@ describe('policy.webhook', () => {
     expect(refused.body).not.toContain('pump-7');
     expect(refused.headers['www-authenticate']).toBeUndefined();
     expect(gateway.log.entries.at(-1)).toMatchObject({
-      level: 'info',
+      level: 'warn',
       fields: { status: 403, rule: 'policy.webhook: pump-7 was scrapped\n', subject: 'CN=scrapped' },
     });
     expect(await traces('scrapped')).toBe(0);

@@ -31,8 +31,8 @@ export interface PresentedCertificate {
    * Behind a proxy: the proxy has seen the proof of possession, and nothing else is known.
    */
   readonly authorized: boolean;
-  /** OpenSSL's last objection was that a certificate has expired. It hides any other, so it proves nothing. */
-  readonly expired: boolean;
+  /** OpenSSL's name of its last objection in the handshake, which hides any other: that it has expired proves nothing else. */
+  readonly handshakeError?: string;
 }
 
 /**

@@ -1,11 +1,11 @@
-import { EstError } from '../errors.ts';
+import { EstError, type CertificateFault } from '../errors.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { DerError, readDer } from '../pkix/der.ts';
 import { readPublicKey } from '../pkix/keys.ts';
 import { PathError, validatePath } from '../pkix/path.ts';
 import type { TrustAnchorKind } from '../identity.ts';
 import type { CertificateAuthenticator, PresentedCertificate } from './auth.ts';
-import { refusedCertificate } from './refused-certificate.ts';
+import { refusedCertificate, revocationFault } from './refused-certificate.ts';
 import type { RevocationCheck } from './revocation/revocation.ts';
 import { certificatesOf, type TrustAnchors } from './trust-anchors.ts';
 
@@ -39,7 +39,7 @@ export function createClientCertificateAuthenticator(
     const { path, trustAnchor } = findPath(presented, certificate, explicit, options, now);
     const configured = [explicit, options.implicit].flatMap(certificatesOf);
     const objection = await options.checkRevocation(path, { configured, now, signal });
-    if (objection !== undefined) throw refusal(objection, certificate);
+    if (objection !== undefined) throw refusal(objection, revocationFault(objection), certificate);
     const [, issuer = certificate] = path;
     return { certificate, trustAnchor, issuer };
   };
@@ -64,7 +64,7 @@ function findPath(
       expiredFor: 0,
     },
   ];
-  const failures: string[] = [];
+  const failures: PathError[] = [];
   for (const { anchors, intermediates, expiredFor } of attempts) {
     try {
       const path = validatePath(certificate, {
@@ -77,11 +77,14 @@ function findPath(
       return { path, trustAnchor: anchors.kind };
     } catch (error) {
       if (!(error instanceof PathError)) throw error;
-      failures.push(error.message);
+      failures.push(error);
     }
   }
-  throw refusal(failures[0] ?? 'it leads to no trust anchor of this alias', certificate);
+  const [{ message, fault } = noAnchor] = failures;
+  throw refusal(message, fault, certificate);
 }
+
+const noAnchor = { message: 'it leads to no trust anchor of this alias', fault: 'unknown_issuer' } as const;
 
 /**
  * What the TLS layer refused may go on to the other checks when it has expired, and that may be. What else OpenSSL
@@ -93,8 +96,8 @@ function refuseUnlessOnlyExpired(
   expiredFor: number,
   now: Date,
 ): void {
-  if (!presented.expired || certificate.notAfter >= now || expiredFor === 0) {
-    throw refusal('it did not pass the TLS handshake', certificate);
+  if (presented.handshakeError !== 'CERT_HAS_EXPIRED' || certificate.notAfter >= now || expiredFor === 0) {
+    throw refusal('it did not pass the TLS handshake', handshakeFault(presented), certificate);
   }
   refuseWeakKey(certificate);
 }
@@ -105,7 +108,7 @@ function refuseWeakKey(certificate: Certificate): void {
     readPublicKey(readDer(certificate.spki));
   } catch (error) {
     if (error instanceof EstError || error instanceof DerError)
-      throw refusal('its key is not accepted', certificate);
+      throw refusal('its key is not accepted', 'key', certificate);
     throw error;
   }
 }
@@ -133,15 +136,33 @@ function readPresented(read: (der: Buffer) => Certificate, der: Buffer, objectio
   try {
     return read(der);
   } catch (error) {
-    if (error instanceof DerError) throw refusal(objection);
+    if (error instanceof DerError) throw refusal(objection, 'malformed');
     throw error;
   }
 }
 
-function refusal(reason: string, certificate?: Certificate): EstError {
-  return new EstError(
-    'forbidden',
-    `The TLS client certificate is not accepted: ${reason}.`,
-    certificate && refusedCertificate(certificate),
-  );
+function refusal(reason: string, certificateFault: CertificateFault, certificate?: Certificate): EstError {
+  return new EstError('forbidden', `The TLS client certificate is not accepted: ${reason}.`, {
+    refusedCredentials: refusedCertificate(certificateFault, certificate),
+  });
+}
+
+/** What OpenSSL objected to in the handshake, by the names of its errors. */
+const handshakeFaults: Readonly<Record<string, CertificateFault>> = {
+  CERT_HAS_EXPIRED: 'expired',
+  CERT_NOT_YET_VALID: 'not_yet_valid',
+  UNABLE_TO_GET_ISSUER_CERT: 'unknown_issuer',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'unknown_issuer',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'unknown_issuer',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'unknown_issuer',
+  SELF_SIGNED_CERT_IN_CHAIN: 'unknown_issuer',
+  INVALID_PURPOSE: 'extended_key_usage',
+  CERT_SIGNATURE_FAILURE: 'signature',
+  CERT_CHAIN_TOO_LONG: 'path_length',
+  PATH_LENGTH_EXCEEDED: 'path_length',
+  INVALID_CA: 'issuer_no_ca',
+};
+
+function handshakeFault({ handshakeError = '' }: PresentedCertificate): CertificateFault {
+  return handshakeFaults[handshakeError] ?? 'other';
 }

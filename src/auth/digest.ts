@@ -22,7 +22,8 @@ export interface DigestOptions {
 /** `stale`: name and code were right, and only the nonce was too old or used before. */
 export type DigestVerdict =
   | { readonly state: 'proved'; readonly user: UserIdentity }
-  | { readonly state: 'wrong' | 'unknown' | 'stale' | 'malformed' };
+  | { readonly state: 'wrong' | 'unknown'; readonly name: string }
+  | { readonly state: 'stale' | 'malformed' };
 
 /**
  * HTTP Digest (RFC 7616) with qop=auth against the users of one alias. An unknown user, and one that has no Digest secret,
@@ -45,10 +46,11 @@ export function createDigestAuthenticator({ alias, algorithms, users, nonces, at
       );
     }
     return await attempts.run({ alias, address, name: received.username }, async () => {
-      const user = await users.find(alias, received.username);
+      const name = received.username;
+      const user = await users.find(alias, name);
       const isRight = isProved(algorithm, received, method, user);
-      if (user === undefined) return { state: 'unknown' };
-      if (!isRight) return { state: 'wrong' };
+      if (user === undefined) return { state: 'unknown', name };
+      if (!isRight) return { state: 'wrong', name };
       const isUsable =
         nonces.isFresh(received.nonce, now) && nonces.use(received.nonce, parseInt(received.nc, 16), now);
       return isUsable ? { state: 'proved', user: userIdentity(user) } : { state: 'stale' };

@@ -5,6 +5,7 @@ import { oids } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import type { Credentials } from './auth.ts';
 import type { CodeCheck } from './credentials/check.ts';
+import { refusedUser } from './tried-user.ts';
 
 /** Gives the user whose code the CSR holds, undefined when it holds none. Throws `forbidden` when it is wrong. */
 export type OtpVerifier = (
@@ -22,11 +23,13 @@ export function createOtpVerifier(checkCode: CodeCheck): OtpVerifier {
     if (otpChallenge === undefined) return undefined;
     const [commonName = ''] = attributeValues(subject, oids.commonName);
     const name = user?.name ?? commonName.normalize('NFC');
-    const proved = await checkCode({ name, code: otpChallenge.normalize('NFC') }, { address, signal });
-    if (proved !== undefined) return proved;
+    const shown = { name, code: otpChallenge.normalize('NFC') };
+    const verdict = await checkCode(shown, { address, signal });
+    if (verdict.state === 'proved') return verdict.user;
     throw new EstError(
       'forbidden',
       'The otpChallenge is not the enrolment code of the authenticated user, or of the user named as commonName.',
+      { refusedCredentials: refusedUser(verdict, shown) },
     );
   };
 }

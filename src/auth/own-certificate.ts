@@ -1,8 +1,8 @@
-import { EstError } from '../errors.ts';
+import { EstError, type CertificateFault } from '../errors.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import { oids } from '../pkix/oids.ts';
 import { PathError, validatePath } from '../pkix/path.ts';
-import { refusedCertificate } from './refused-certificate.ts';
+import { refusedCertificate, revocationFault } from './refused-certificate.ts';
 import type { RevocationCheck } from './revocation/revocation.ts';
 import { trustAnchors } from './trust-anchors.ts';
 
@@ -28,7 +28,7 @@ export function createOwnCertificateCheck({
     const configured = await caCertificates(signal);
     const path = findPath(certificate, configured, now);
     const objection = await checkRevocation(path, { configured, now, signal });
-    if (objection !== undefined) throw refusal(objection, certificate);
+    if (objection !== undefined) throw refusal(objection, revocationFault(objection), certificate);
   };
 }
 
@@ -42,15 +42,15 @@ function findPath(
   try {
     return validatePath(certificate, { intermediates, trustAnchors: roots, at: now, purposes });
   } catch (error) {
-    if (error instanceof PathError) throw refusal(error.message, certificate);
+    if (error instanceof PathError) throw refusal(error.message, error.fault, certificate);
     throw error;
   }
 }
 
-function refusal(reason: string, certificate: Certificate): EstError {
+function refusal(reason: string, fault: CertificateFault, certificate: Certificate): EstError {
   return new EstError(
     'forbidden',
     `The certificate that signed the request is not accepted as one of this CA: ${reason}.`,
-    { cmcFailure: 'badIdentity', ...refusedCertificate(certificate) },
+    { cmcFailure: 'badIdentity', refusedCredentials: refusedCertificate(fault, certificate) },
   );
 }

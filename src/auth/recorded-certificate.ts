@@ -2,7 +2,7 @@ import { EstError } from '../errors.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import { namesEqual } from '../pkix/names.ts';
 import type { OwnCertificateOptions } from './own-certificate.ts';
-import { refusedCertificate } from './refused-certificate.ts';
+import { refusedCertificate, revocationFault } from './refused-certificate.ts';
 
 /** Resolves when the certificate is still one of this CA and not revoked; throws `refused_by_policy`. */
 export type RecordedCertificateCheck = (
@@ -24,11 +24,10 @@ export function createRecordedCertificateCheck({
         ? 'it is of another CA'
         : await checkRevocation([certificate, issuer], { configured, now, signal });
     if (objection === undefined) return;
-    throw new EstError(
-      'refused_by_policy',
-      `The certificate to renew is not renewed: ${objection}.`,
-      refusedCertificate(certificate),
-    );
+    const fault = issuer === undefined ? 'unknown_issuer' : revocationFault(objection);
+    throw new EstError('refused_by_policy', `The certificate to renew is not renewed: ${objection}.`, {
+      refusedCredentials: refusedCertificate(fault, certificate),
+    });
   };
 }
 

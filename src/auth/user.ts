@@ -1,4 +1,4 @@
-import { EstError } from '../errors.ts';
+import { EstError, type RefusedCredentials } from '../errors.ts';
 import type { UserRegistry } from '../store/store.ts';
 import type { UserAuthenticator } from './auth.ts';
 import type { Attempts } from './attempts/attempts.ts';
@@ -8,6 +8,7 @@ import { createDigestAuthenticator } from './digest.ts';
 import { createDigestNonces, type NonceUses } from './digest-nonce.ts';
 import { realmOf } from './digest-secrets.ts';
 import { digestAlgorithms, type HttpScheme } from './http-schemes.ts';
+import { refusedUser } from './tried-user.ts';
 
 /** How users prove at one alias that they know their codes. */
 export interface UserAuthentication {
@@ -63,17 +64,36 @@ export function createUserAuthentication({
       const scheme = /^[^ ]*/.exec(authorization)?.[0].toLowerCase();
       if (scheme === 'digest' && algorithms.length > 0) {
         const verdict = await digest(credentials, now);
-        if (verdict.state === 'proved') return verdict.user;
-        throw wrongCredentials(challenge(now, verdict.state === 'stale'));
+        switch (verdict.state) {
+          case 'proved':
+            return verdict.user;
+          case 'stale':
+            throw staleNonce(challenge(now, true));
+          case 'malformed':
+            throw wrongCredentials(challenge(now));
+          case 'wrong':
+          case 'unknown':
+            throw wrongCredentials(challenge(now), refusedUser(verdict, verdict));
+        }
       }
       const shown = schemes.includes('basic') ? readBasicCredentials(authorization) : undefined;
-      const user = shown && (await checkCode(shown, { address, signal }));
-      if (user === undefined) throw wrongCredentials(challenge(now));
-      return user;
+      if (shown === undefined) throw wrongCredentials(challenge(now));
+      const verdict = await checkCode(shown, { address, signal });
+      if (verdict.state === 'proved') return verdict.user;
+      throw wrongCredentials(challenge(now), refusedUser(verdict, shown));
     },
   };
 }
 
-function wrongCredentials(headers: { readonly 'WWW-Authenticate': readonly string[] }): EstError {
-  return new EstError('unauthenticated', 'The user name or the enrolment code is wrong.', { headers });
+type Challenge = ReturnType<UserAuthentication['challenge']>;
+
+const wrongSentence = 'The user name or the enrolment code is wrong.';
+
+function wrongCredentials(headers: Challenge, refusedCredentials: RefusedCredentials = {}): EstError {
+  return new EstError('wrong_credentials', wrongSentence, { headers, refusedCredentials });
+}
+
+/** The client computes its credentials anew, for the nonce of the challenge. */
+function staleNonce(headers: Challenge): EstError {
+  return new EstError('unauthenticated', wrongSentence, { headers });
 }

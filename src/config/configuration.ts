@@ -46,6 +46,8 @@ interface EstListenerConfiguration extends ListenerConfiguration {
   /** Secret reference to the PEM private key; read it with `readSecret`. */
   readonly privateKey: string;
   readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Left out: the default. */
+  readonly ciphers?: string;
   /** Clients come through proxies that pass TCP on; undefined: by themselves. */
   readonly proxyProtocol?: {
     /** IP addresses and networks. */

@@ -1,6 +1,6 @@
 import type { ErrorObject, SchemaObject } from 'ajv';
-import { distance } from 'fastest-levenshtein';
 import { escapeInvisible } from '../ops/log.ts';
+import { nearest } from '../ops/nearest.ts';
 import { expectation, expectedFound, oneOf, quoted } from './expectation.ts';
 import type { KeyPath, Source } from './source.ts';
 
@@ -101,14 +101,6 @@ function unknownKey(key: string, known: readonly string[]): string {
   return near === undefined
     ? `unknown key; expected ${oneOf(known)}`
     : `unknown key; did you mean ${quoted(near)}?`;
-}
-
-/** A known key that differs by few letters. */
-function nearest(key: string, known: readonly string[]): string | undefined {
-  const [best] = known
-    .map((name) => ({ name, edits: distance(name.toLowerCase(), key.slice(0, 100).toLowerCase()) }))
-    .sort((a, b) => a.edits - b.edits);
-  return best !== undefined && best.edits <= Math.min(3, best.name.length / 2) ? best.name : undefined;
 }
 
 /** Says that a key of an object is missing, and what is expected. */

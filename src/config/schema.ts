@@ -1,5 +1,6 @@
 import type { SchemaObject } from 'ajv';
 import { logFormats, logLevels } from '../ops/log.ts';
+import { segmentPattern } from '../ops/path-segment.ts';
 import { reservedNames } from '../reserved-names.ts';
 import { proxyListenerSchema, proxyProtocolSchema } from './proxy-listener-schema.ts';
 import { aliasSchema } from './alias-schema.ts';
@@ -101,6 +102,13 @@ const listenersSchema: SchemaObject = {
           title: 'Oldest TLS version',
           description: 'Older devices need TLSv1.2.',
         },
+        ciphers: {
+          type: 'string',
+          pattern: '^[A-Za-z0-9_+!:-]+$',
+          title: 'Cipher suites',
+          description:
+            "OpenSSL's cipher list for TLS 1.2, with suites of TLS 1.3 by their names, such as TLS_AES_256_GCM_SHA384:ECDHE+AESGCM. For a version about which it says nothing the default stays. Suites without encryption or server certificate, and broken ones, are refused. Left out: the default of Node.",
+        },
         proxyProtocol: proxyProtocolSchema,
       },
       required: ['certificate', 'privateKey'],
@@ -123,7 +131,13 @@ const aliasesSchema: SchemaObject = {
   type: 'object',
   title: 'Aliases',
   description: 'EST configurations by name (RFC 7030 says label): /.well-known/est/NAME/OPERATION.',
-  propertyNames: { pattern: namePattern, description: nameDescription, not: { enum: [...reservedNames] } },
+  propertyNames: {
+    pattern: segmentPattern,
+    maxLength: 64,
+    description:
+      'a name of at most 64 characters, as it stands in paths: letters, digits and -._~!$&\'()*+,;=:@, others percent-encoded in upper case; not "." or ".."',
+    not: { enum: [...reservedNames] },
+  },
   properties: {
     est: {
       $ref: '#/definitions/alias',

@@ -1,8 +1,9 @@
 import { isLinked } from '../auth/channel-binding.ts';
 import type { EnrollmentRequest, EnrollmentResult } from '../ca/ca.ts';
 import { EstError, toEstError } from '../errors.ts';
-import { nameToString } from '../pkix/names.ts';
+import { readCertificate } from '../pkix/certificate.ts';
 import { certsOnly } from '../pkix/cms.ts';
+import { describeNames } from '../pkix/requested-names.ts';
 import { pass } from '../policy/check.ts';
 import { createView, type RequestView } from '../policy/request-view.ts';
 import type { OpenedEnrollment } from '../store/store.ts';
@@ -54,8 +55,10 @@ export async function begin(
   request: EstRequest,
   permitted: PermittedEnrollment,
 ): Promise<EnrollmentOutcome | { readonly status: 'begun'; readonly record: UnfinishedEnrollment }> {
-  const subject = nameToString(permitted.names.subject);
-  request.annotate({ subject, registrationAuthority: permitted.identity.registrationAuthority?.name });
+  request.annotate({
+    ...describeNames(permitted.names),
+    registrationAuthority: permitted.identity.registrationAuthority?.name,
+  });
   const view = viewOf(request, permitted);
   pass(request.alias.policy.examine(view));
   pass(await examineKeyHolder(request, permitted));
@@ -70,7 +73,7 @@ export async function begin(
   );
   switch (opened.state) {
     case 'issued':
-      request.annotate({ repeated: true });
+      request.annotate({ repeated: true, serialNumber: readCertificate(opened.certificate).serialNumber });
       return { status: 'issued', certificate: opened.certificate };
     case 'in_progress':
       return { status: 'pending', retryAfter: retryWhileInProgress };

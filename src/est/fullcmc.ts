@@ -8,16 +8,13 @@ import { EstError, toEstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import { onlyBodyPart, readFullPkiRequest, type BodyPart, type FullPkiRequest } from '../pkix/cmc-request.ts';
 import { nameToString } from '../pkix/names.ts';
-import {
-  readCertificationRequest,
-  verifyProofOfPossession,
-  type CertificationRequest,
-} from '../pkix/pkcs10.ts';
+import { verifyProofOfPossession, type CertificationRequest } from '../pkix/pkcs10.ts';
 import { permitEnrollment } from '../policy/policy.ts';
 import type { FullCmc } from './alias.ts';
 import { enroll } from './enrollment.ts';
 import { answered, refused, type AnswerTo } from './full-pki-response.ts';
 import type { EstRequest, EstResponse } from './message.ts';
+import { receiveCertificationRequest } from './received-request.ts';
 
 /**
  * Enrolment by a Full PKI Request (RFC 7030, section 4.3). TLS and HTTP say who asks, as for simpleenroll; the
@@ -50,7 +47,7 @@ export async function fullcmc(request: EstRequest): Promise<EstResponse> {
 }
 
 function settingsOf({ alias }: EstRequest): FullCmc {
-  if (alias.fullCmc === undefined) throw new EstError('unknown_operation', 'fullcmc is switched off here.');
+  if (alias.fullCmc === undefined) throw new EstError('unknown_operation', 'fullcmc is switched off.');
   return alias.fullCmc;
 }
 
@@ -64,7 +61,7 @@ async function readSignedRequest(
 ): Promise<{ readonly csr: CertificationRequest; readonly identity: ClientIdentity }> {
   const shown = identity.certificate?.certificate;
   if (part.kind === 'request') {
-    const csr = readCertificationRequest(part.certificationRequest);
+    const csr = receiveCertificationRequest(request, part.certificationRequest);
     await verifyProofOfPossession(csr);
     const signer = verifyMessageSigner(received.signedData, { requestedKey: csr.publicKey, shown });
     if (signer === undefined) return { csr, identity };
@@ -86,7 +83,7 @@ async function readSignedRequest(
 
 /** The request of somebody else that a registration authority sends: signed by its own signer, and not nested again. */
 async function readNestedRequest(
-  { receivedAt, signal }: EstRequest,
+  request: EstRequest,
   { checkSigner }: FullCmc,
   contentInfo: Buffer,
 ): Promise<CertificationRequest> {
@@ -99,9 +96,9 @@ async function readNestedRequest(
       { cmcFailure: 'badRequest' },
     );
   }
-  const csr = readCertificationRequest(part.certificationRequest);
+  const csr = receiveCertificationRequest(request, part.certificationRequest);
   await verifyProofOfPossession(csr);
   const signer = verifyMessageSigner(nested.signedData, { requestedKey: csr.publicKey });
-  if (signer !== undefined) await checkSigner(signer, receivedAt, signal);
+  if (signer !== undefined) await checkSigner(signer, request.receivedAt, request.signal);
   return csr;
 }

@@ -61,6 +61,7 @@ export interface RequestFacts {
   /** Which one asked for somebody else, by its name in the configuration. */
   readonly registrationAuthority?: string | undefined;
   readonly subject?: string;
+  readonly subjectAltName?: string;
   readonly serialNumber?: string;
   readonly repeated?: boolean;
 }

@@ -7,16 +7,17 @@ import { EstError, toEstError } from '../errors.ts';
 import type { Log } from '../ops/log.ts';
 import { plainAddress } from '../ops/networks.ts';
 import type { Work } from '../ops/work.ts';
-import { reservedNames } from '../reserved-names.ts';
 import type { EnrollmentJournal } from '../store/store.ts';
 import type { Alias } from './alias.ts';
 import { decodeBody } from './body.ts';
 import type { EstRequest, KeyReservations, RequestFacts } from './message.ts';
-import { operations, type Operation } from './operations.ts';
 import { errorReply, operationReply, sendRelayed } from './reply.ts';
+import { logRequest } from './request-log.ts';
+import { findRoute, type RouteFacts } from './route.ts';
 import { readBody, refusalOf } from '../http/body.ts';
 import { send, type Reply } from '../http/reply.ts';
 import { checkFraming, credentialsOf } from '../http/request.ts';
+import { pathOf } from '../http/request-target.ts';
 import { limitsOfRequest, type RequestLimits } from './request-limits.ts';
 import type { Transport } from '../http/transport.ts';
 
@@ -34,21 +35,13 @@ export interface EstService {
   };
 }
 
-/** The alias that is served without a name in the path (RFC 7030, section 3.2.2). */
-const defaultAlias = 'est';
-
 /** One request on its way: what its log line will say. */
 interface Exchange {
   readonly id: string;
   readonly startedAt: number;
   /** The socket forgets it when the client goes away. */
   readonly address: string | undefined;
-  facts: RequestFacts & {
-    readonly alias?: string;
-    readonly operation?: string;
-    /** What was asked for where there is no such alias or operation. */
-    readonly unknown?: string;
-  };
+  facts: RequestFacts & RouteFacts;
 }
 
 type EstExpressResponse = Response<unknown, { exchange: Exchange }>;
@@ -57,8 +50,6 @@ type EstExpressResponse = Response<unknown, { exchange: Exchange }>;
 export function createEstHandler(service: EstService): RequestListener {
   const application = express();
   application.disable('x-powered-by');
-  application.enable('case sensitive routing');
-  application.enable('strict routing');
 
   application.use(function begin(request: Request, response: EstExpressResponse, next: NextFunction) {
     const address = service.transport.address(request);
@@ -72,36 +63,32 @@ export function createEstHandler(service: EstService): RequestListener {
     next();
   });
 
-  application.all(
-    ['/.well-known/est/:operation', '/.well-known/est/:alias/:operation'],
-    async function serve(request: Request, response: EstExpressResponse) {
-      const { alias, operation } = route(service.aliases, request, response.locals.exchange);
-      if (operation.method === 'POST' && service.transport.isEarly(request)) throw tooEarly();
-      const credentials = credentialsOf(
-        request,
-        service.transport.clientCertificate(request),
-        response.locals.exchange.address,
-      );
-      const deadline = startDeadline(service.limits.requestTimeout);
-      const estRequest = toEstRequest(service, alias, request, response, credentials, deadline.signal);
-      // It goes on when the client goes away.
-      const ended = service.work.begin();
-      const outcome = await operation.handle(estRequest).finally(() => {
-        deadline.clear();
-        ended();
-      });
-      if (outcome.status === 'relayed') {
-        await relay(request, response, outcome.answer, estRequest.clientGone());
-        return;
-      }
-      const reply = operationReply(request, alias, estRequest.id, outcome);
-      if (outcome.status === 'refused') finish(request, response, reply, outcome.error.code, outcome.error);
-      else finish(request, response, reply, outcome.status);
-    },
-  );
-
-  application.use(function nothingHere() {
-    throw new EstError('unknown_operation', 'There is nothing here; EST is served below /.well-known/est/.');
+  application.use(async function serve(request: Request, response: EstExpressResponse) {
+    const { exchange } = response.locals;
+    const { alias, operation } = findRoute(service.aliases, request.method, pathOf(request), (facts) => {
+      exchange.facts = { ...exchange.facts, ...facts };
+    });
+    if (operation.method === 'POST' && service.transport.isEarly(request)) throw tooEarly();
+    const credentials = credentialsOf(
+      request,
+      service.transport.clientCertificate(request),
+      exchange.address,
+    );
+    const deadline = startDeadline(service.limits.requestTimeout);
+    const estRequest = toEstRequest(service, alias, request, response, credentials, deadline.signal);
+    // It goes on when the client goes away.
+    const ended = service.work.begin();
+    const outcome = await operation.handle(estRequest).finally(() => {
+      deadline.clear();
+      ended();
+    });
+    if (outcome.status === 'relayed') {
+      await relay(request, response, outcome.answer, estRequest.clientGone());
+      return;
+    }
+    const reply = operationReply(request, alias, estRequest.id, outcome);
+    if (outcome.status === 'refused') finish(request, response, reply, outcome.error.code, outcome.error);
+    else finish(request, response, reply, outcome.status);
   });
 
   application.use(function refuse(
@@ -110,7 +97,7 @@ export function createEstHandler(service: EstService): RequestListener {
     response: EstExpressResponse,
     _next: NextFunction,
   ) {
-    const error = refusalOf(request, isUndecodablePath(thrown) ? malformedPath() : thrown);
+    const error = refusalOf(request, thrown);
     const { id, facts } = response.locals.exchange;
     const alias = service.aliases.get(facts.alias ?? '');
     finish(request, response, errorReply(request, alias, error, id), error.code, error);
@@ -170,57 +157,14 @@ export function createEstHandler(service: EstService): RequestListener {
       ...(ignored.length > 0 && { ignoredProxyFields: ignored }),
       ...(error && {
         reason: error.message,
-        refusedCertificate: error.refusedCertificate,
+        ...error.refusedCredentials,
         ...error.refusedBy,
       }),
     };
-    if (status >= 500) service.log.error('request', { ...fields, error: error?.cause });
-    // Whoever sends such fields tries to pass for another, or thinks that a proxy is believed here.
-    else if (ignored.length > 0) service.log.warn('request', fields);
-    else service.log.info('request', fields);
+    logRequest(service.log, fields, error);
   }
 
   return application;
-}
-
-interface Route {
-  readonly alias: Alias;
-  readonly operation: Operation;
-}
-
-/** Finds alias, then operation, then method; all before the body is read. */
-function route(aliases: ReadonlyMap<string, Alias>, request: Request, exchange: Exchange): Route {
-  const { alias: aliasName = defaultAlias, operation: segment } = request.params;
-  const alias = aliases.get(String(aliasName));
-  if (alias === undefined) {
-    // `symmetrickeys/return` of RFC 8295 is an operation, not an alias.
-    if (reservedNames.has(String(aliasName))) throw unknownOperation();
-    exchange.facts = { unknown: shortened(String(aliasName)) };
-    throw new EstError('unknown_alias', 'There is no EST configuration (alias) of this name.');
-  }
-  exchange.facts = { alias: alias.name };
-  const operation = operations.get(String(segment));
-  if (operation === undefined || operation.isOffered?.(alias) === false) {
-    exchange.facts = { alias: alias.name, unknown: shortened(String(segment)) };
-    throw unknownOperation();
-  }
-  exchange.facts = { alias: alias.name, operation: String(segment) };
-  const allowed = operation.method === 'GET' ? ['GET', 'HEAD'] : ['POST'];
-  if (!allowed.includes(request.method)) {
-    throw new EstError('method_not_allowed', `This operation is used with ${operation.method}.`, {
-      headers: { Allow: allowed.join(', ') },
-    });
-  }
-  return { alias, operation };
-}
-
-/** Enough to see what a device was told wrongly. */
-function shortened(segment: string): string {
-  return segment.slice(0, 64);
-}
-
-function unknownOperation(): EstError {
-  return new EstError('unknown_operation', 'There is no such EST operation here.');
 }
 
 /** RFC 8470, section 5.2. */
@@ -288,16 +232,4 @@ function startDeadline(seconds: number): { readonly signal: AbortSignal; readonl
       clearTimeout(timer);
     },
   };
-}
-
-/** The router throws a URIError for a path segment such as `%zz`. */
-function isUndecodablePath(thrown: unknown): boolean {
-  return thrown instanceof URIError;
-}
-
-function malformedPath(): EstError {
-  return new EstError(
-    'malformed_request',
-    'The path holds a percent sign that is not followed by two hex digits.',
-  );
 }

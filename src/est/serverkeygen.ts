@@ -2,11 +2,7 @@ import { checkChannelBinding } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
-import {
-  readKeyGenerationRequest,
-  withKey,
-  type KeyGenerationRequest,
-} from '../pkix/key-generation-request.ts';
+import { withKey, type KeyGenerationRequest } from '../pkix/key-generation-request.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import {
   generatePrivateKey,
@@ -15,6 +11,7 @@ import {
   strengthOf,
   type GeneratedKeyKind,
 } from '../pkix/private-keys.ts';
+import { describeNames } from '../pkix/requested-names.ts';
 import { permitEnrollment, permitRenewal } from '../policy/policy.ts';
 import type { Alias, ServerKeyGeneration } from './alias.ts';
 import { identify, withoutCode } from './enrollment-code.ts';
@@ -22,6 +19,7 @@ import { cannotWait, certificateContent, enroll } from './enrollment.ts';
 import { chooseKeyProtection } from './key-protection.ts';
 import type { EstRequest, EstResponse } from './message.ts';
 import type { PermittedEnrollment } from './permitted-enrollment.ts';
+import { receiveKeyGenerationRequest } from './received-request.ts';
 import { inOrderOf } from './renewed-certificate.ts';
 
 /**
@@ -34,7 +32,7 @@ export async function serverkeygen(request: EstRequest): Promise<EstResponse> {
   const { keys, encryption } = settingsOf(request);
   const { shown, renewed } = await whoAsks(request);
   request.annotate({ identity: shown.description, trustAnchor: shown.certificate?.trustAnchor });
-  const asked = readKeyGenerationRequest(await request.readBody('application/pkcs10'));
+  const asked = receiveKeyGenerationRequest(request, await request.readBody('application/pkcs10'));
   checkChannelBinding(withoutCode(alias, asked), request.channelBinding, shown);
   const protect = chooseKeyProtection(encryption, asked, shown, request.receivedAt);
   const kind = chooseKind(keys, asked);
@@ -45,7 +43,7 @@ export async function serverkeygen(request: EstRequest): Promise<EstResponse> {
     renewed === undefined
       ? permitFirst(alias, shown, received)
       : permitAgain(request, shown, renewed, received);
-  request.annotate({ identity: identity.description });
+  request.annotate({ identity: identity.description, ...describeNames(csr) });
   const otpUser = await alias.verifyOtp(csr, identity, request);
   const keyPart = await protect(privateKeyInfo(privateKey));
   try {

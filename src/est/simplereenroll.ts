@@ -2,10 +2,11 @@ import { checkChannelBinding } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
-import { readCertificationRequest, verifyProofOfPossession } from '../pkix/pkcs10.ts';
+import { verifyProofOfPossession } from '../pkix/pkcs10.ts';
 import { permitRenewal } from '../policy/policy.ts';
 import { withoutCode } from './enrollment-code.ts';
 import type { EstRequest, EstResponse } from './message.ts';
+import { receiveCertificationRequest } from './received-request.ts';
 import { enrollAndAnswer } from './relayed-enrollment.ts';
 import { findRenewedCertificate, inOrderOf } from './renewed-certificate.ts';
 
@@ -18,7 +19,7 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
   const identity = await alias.authenticateRenewal(request.credentials, request.receivedAt, request.signal);
   request.annotate({ identity: identity.description, trustAnchor: identity.certificate?.trustAnchor });
   const own = renewableCertificate(identity);
-  const received = readCertificationRequest(await request.readBody('application/pkcs10'));
+  const received = receiveCertificationRequest(request, await request.readBody('application/pkcs10'));
   await verifyProofOfPossession(received);
   const csr = inOrderOf(own, withoutCode(alias, received), alias);
   checkChannelBinding(csr, request.channelBinding, identity);

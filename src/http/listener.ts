@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:https';
 import type { RequestListener, Server as HttpServer } from 'node:http';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import type { Log } from '../ops/log.ts';
+import { cipherSuites } from './cipher-suites.ts';
 import { followConnections, type Connection } from './connections.ts';
 import { enforceDeadlines, keepAliveTimeout } from './deadlines.ts';
 import { drain } from './drain.ts';
@@ -17,6 +18,8 @@ interface EstTlsOptions {
   /** PEM: every trust anchor of every alias, with intermediates. */
   readonly trustAnchors: readonly string[];
   readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** As `cipherSuites` takes it; left out: Node's default. */
+  readonly ciphers?: string | undefined;
 }
 
 /** What holds for each connection of a listener. */
@@ -40,6 +43,7 @@ export function estSecureContext(options: EstTlsOptions): SecureContextOptions {
     key: options.privateKey,
     ca: [...options.trustAnchors],
     minVersion: options.minimumVersion,
+    ...(options.ciphers !== undefined && { ciphers: cipherSuites(options.ciphers) }),
     ecdhCurve: 'X25519MLKEM768:X25519:P-256:P-384',
     honorCipherOrder: true,
   };
@@ -56,9 +60,9 @@ export function createEstListener(secureContext: SecureContextOptions, handler: 
       ...secureContext,
       requestCert: true,
       rejectUnauthorized: false,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [...alpnProtocols],
       handshakeTimeout,
-      connectionsCheckingInterval,
+      ...serverOptions,
     },
     handler,
   );
@@ -66,8 +70,16 @@ export function createEstListener(secureContext: SecureContextOptions, handler: 
   return server;
 }
 
-/** How often Node looks for connections whose time is over, in milliseconds; it is an option of each server. */
-export const connectionsCheckingInterval = 1000;
+/** What clients may choose by ALPN (RFC 7301), the best first; who sends no ALPN is served as well. */
+export const alpnProtocols: readonly string[] = ['http/1.1', 'http/1.0'];
+
+/** Options of each server for HTTP. */
+export const serverOptions = {
+  /** How often Node looks for connections whose time is over, in milliseconds. */
+  connectionsCheckingInterval: 1000,
+  /** `checkFraming` refuses requests without Host, with a sentence and a line of the log. */
+  requireHostHeader: false,
+};
 
 /** None by Node: that of `enforceDeadlines` holds, whatever the client sends meanwhile. An option of each TLS server. */
 export const handshakeTimeout = 0;

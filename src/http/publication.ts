@@ -6,7 +6,8 @@ import type { Log } from '../ops/log.ts';
 import { plainAddress } from '../ops/networks.ts';
 import { refusalReply, send, type Reply } from './reply.ts';
 import { refusalOf } from './body.ts';
-import { checkExpectation } from './request.ts';
+import { checkFraming } from './request.ts';
+import { pathOf } from './request-target.ts';
 
 /** How long the CA may take to sign a CRL, in milliseconds. */
 const deadline = 10_000;
@@ -44,13 +45,13 @@ export function createPublicationHandler(
   };
 
   async function find(request: IncomingMessage): Promise<Reply> {
-    checkExpectation(request);
+    checkFraming(request);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       throw new EstError('method_not_allowed', 'Only GET and HEAD are used here.', {
         headers: { Allow: 'GET, HEAD' },
       });
     }
-    const [, folder, name = '', suffix] = path.exec(request.url ?? '') ?? [];
+    const [, folder, name = '', suffix] = path.exec(pathOf(request)) ?? [];
     const ca = backends.get(name);
     const signal = AbortSignal.timeout(deadline);
     if (folder === 'crl' && suffix === 'crl' && ca?.crl !== undefined) {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Credentials, PresentedCertificate } from '../auth/auth.ts';
 import { EstError } from '../errors.ts';
+import { targetOf } from './request-target.ts';
 
 /** What the client showed: the Authorization header field, what it is for, and the client certificate. */
 export function credentialsOf(
@@ -9,10 +10,11 @@ export function credentialsOf(
   clientCertificate: PresentedCertificate | undefined,
   address: string | undefined,
 ): Credentials {
+  const target = targetOf(request);
   return {
     authorization: request.headers.authorization,
     method: request.method ?? '',
-    target: request.url ?? '',
+    target: target.state === 'path' ? target.asSent : '',
     clientCertificate,
     address,
   };
@@ -32,10 +34,10 @@ export function isDoubtful(connection: Duplex): boolean {
 }
 
 /**
- * Refuses what Node lets through and what two hops could read differently: more than one Host or Authorization
- * field, a request target that is not a path (RFC 9112, section 3.2), another version or transfer coding (sections 2.3
- * and 6.1), too many fields, and all that follows such a request (section 9.6); and what `checkExpectation` refuses.
- * Throws `malformed_request` or `expectation_failed`.
+ * Refuses what Node lets through and what two hops could read differently: no Host in HTTP/1.1, one that names no host,
+ * more than one Host or Authorization field, a request target that is no path of this server (RFC 9112, section 3.2),
+ * another version or transfer coding (sections 2.3 and 6.1), too many fields, and all that follows such a request
+ * (section 9.6); and what `checkExpectation` refuses. Throws `malformed_request` or `expectation_failed`.
  */
 export function checkFraming(request: IncomingMessage): void {
   checkExpectation(request);
@@ -51,7 +53,7 @@ export function checkFraming(request: IncomingMessage): void {
  * Refuses any expectation but 100-continue (RFC 9110, section 10.1.1), whatever else the request is. Throws
  * `expectation_failed`.
  */
-export function checkExpectation(request: IncomingMessage): void {
+function checkExpectation(request: IncomingMessage): void {
   if (!expectsContinue(request) || request.headers.expect?.toLowerCase() === '100-continue') return;
   endWith(request);
   throw new EstError('expectation_failed', 'The only expectation that this server meets is 100-continue.');
@@ -60,13 +62,12 @@ export function checkExpectation(request: IncomingMessage): void {
 /** Header fields of a request. */
 const mostFields = 100;
 
+/** What a Host field may say (RFC 3986, sections 3.2.2 and 3.2.3); nothing where a URL has no authority. */
+const hostField = /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::\d*)?$/;
+
 /** A sentence. */
-function framingFault({
-  headersDistinct,
-  httpVersion,
-  rawHeaders,
-  url,
-}: IncomingMessage): string | undefined {
+function framingFault(request: IncomingMessage): string | undefined {
+  const { headers, headersDistinct, httpVersion, rawHeaders } = request;
   // Names and values stand in one list.
   if (rawHeaders.length > 2 * mostFields) return `The request has more than ${mostFields} header fields.`;
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'The version of HTTP must be 1.1 or 1.0.';
@@ -78,7 +79,11 @@ function framingFault({
     (name) => (headersDistinct[name]?.length ?? 0) > 1,
   );
   if (twice !== undefined) return `The request has more than one ${twice} header field.`;
-  return url?.startsWith('/') === true ? undefined : 'The request target must be a path.';
+  if (headers.host === undefined && httpVersion === '1.1') return 'HTTP/1.1 requires a Host header field.';
+  if (!hostField.test(headers.host ?? ''))
+    return 'The Host header field must be a host name or an IP address.';
+  const target = targetOf(request);
+  return target.state === 'malformed' ? target.reason : undefined;
 }
 
 /**

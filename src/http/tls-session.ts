@@ -13,14 +13,17 @@ export function presentedCertificate({ socket }: IncomingMessage): PresentedCert
       certificate: x509.raw,
       session: x509,
       authorized: socket.authorized,
-      expired: hasExpired(socket),
+      ...handshakeErrorOf(socket),
     }
   );
 }
 
-/** Node's types call it an Error; it is the name of OpenSSL's error. */
-function hasExpired({ authorizationError }: TLSSocket): boolean {
-  return String(authorizationError) === 'CERT_HAS_EXPIRED';
+/** Node's types call it an Error; it is the name of OpenSSL's error, or null. */
+function handshakeErrorOf({
+  authorized,
+  authorizationError,
+}: TLSSocket): Pick<PresentedCertificate, 'handshakeError'> {
+  return authorized ? {} : { handshakeError: String(authorizationError) };
 }
 
 /** The request that asked for the channel binding of its connection. */
@@ -48,8 +51,8 @@ export function cipherStrength({ socket }: IncomingMessage): number {
 /** Bits of the key of a cipher suite by the name that OpenSSL gives to it; 0 for others. */
 export function strengthOfCipherSuite(name: string): number {
   if (!/^[\w-]+$/.test(name)) return 0;
-  if (/AES_?256|CHACHA20/.test(name)) return 256;
-  return /AES_?128/.test(name) ? 128 : 0;
+  if (/(AES|ARIA|CAMELLIA)_?256|CHACHA20/.test(name)) return 256;
+  return /(AES|ARIA|CAMELLIA)_?128/.test(name) ? 128 : 0;
 }
 
 /** Whether the request asked for the channel binding of its connection, which then ends with the reply. */

@@ -65,7 +65,7 @@ export function createProxyTransport(options: ProxyTransportOptions): Transport 
   return {
     clientCertificate({ rawHeaders }) {
       const forwarded = readForwardedCertificate(options.clientCertificate, rawHeaders);
-      return forwarded && { ...forwarded, authorized: true, expired: false };
+      return forwarded && { ...forwarded, authorized: true };
     },
     channelBinding: () => (options.linking === 'trust' ? 'trusted' : 'unknown'),
     canLink: options.linking === 'trust',

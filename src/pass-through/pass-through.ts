@@ -7,6 +7,7 @@ import { refusalReply, send } from '../http/reply.ts';
 import { clientAddressOf } from '../http/connections.ts';
 import { readBody, refusalOf } from '../http/body.ts';
 import { checkFraming } from '../http/request.ts';
+import { pathOf } from '../http/request-target.ts';
 import type { Log } from '../ops/log.ts';
 import { DerError } from '../pkix/der.ts';
 import { readOcspQuestion } from '../pkix/ocsp-validity.ts';
@@ -36,8 +37,9 @@ export function createPassThrough(routes: readonly PassThroughRoute[], log: Log)
   const byPath = new Map(routes.map((route) => [route.path, route]));
   const responders = routes.filter(({ kind }) => kind.methods.includes('POST'));
 
-  function routeOf({ url = '' }: IncomingMessage): PassThroughRoute | undefined {
-    return byPath.get(url) ?? responders.find((route) => questionInPath(route, url) !== undefined);
+  function routeOf(request: IncomingMessage): PassThroughRoute | undefined {
+    const path = pathOf(request);
+    return byPath.get(path) ?? responders.find((route) => questionInPath(route, path) !== undefined);
   }
 
   async function serve(
@@ -113,10 +115,10 @@ function checkMethod({ kind }: PassThroughRoute, { method = '' }: IncomingMessag
 }
 
 /** The end of a path such as `/ocsp/MFQw...`, which holds an OCSPRequest (RFC 6960, appendix A.1). */
-function questionInPath({ path }: PassThroughRoute, url: string): string | undefined {
+function questionInPath({ path }: PassThroughRoute, asked: string): string | undefined {
   const prefix = path.endsWith('/') ? path : `${path}/`;
-  const rest = url.slice(prefix.length);
-  return url.startsWith(prefix) && /^[A-Za-z0-9+/=%]+$/.test(rest) ? rest : undefined;
+  const rest = asked.slice(prefix.length);
+  return asked.startsWith(prefix) && /^[A-Za-z0-9+/=%]+$/.test(rest) ? rest : undefined;
 }
 
 /** The OCSPRequest, DER; undefined where the path alone says what is asked for. */
@@ -126,10 +128,11 @@ async function readQuestion(
   response: ServerResponse,
 ): Promise<Buffer | undefined> {
   if (!route.kind.methods.includes('POST')) return undefined;
-  if (request.method === 'POST' && request.url === route.path) {
+  const path = pathOf(request);
+  if (request.method === 'POST' && path === route.path) {
     return await readBody(request, response, 'application/ocsp-request', maximalQuestion);
   }
-  const text = questionInPath(route, request.url ?? '');
+  const text = questionInPath(route, path);
   if (text === undefined || request.method === 'POST') {
     throw new EstError(
       'malformed_request',

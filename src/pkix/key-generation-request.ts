@@ -18,7 +18,8 @@ import { createRequestSigner, signStructure } from './signer.ts';
 import { readSmimeCapabilities, type SmimeCapability } from './smime-capabilities.ts';
 
 /** A PKCS#10 whose sender wants a key, too. Its own key and signature mean nothing (RFC 7030, section 4.4.1). */
-export interface KeyGenerationRequest extends Challenges {
+export interface KeyGenerationRequest
+  extends Challenges, Pick<CertificationRequest, 'subject' | 'subjectAltName'> {
   /** The type of the key inside, a hint at what the sender would like; undefined when it is none that we know. */
   readonly keyType: KeyType | undefined;
   /** Names a symmetric key that shall protect the new key; undefined: not asked for (RFC 7030, section 4.4.1.1). */
@@ -41,8 +42,8 @@ export function readKeyGenerationRequest(der: Buffer): KeyGenerationRequest {
 
 function decode(root: DerNode): KeyGenerationRequest {
   const { info } = readOuter(root);
-  const { spki, attributes } = readInfo(info);
-  readRequestedExtensions(attributes);
+  const { subject, spki, attributes } = readInfo(info);
+  const { subjectAltName } = readRequestedExtensions(attributes);
   const octets = (oid: string): Buffer | undefined => {
     const value = singleValue(attributes, oid);
     return value === undefined ? undefined : readOctetString(value);
@@ -50,6 +51,8 @@ function decode(root: DerNode): KeyGenerationRequest {
   const capabilities = singleValue(attributes, oids.smimeCapabilities);
   return {
     ...readChallenges(attributes),
+    subject,
+    subjectAltName,
     keyType: keyTypeOf(spki),
     decryptKeyIdentifier: octets(oids.decryptKeyIdentifier),
     asymmetricDecryptKeyIdentifier: octets(oids.asymmetricDecryptKeyIdentifier),

@@ -1,4 +1,4 @@
-import { EstError } from '../errors.ts';
+import { EstError, type CertificateFault } from '../errors.ts';
 import { readSignedCertificate, type Certificate } from './certificate.ts';
 import { objectionToPolicies } from './certificate-policies.ts';
 import { DerError, readBitString, readDer } from './der.ts';
@@ -11,6 +11,22 @@ import { verifySignature } from './signature.ts';
 /** No path leads from the certificate to a trust anchor. The message says of the certificate why: `it has expired`. */
 export class PathError extends Error {
   override readonly name = 'PathError';
+  readonly fault: CertificateFault;
+
+  constructor({ fault, text }: Objection) {
+    super(text);
+    this.fault = fault;
+  }
+}
+
+/** Why a certificate does not count: a stable word, and what follows "it is refused: ". */
+interface Objection {
+  readonly fault: CertificateFault;
+  readonly text: string;
+}
+
+function objection(fault: CertificateFault, text: string): Objection {
+  return { fault, text };
 }
 
 /** From what and for when a path is built. */
@@ -48,10 +64,10 @@ const processedExtensions: ReadonlySet<string> = new Set([
  * basicConstraints, key usages, certificate policies and unknown critical extensions. Throws PathError.
  */
 export function validatePath(leaf: Certificate, options: PathOptions): readonly Certificate[] {
-  const objection = objectionToClient(leaf, options);
-  if (objection !== undefined) throw new PathError(objection);
+  const found = objectionToClient(leaf, options);
+  if (found !== undefined) throw new PathError(found);
   const outcome = extendPath([leaf], leaf, options);
-  if (typeof outcome === 'string') throw new PathError(outcome);
+  if (isObjection(outcome)) throw new PathError(outcome);
   return outcome;
 }
 
@@ -60,27 +76,36 @@ function extendPath(
   path: readonly Certificate[],
   last: Certificate,
   options: PathOptions,
-): readonly Certificate[] | string {
-  let failure = 'it leads to no trust anchor';
+): readonly Certificate[] | Objection {
+  let failure = objection('unknown_issuer', 'it leads to no trust anchor');
   for (const issuer of [...options.trustAnchors, ...options.intermediates]) {
     if (!mayHaveIssued(issuer, last, path)) continue;
     const longer = [...path, issuer];
     const outcome =
       objectionToIssuer(issuer, last, path, options.at) ?? continuePath(longer, issuer, options);
-    if (typeof outcome !== 'string') return outcome;
+    if (!isObjection(outcome)) return outcome;
     failure = outcome;
   }
   return failure;
+}
+
+function isObjection(outcome: readonly Certificate[] | Objection): outcome is Objection {
+  return 'fault' in outcome;
 }
 
 function continuePath(
   path: readonly Certificate[],
   last: Certificate,
   options: PathOptions,
-): readonly Certificate[] | string {
+): readonly Certificate[] | Objection {
   if (options.trustAnchors.includes(last))
-    return checked(() => objectionToPolicies(path, options.policies), malformedExtension) ?? path;
-  if (path.length === longestPath) return 'its path is too long';
+    return (
+      checked(
+        () => worded('certificate_policies', objectionToPolicies(path, options.policies)),
+        malformedExtension,
+      ) ?? path
+    );
+  if (path.length === longestPath) return objection('path_length', 'its path is too long');
   return extendPath(path, last, options);
 }
 
@@ -100,15 +125,21 @@ function keyIdentifiersAgree(ofIssuer: Buffer | undefined, named: Buffer | undef
 function objectionToClient(
   certificate: Certificate,
   { at, purposes = [oids.clientAuth], expiredFor = 0 }: PathOptions,
-): string | undefined {
+): Objection | undefined {
   const { keyUsage, extendedKeyUsage } = certificate;
-  if (at < certificate.notBefore) return 'it is not valid yet';
-  if (at.getTime() > certificate.notAfter.getTime() + expiredFor) return 'it has expired';
-  if (hasUnknownCriticalExtension(certificate)) return 'it has an unknown critical extension';
-  if (keyUsage?.includes('digitalSignature') === false) return 'its keyUsage lacks digitalSignature';
+  if (at < certificate.notBefore) return objection('not_yet_valid', 'it is not valid yet');
+  if (at.getTime() > certificate.notAfter.getTime() + expiredFor)
+    return objection('expired', 'it has expired');
+  if (hasUnknownCriticalExtension(certificate))
+    return objection('critical_extension', 'it has an unknown critical extension');
+  if (keyUsage?.includes('digitalSignature') === false)
+    return objection('key_usage', 'its keyUsage lacks digitalSignature');
   const accepted = [...purposes, oids.anyExtendedKeyUsage];
   if (extendedKeyUsage?.some((oid) => accepted.includes(oid)) === false)
-    return `its extendedKeyUsage lacks ${purposes.map(nameOfOid).join(' or ')}`;
+    return objection(
+      'extended_key_usage',
+      `its extendedKeyUsage lacks ${purposes.map(nameOfOid).join(' or ')}`,
+    );
   return undefined;
 }
 
@@ -117,20 +148,21 @@ function objectionToIssuer(
   subject: Certificate,
   path: readonly Certificate[],
   at: Date,
-): string | undefined {
+): Objection | undefined {
   const { basicConstraints, keyUsage } = issuer;
   if (at < issuer.notBefore || at > issuer.notAfter)
-    return 'the certificate of its CA has expired or is not valid yet';
-  if (basicConstraints?.cA !== true) return 'its issuer is not a CA';
-  if (keyUsage?.includes('keyCertSign') === false) return 'its issuer may not sign certificates';
+    return objection('issuer_not_valid', 'the certificate of its CA has expired or is not valid yet');
+  if (basicConstraints?.cA !== true) return objection('issuer_no_ca', 'its issuer is not a CA');
+  if (keyUsage?.includes('keyCertSign') === false)
+    return objection('issuer_no_ca', 'its issuer may not sign certificates');
   if (hasUnknownCriticalExtension(issuer))
-    return 'the certificate of its CA has an unknown critical extension';
+    return objection('critical_extension', 'the certificate of its CA has an unknown critical extension');
   const casBelow = path.slice(1).filter((certificate) => !isSelfIssued(certificate)).length;
   if (casBelow > (basicConstraints.pathLenConstraint ?? casBelow))
-    return 'its path is longer than a CA in it allows';
+    return objection('path_length', 'its path is longer than a CA in it allows');
   return (
-    checked(() => objectionToNamesBelow(issuer, path), malformedExtension) ??
-    checked(() => objectionToSignature(subject, issuer), unacceptedSignature)
+    checked(() => worded('name_constraints', objectionToNamesBelow(issuer, path)), malformedExtension) ??
+    checked(() => worded('signature', objectionToSignature(subject, issuer)), unacceptedSignature)
   );
 }
 
@@ -142,13 +174,20 @@ function objectionToNamesBelow(issuer: Certificate, path: readonly Certificate[]
     .find((objection) => objection !== undefined);
 }
 
-const malformedExtension = 'its path has a malformed extension';
-const unacceptedSignature = 'its path has a key or signature of a kind that is not accepted';
+const malformedExtension = objection('malformed', 'its path has a malformed extension');
+const unacceptedSignature = objection(
+  'signature',
+  'its path has a key or signature of a kind that is not accepted',
+);
+
+function worded(fault: CertificateFault, text: string | undefined): Objection | undefined {
+  return text === undefined ? undefined : objection(fault, text);
+}
 
 /** What is malformed, or of a kind that is not accepted, is an objection too. */
-function checked(objection: () => string | undefined, failure: string): string | undefined {
+function checked(look: () => Objection | undefined, failure: Objection): Objection | undefined {
   try {
-    return objection();
+    return look();
   } catch (error) {
     if (error instanceof EstError || error instanceof DerError) return failure;
     throw error;
@@ -165,7 +204,10 @@ function isSelfIssued({ issuer, subject }: Certificate): boolean {
 
 /** Whether the signature of a certificate is right by the key of another one; nothing else is looked at. */
 export function isSignedBy(subject: Certificate, issuer: Certificate): boolean {
-  return checked(() => objectionToSignature(subject, issuer), unacceptedSignature) === undefined;
+  return (
+    checked(() => worded('signature', objectionToSignature(subject, issuer)), unacceptedSignature) ===
+    undefined
+  );
 }
 
 function objectionToSignature(subject: Certificate, issuer: Certificate): string | undefined {

@@ -1,4 +1,4 @@
-import { EstError } from '../errors.ts';
+import { EstError, type RequestedNames } from '../errors.ts';
 import { readChangeSubjectName, type CertifiedNames } from './change-subject-name.ts';
 import {
   contextTag,
@@ -27,7 +27,7 @@ import { readPublicKey, type PublicKey } from './keys.ts';
 import { readName, type Name } from './names.ts';
 import { nameOfOid, oids } from './oids.ts';
 import { guessOtherKind } from './other-kinds.ts';
-import { checkRequestedNames, checkRequestedSubject } from './requested-names.ts';
+import { checkRequestedNames, checkRequestedSubject, describeNames } from './requested-names.ts';
 import { isRight, readSignature, type Signature } from './signature.ts';
 import { readText } from './text.ts';
 
@@ -92,14 +92,39 @@ function orMalformed<Value>(read: () => Value, root?: DerNode): Value {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof DerError)) throw error;
-    const otherKind = root && guessOtherKind(root);
-    throw refusal(
-      otherKind === undefined
-        ? `The body is not a valid PKCS#10 CSR in DER: ${error.message}`
-        : `The body seems to be ${otherKind}; send a PKCS#10 CSR instead.`,
-      error,
-    );
+    if (!(error instanceof DerError || error instanceof EstError)) throw error;
+    const refused = error instanceof EstError ? error : malformed(error, root);
+    throw refused.with({ requestedNames: root && namesIn(root) });
+  }
+}
+
+function malformed(error: DerError, root?: DerNode): EstError {
+  const otherKind = root && guessOtherKind(root);
+  return refusal(
+    otherKind === undefined
+      ? `The body is not a valid PKCS#10 CSR in DER: ${error.message}`
+      : `The body seems to be ${otherKind}; send a PKCS#10 CSR instead.`,
+    error,
+  );
+}
+
+/** As much as can be read of what is refused. */
+function namesIn(root: DerNode): RequestedNames | undefined {
+  const subject = unlessRefused(() => readName(readOuter(root).info.children[1] ?? missing()));
+  const extensions = unlessRefused(() => readRequestedExtensions(readInfo(readOuter(root).info).attributes));
+  return subject && describeNames({ subject, subjectAltName: extensions?.subjectAltName });
+}
+
+function missing(): never {
+  throw new DerError('The subject is missing.');
+}
+
+function unlessRefused<Value>(read: () => Value): Value | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DerError || error instanceof EstError) return undefined;
+    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
+import type { RequestedNames } from '../errors.ts';
 import { DerError } from './der.ts';
-import type { GeneralName } from './general-names.ts';
-import { attributeValues, type AttributeTypeAndValue, type Name } from './names.ts';
+import { generalNameText, type GeneralName } from './general-names.ts';
+import { attributeValues, nameToString, type AttributeTypeAndValue, type Name } from './names.ts';
 import { nameOfOid, oids } from './oids.ts';
 
 /**
@@ -94,4 +95,18 @@ function checkGeneralName(name: GeneralName): void {
   if (name.type === 'uniformResourceIdentifier' && !uniformResourceIdentifierSyntax.test(name.value)) {
     throw new DerError('A uniformResourceIdentifier in the subjectAltName is not a URI.');
   }
+}
+
+/** The names that a CSR asks for, for people. */
+export function describeNames({
+  subject,
+  subjectAltName = [],
+}: {
+  readonly subject: Name;
+  readonly subjectAltName?: readonly GeneralName[] | undefined;
+}): RequestedNames {
+  return {
+    subject: nameToString(subject),
+    ...(subjectAltName.length > 0 && { subjectAltName: subjectAltName.map(generalNameText).join(', ') }),
+  };
 }

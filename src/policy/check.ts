@@ -23,17 +23,7 @@ export function refusalBy({ rule, check }: Check): EstError | undefined {
     return undefined;
   } catch (error) {
     if (!(error instanceof EstError)) throw error;
-    return error.refusedBy?.rule === undefined ? withRule(error, rule) : error;
+    const { refusedBy } = error;
+    return refusedBy?.rule === undefined ? error.with({ refusedBy: { ...refusedBy, rule } }) : error;
   }
-}
-
-function withRule(error: EstError, rule: string): EstError {
-  const { code, message, cause, headers, retryAfter, cmcFailure } = error;
-  return new EstError(code, message, {
-    cause,
-    headers,
-    ...(retryAfter !== undefined && { retryAfter }),
-    ...(cmcFailure !== undefined && { cmcFailure }),
-    refusedBy: { ...error.refusedBy, rule },
-  });
 }

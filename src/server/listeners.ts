@@ -5,12 +5,7 @@ import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
 import type { Connection } from '../http/connections.ts';
-import {
-  connectionsCheckingInterval,
-  createEstListener,
-  estSecureContext,
-  prepareHttp,
-} from '../http/listener.ts';
+import { createEstListener, estSecureContext, prepareHttp, serverOptions } from '../http/listener.ts';
 import { takeProxyHeader } from '../http/proxy-protocol.ts';
 import { createPublicationHandler } from '../http/publication.ts';
 import type { KeyReservations } from '../est/message.ts';
@@ -75,6 +70,7 @@ async function openEstContext(
     ...(await readTlsFiles(listener, log)),
     trustAnchors: await trustAnchorsOf(aliases),
     minimumVersion: listener.minimumVersion,
+    ciphers: listener.ciphers,
   });
 }
 
@@ -195,7 +191,7 @@ export async function listenHttp(
 ): Promise<Listener | undefined> {
   if (http === undefined || served === undefined) return undefined;
   const [handler, replace] = replaceable(served.handler);
-  const server = createHttpServer({ connectionsCheckingInterval }, handler);
+  const server = createHttpServer(serverOptions, handler);
   const drain = prepareHttp(server, { name: 'http' }, limits, handler, log);
   await withContext('listeners.http', listen(server, http));
   return listenerOf(server, drain, replace);

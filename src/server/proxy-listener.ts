@@ -6,7 +6,7 @@ import { connect, isIP } from 'node:net';
 import { dirname } from 'node:path';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import type { ProxyListenerConfiguration } from '../config/configuration.ts';
-import { connectionsCheckingInterval, handshakeTimeout } from '../http/listener.ts';
+import { alpnProtocols, handshakeTimeout, serverOptions } from '../http/listener.ts';
 import { boundLines } from '../ops/bounded-lines.ts';
 import type { Log } from '../ops/log.ts';
 import { isAmong } from '../ops/networks.ts';
@@ -67,12 +67,13 @@ export function createProxyServer(
   { secureContext, handler }: Served,
   log: Log,
 ): Server {
-  const http = { maxHeaderSize, connectionsCheckingInterval };
+  const http = { maxHeaderSize, ...serverOptions };
   if (tls === undefined) return createServer(http, handler);
   // Node would end a connection that it does not authorize without a word of why.
   const asking = {
     ...http,
     ...secureContext,
+    ALPNProtocols: [...alpnProtocols],
     requestCert: true,
     rejectUnauthorized: false,
     handshakeTimeout,

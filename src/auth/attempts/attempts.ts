@@ -2,6 +2,7 @@ import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { EstError } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
 import { networksOf, siteOf } from '../../ops/networks.ts';
+import { triedUser } from '../tried-user.ts';
 import { createMemory, type Memory } from './memory.ts';
 
 /** Who tries to prove to be whom. */
@@ -89,10 +90,10 @@ export function createAttempts(
   }
 
   /** Counts a code as wrong before anybody knows, so that nobody gains by sending many at once. */
-  function begin(keys: Keys, waiter: string): Begun {
+  function begin(attempt: Attempt, keys: Keys, waiter: string): Begun {
     const now = clock();
     const { count, waitUntil, guesses } = failures.get(waiter, now) ?? none;
-    if (waitUntil > now) throw mustWait(waitUntil - now);
+    if (waitUntil > now) throw mustWait(waitUntil - now, attempt);
     if (guesses.includes(keys.guess)) return { isNew: false, wait: 0 };
     const wait = waitAfter(count + 1 - freeCodes(keys, now));
     const latest = [...guesses.slice(1 - mostGuesses), keys.guess];
@@ -138,7 +139,7 @@ export function createAttempts(
     async run(attempt, check) {
       const keys = keysOf(attempt);
       const waiter = waiterOf(keys);
-      const { isNew, wait } = begin(keys, waiter);
+      const { isNew, wait } = begin(attempt, keys, waiter);
       let state = 'thrown';
       try {
         const verdict = await check();
@@ -173,11 +174,11 @@ interface Failures {
 const none: Failures = { count: 0, waitUntil: 0, guesses: [] };
 const mostGuesses = 8;
 
-function mustWait(milliseconds: number): EstError {
+function mustWait(milliseconds: number, attempt: Attempt): EstError {
   return new EstError(
     'too_many_requests',
     'Too many wrong enrolment codes have been sent; wait, then send the right one.',
-    { retryAfter: Math.ceil(milliseconds / 1000) },
+    { retryAfter: Math.ceil(milliseconds / 1000), refusedCredentials: triedUser(attempt) },
   );
 }
 

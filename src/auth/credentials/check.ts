@@ -4,6 +4,7 @@ import type { UserIdentity } from '../../identity.ts';
 import type { Log } from '../../ops/log.ts';
 import { networksOf } from '../../ops/networks.ts';
 import type { Attempts } from '../attempts/attempts.ts';
+import { triedUser } from '../tried-user.ts';
 import type { CredentialSource, CredentialVerdict, ShownCode } from './source.ts';
 
 /** Who asks, and how long there is time. */
@@ -13,11 +14,15 @@ interface Caller {
   readonly signal: AbortSignal;
 }
 
+/** The user who has this code; or its code is wrong, or the user unknown. */
+type CodeVerdict =
+  { readonly state: 'proved'; readonly user: UserIdentity } | { readonly state: 'wrong' | 'unknown' };
+
 /**
- * The user who has this code, undefined when name or code is wrong. Throws `too_many_requests` after too many wrong
- * ones, and `credentials_unavailable` when nobody knows.
+ * Whose code this is. Throws `too_many_requests` after too many wrong ones, and `credentials_unavailable` when nobody
+ * knows.
  */
-export type CodeCheck = (shown: ShownCode, caller: Caller) => Promise<UserIdentity | undefined>;
+export type CodeCheck = (shown: ShownCode, caller: Caller) => Promise<CodeVerdict>;
 
 /** What checks the codes of one alias. */
 export interface CodeCheckOptions {
@@ -65,13 +70,16 @@ export function createCodeCheck({ alias, sources, attempts, log }: CodeCheckOpti
     const verdict = await attempts.run({ alias, address, ...shown }, async () => await ask(shown, caller));
     switch (verdict.state) {
       case 'proved':
-        return verdict.user;
+        return verdict;
       case 'unavailable':
-        throw new EstError('credentials_unavailable', verdict.reason, { retryAfter });
+        throw new EstError('credentials_unavailable', verdict.reason, {
+          retryAfter,
+          refusedCredentials: triedUser(shown),
+        });
       case 'wrong':
       case 'unknown':
         if (!isEven) await untilNextStep(startedAt, signal);
-        return undefined;
+        return { state: verdict.state };
     }
   };
 }

@@ -29,6 +29,9 @@ export type RevocationCheck = (
   context: RevocationContext,
 ) => Promise<string | undefined>;
 
+/** What is said of a certificate that its CA does not know. */
+export const neverIssued = 'is not among the certificates that this CA has issued';
+
 /** Seconds after which sources may answer again. */
 const retryAfter = 30;
 
@@ -107,7 +110,7 @@ function objectionTo(
       return 'is revoked';
     case 'neverIssued':
       alarm(log, certificate);
-      return 'is not among the certificates that this CA has issued';
+      return neverIssued;
     case 'uncovered':
       return withoutSource === 'accept' ? undefined : 'cannot be checked for revocation here';
     case 'unknown':

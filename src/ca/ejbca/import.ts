@@ -1,8 +1,10 @@
 import { Ajv } from 'ajv';
+import { segmentOf } from '../../ops/path-segment.ts';
 import { contradictionsIn, ejbcaAliasSchema, type EjbcaAliasSettings } from './alias-settings.ts';
 
 /** An EST alias of EJBCA in our words, and what a person has to do about it. */
 export interface ImportedAlias {
+  /** As it stands in paths. */
   readonly name: string;
   /** Only what the configuration of EJBCA says; the rest has EJBCA's own defaults. */
   readonly settings: ImportedSettings;
@@ -34,7 +36,7 @@ export function importAlias(dumped: DumpedObject): ImportedAlias {
     return value;
   };
   for (const key of ['objecttype', 'version', 'ejbcaversion', 'supportproxyca']) fields.delete(key);
-  const name = textOf(take('name')) ?? textOf(take('alias')) ?? '';
+  const name = segmentOf(textOf(take('name')) ?? textOf(take('alias')) ?? '');
   const results = readers.map(({ keys, read }) => {
     const [value] = keys.map(take).filter((found) => found !== undefined && found !== null);
     return value === undefined ? {} : read(value, name);
