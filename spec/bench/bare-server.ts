@@ -73,19 +73,13 @@ async function createRecording(): Promise<RequestListener> {
     const now = new Date();
     const enrollment = { ...client, requestId, fingerprint: publicKey, publicKey, countedUser: undefined };
     const window = { now, issuedSince: now, openedSince: now, pendingSince: now };
-    const opened = await enrollments.open(enrollment, window);
+    const opened = await enrollments.open(enrollment, window, undefined, 'written');
     if (opened.state !== 'opened') throw new Error(`The enrolment is ${opened.state}.`);
     const issued = { certificate: Buffer.alloc(600, makeSignatures(body)), serialNumber: requestId };
     const validity = { notBefore: now, notAfter: now };
     const { id: idempotencyKey } = opened;
-    await certificates.add({
-      ...issued,
-      ...validity,
-      ...client,
-      backend: 'local',
-      idempotencyKey,
-      publicKey,
-    });
+    const names = { ...client, backend: 'local', idempotencyKey, publicKey };
+    await certificates.add({ ...issued, ...validity, ...names }, 'written');
     await enrollments.issued(opened.id, { ...issued, ...validity }, now);
     log.info('request', { requestId, method: 'POST', ...client, outcome: 'ok', status: 200 });
   }

@@ -19,7 +19,12 @@ export interface Server {
 
 /** Starts Node with these words and waits for the first line. */
 export async function start(...words: readonly string[]): Promise<Server> {
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+  return await startIn(process.env, ...words);
+}
+
+/** As `start`, in another environment. */
+export async function startIn(env: NodeJS.ProcessEnv, ...words: readonly string[]): Promise<Server> {
+  const child = spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   const [firstLine] = (await once(lines, 'line')) as [string];
   child.stdout.resume();

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { revocationReasons } from '../../src/store/store.ts';
 import type { HeldRequest, NewEnrollment, NewHeldRequest, StateStore } from '../../src/store/store.ts';
+import { orderContract } from './order-contract.ts';
 import { quotaContract } from './quota-contract.ts';
 import { start, later, at, enrollment, user, certificate, registered, openOne } from './records.ts';
 
@@ -16,6 +17,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
     });
 
     quotaContract(open);
+    orderContract(open);
 
     describe('the journal', () => {
       it('E-22 gives the certificate of the same request again within the window, and not after it', async () => {
@@ -324,13 +326,6 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         expect(await store.certificates.status('other', '0a1b', both[1])).toBe('unknown');
         await store.certificates.revoke('local', '0a1b', 'superseded', later(1));
         expect(await Promise.all(both.map(status))).toEqual(['revoked', 'revoked']);
-      });
-
-      it('have a serial number that is unique within their backend', async () => {
-        await store.certificates.add(registered);
-        await expect(store.certificates.add({ ...registered, idempotencyKey: 'i2' })).rejects.toThrow();
-        await store.certificates.add({ ...registered, backend: 'other' });
-        expect(await store.certificates.list('local')).toHaveLength(1);
       });
 
       it('are revoked once, and stay on the list of revoked ones until they expire', async () => {

@@ -128,6 +128,13 @@ export type CertificateStatus = 'good' | 'revoked' | 'unknown' | 'uncovered';
  * as soon as it can without leaving the CA in doubt.
  */
 export interface CertificationAuthority {
+  /**
+   * The CA issues by itself, and all that `enroll` and `resume` change is in the gateway's store. Nothing of it is outside of
+   * the gateway when they resolve, so that the record of the enrolment, which was written before, need not be durable before
+   * they are called; and what they have written need not be, since the caller makes its own record durable after it.
+   */
+  readonly issuesInStore?: true;
+
   /** The CA writes the parts of a subject in an order of its own; a CSR for a renewal may have them in another one. */
   readonly ordersSubject?: true;
 

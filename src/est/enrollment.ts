@@ -65,11 +65,13 @@ export async function begin(
   const asker = { address: request.credentials.address, identity: permitted.identity.key };
   pass(await examineModulus(permitted.csr.publicKey, asker, request.signal));
   await request.alias.askPolicyWebhook?.(view, request.id, request.signal);
+  const { ca } = request.alias;
   const opened = await request.journal.open(
     recordOf(request, permitted),
     repeatWindowOf(request),
     // Only a CA that can be asked again lets requests wait.
-    request.alias.ca.resume === undefined ? undefined : request.pending,
+    ca.resume === undefined ? undefined : request.pending,
+    ca.issuesInStore === true ? 'written' : 'durable',
   );
   switch (opened.state) {
     case 'issued':

@@ -1,5 +1,5 @@
 import { sql, type InsertResult, type Kysely, type Selectable } from 'kysely';
-import type { Database } from './database.ts';
+import type { TransactionalDatabase } from './database.ts';
 import { prepared } from './prepared.ts';
 import {
   compromises,
@@ -10,11 +10,11 @@ import {
 import type { Tables } from './tables.ts';
 
 /** Certificates and revocations over any database that kysely speaks to. */
-export function createCertificateRegistry(database: Database): CertificateRegistry {
+export function createCertificateRegistry(database: TransactionalDatabase): CertificateRegistry {
   const queries = prepareQueries(database.kysely);
   return {
-    async add(certificate) {
-      await queries.insert(database, {
+    async add(certificate, until = 'durable') {
+      const row = {
         backend: certificate.backend,
         serial_number: certificate.serialNumber,
         idempotency_key: certificate.idempotencyKey,
@@ -24,7 +24,11 @@ export function createCertificateRegistry(database: Database): CertificateRegist
         not_before: certificate.notBefore.getTime(),
         not_after: certificate.notAfter.getTime(),
         certificate: certificate.certificate,
-      });
+      };
+      await database.transaction(
+        async (transaction) => await queries.insert(transaction, row),
+        () => until,
+      );
     },
 
     async status(backend, serialNumber, certificate) {

@@ -1,4 +1,5 @@
 import type { CompiledQuery, Kysely, QueryResult } from 'kysely';
+import type { Until } from './store.ts';
 import type { Tables } from './tables.ts';
 
 /** A database, or one transaction of it. */
@@ -11,6 +12,12 @@ export interface Database {
 
 /** A database in which several changes can be made as one. */
 export interface TransactionalDatabase extends Database {
-  /** Resolves when what the work has changed is durable; when the work rejects, nothing of it remains. */
-  transaction<Result>(work: (transaction: Database) => Promise<Result>): Promise<Result>;
+  /**
+   * Resolves when what the work has changed is durable, or as its result says; when the work rejects, nothing of it
+   * remains.
+   */
+  transaction<Result>(
+    work: (transaction: Database) => Promise<Result>,
+    until?: (result: Result) => Until,
+  ): Promise<Result>;
 }

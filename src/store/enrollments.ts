@@ -18,16 +18,19 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
   const queries = prepareQueries(database.kysely);
 
   return {
-    async open(enrollment, window, limits) {
-      return await database.transaction(async (transaction) => {
-        const earlier = await findEarlier(transaction, queries, enrollment, window);
-        if (earlier !== undefined && earlier.state !== 'abandoned') return earlier;
-        const full = limits && (await reachedLimit(transaction, enrollment, window, limits));
-        if (full !== undefined) return { state: 'too_many_pending', of: full };
-        return earlier === undefined
-          ? await openNew(transaction, queries, enrollment, window.now)
-          : await openAgain(transaction, earlier.id, enrollment, window.now);
-      });
+    async open(enrollment, window, limits, until = 'durable') {
+      return await database.transaction(
+        async (transaction): Promise<OpenedEnrollment> => {
+          const earlier = await findEarlier(transaction, queries, enrollment, window);
+          if (earlier !== undefined && earlier.state !== 'abandoned') return earlier;
+          const full = limits && (await reachedLimit(transaction, enrollment, window, limits));
+          if (full !== undefined) return { state: 'too_many_pending', of: full };
+          return earlier === undefined
+            ? await openNew(transaction, queries, enrollment, window.now)
+            : await openAgain(transaction, earlier.id, enrollment, window.now);
+        },
+        ({ state }) => (state === 'opened' ? until : 'durable'),
+      );
     },
 
     async reachedQuota(enrollment, window) {

@@ -1,6 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Checkpoints } from './checkpoints.ts';
+import type { Until } from './store.ts';
+import type { WriteAheadLog } from './write-ahead-log.ts';
 
 /** Writing to SQLite in groups that are committed together. */
 export interface GroupCommit {
@@ -15,8 +18,8 @@ export interface GroupCommit {
 
 /** The right to write within a group. */
 interface Turn {
-  /** Ends the turn; resolves when the whole group is durable, rejects when it is lost. */
-  done(): Promise<void>;
+  /** Ends the turn; resolves when the whole group is written or durable, rejects when it is lost. */
+  done(until: Until): Promise<void>;
 }
 
 /** Milliseconds in which a group gathers at most. */
@@ -32,36 +35,47 @@ interface Writer {
 }
 
 /**
- * Commits together what is written at about the same time: a commit costs an fsync, ten times as much as the
- * statements of an enrolment. Writers gather before the database is locked; it stays locked only while they
- * write, one after the other within one turn of the event loop, so that other processes get their turn too.
+ * Writes together what is written at about the same time, and lets one fdatasync make it durable, off the event loop:
+ * SQLite itself waits for the disk with no commit. Groups are written while the disk is busy with earlier ones. Writers
+ * gather before the database is locked; it stays locked only while they write, one after the other within one turn of the
+ * event loop, so that other processes get their turn too.
  */
-export function createGroupCommit(database: DatabaseSync): GroupCommit {
+export function createGroupCommit(
+  database: DatabaseSync,
+  log: WriteAheadLog,
+  checkpoints: Checkpoints,
+): GroupCommit {
   // Prepared once: these run more often than all others.
   const [begin, commit] = [database.prepare('BEGIN IMMEDIATE'), database.prepare('COMMIT')];
   let waiting: Writer[] = [];
   let running: Promise<void> | undefined;
+  let loss: { readonly error: unknown } | undefined;
 
   async function runGroups(): Promise<void> {
     while (waiting.length > 0) {
       await gather();
+      await checkpoints.ready();
       const writers = waiting;
       waiting = [];
       await runGroup(writers);
+      checkpoints.written(writers.length);
     }
     running = undefined;
   }
 
   async function runGroup(writers: readonly Writer[]): Promise<void> {
-    const durable: PromiseWithResolvers<void> = Promise.withResolvers();
-    // When every statement of a group failed, nobody waits for its commit.
-    durable.promise.catch(() => undefined);
     try {
+      // What cannot become durable must not be seen either.
+      if (loss !== undefined) throw loss.error;
       await lock(begin);
     } catch (error) {
       for (const { begin } of writers) begin.reject(error);
       return;
     }
+    const written: PromiseWithResolvers<void> = Promise.withResolvers();
+    // Perhaps nobody waits for it.
+    written.promise.catch(() => undefined);
+    let durable: Promise<void> | undefined;
     for (const { begin, end } of writers) {
       // A full disk ends the transaction; what is written after that would be alone.
       if (!database.isTransaction) {
@@ -69,19 +83,29 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
         continue;
       }
       begin.resolve({
-        done: () => {
+        done: async (until) => {
           end.resolve();
-          return durable.promise;
+          // A group for which nobody waits has no fdatasync, which others would have to wait for.
+          await (until === 'written' ? written.promise : (durable ??= written.promise.then(makeDurable)));
         },
       });
       await end.promise;
     }
     try {
       commit.run();
-      durable.resolve();
+      written.resolve();
     } catch (error) {
-      durable.reject(error);
+      written.reject(error);
       if (database.isTransaction) database.exec('ROLLBACK');
+    }
+  }
+
+  async function makeDurable(): Promise<void> {
+    try {
+      await log.sync();
+    } catch (error) {
+      loss = { error };
+      throw error;
     }
   }
 
@@ -116,8 +140,8 @@ function eventsHandled(): number {
   return performance.nodeTiming.uvMetricsInfo.events;
 }
 
-/** Takes the write lock; while another process has it, the event loop goes on. */
-async function lock(begin: StatementSync): Promise<void> {
+/** Takes the write lock by `BEGIN IMMEDIATE`; while another connection has it, the event loop goes on. */
+export async function lock(begin: StatementSync): Promise<void> {
   const giveUpAt = performance.now() + lockTimeout;
   for (;;) {
     try {

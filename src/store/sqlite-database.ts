@@ -11,63 +11,84 @@ import {
   type QueryResult,
 } from 'kysely';
 import type { Database, TransactionalDatabase } from './database.ts';
+import type { Checkpoints } from './checkpoints.ts';
 import { createGroupCommit } from './group-commit.ts';
+import type { Until } from './store.ts';
 import type { Tables } from './tables.ts';
+import type { WriteAheadLog } from './write-ahead-log.ts';
 
 /** Runs one query. */
 type Run = <Row>(query: CompiledQuery<Row>) => Promise<QueryResult<Row>>;
 
 /** SQLite as the registries know a database. */
 export interface SqliteDatabase extends TransactionalDatabase {
-  close(): Promise<void>;
+  /** Resolves when nothing is being written. */
+  settled(): Promise<void>;
+}
+
+/** What a database is made of: a connection, and what its file needs besides. */
+interface OpenedFile {
+  readonly connection: DatabaseSync;
+  readonly log: WriteAheadLog;
+  readonly checkpoints: Checkpoints;
 }
 
 /**
- * SQLite with group commit: what is written at about the same time is committed together, and each promise resolves
- * only when its own change is durable. A commit costs an fsync, which is ten times as much as the statements of an
- * enrolment; under load many enrolments share one. A failing statement or transaction of one caller leaves the others
- * of its group untouched.
+ * SQLite with group commit: what is written at about the same time becomes durable together, and each promise resolves
+ * only when its own change is. A failing statement or transaction of one caller leaves the others of its group untouched.
  */
-export function sqliteDatabase(connection: DatabaseSync): SqliteDatabase {
+export function sqliteDatabase({ connection, log, checkpoints }: OpenedFile): SqliteDatabase {
   const statements = createStatements(connection);
-  const groups = createGroupCommit(connection);
+  const groups = createGroupCommit(connection, log, checkpoints);
   const [savepoint, release] = [connection.prepare('SAVEPOINT work'), connection.prepare('RELEASE work')];
+
+  async function inTurn<Result>(
+    work: () => Result | Promise<Result>,
+    until: (result: Result) => Until,
+  ): Promise<Result> {
+    const turn = await groups.turn();
+    let waitUntil: Until = 'written';
+    try {
+      const result = await work();
+      waitUntil = until(result);
+      return result;
+    } finally {
+      await turn.done(waitUntil);
+    }
+  }
 
   async function runInTurn<Row>(query: CompiledQuery<Row>): Promise<QueryResult<Row>> {
     if (SelectQueryNode.is(query.query)) return statements.run(query);
-    const turn = await groups.turn();
-    try {
-      return statements.run(query);
-    } finally {
-      await turn.done();
-    }
+    return await inTurn(() => statements.run<Row>(query), untilDurable);
   }
 
   // Whoever has the turn is alone, so that one serves all transactions.
   const inTransaction = databaseOf(async (query) => await Promise.resolve(statements.run(query)));
 
+  async function runWhole<Result>(work: (transaction: Database) => Promise<Result>): Promise<Result> {
+    try {
+      savepoint.run();
+      const result = await work(inTransaction);
+      release.run();
+      return result;
+    } catch (error) {
+      // A full disk has ended the transaction already.
+      if (connection.isTransaction) connection.exec('ROLLBACK TO work; RELEASE work');
+      throw error;
+    }
+  }
+
   return {
     ...databaseOf(runInTurn),
-    async transaction(work) {
-      const turn = await groups.turn();
-      try {
-        savepoint.run();
-        const result = await work(inTransaction);
-        release.run();
-        return result;
-      } catch (error) {
-        // A full disk has ended the transaction already.
-        if (connection.isTransaction) connection.exec('ROLLBACK TO work; RELEASE work');
-        throw error;
-      } finally {
-        await turn.done();
-      }
-    },
-    async close() {
+    transaction: async (work, until = untilDurable) => await inTurn(async () => await runWhole(work), until),
+    settled: async () => {
       await groups.settled();
-      connection.close();
     },
   };
+}
+
+function untilDurable(): Until {
+  return 'durable';
 }
 
 function databaseOf(run: Run): Database {

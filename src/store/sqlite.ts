@@ -1,8 +1,11 @@
 import { accessSync, closeSync, constants, openSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, SqliteDialect, type SqliteDatabase } from 'kysely';
 import { createCertificateRegistry } from './certificates.ts';
+import { createCheckpoints, type Checkpoints } from './checkpoints.ts';
 import { createEnrollmentJournal } from './enrollments.ts';
+import { lock } from './group-commit.ts';
 import { createHeldRequestRegistry } from './held-requests.ts';
 import { migrate } from './migrations.ts';
 import { sqliteDatabase } from './sqlite-database.ts';
@@ -10,6 +13,7 @@ import type { StateStore, StateStoreDriver } from './store.ts';
 import type { Tables } from './tables.ts';
 import { findOrMakeSecret } from './secrets.ts';
 import { createUserRegistry } from './users.ts';
+import { openWriteAheadLog } from './write-ahead-log.ts';
 
 interface SqliteOptions {
   readonly file: string;
@@ -38,16 +42,19 @@ export const sqlite: StateStoreDriver<SqliteOptions> = {
 };
 
 async function openSqlite({ file }: SqliteOptions): Promise<StateStore> {
-  const connection = connect(file);
-  try {
-    await migrateAlone(connection);
-  } catch (error) {
-    connection.close();
-    throw error;
-  }
-  // From here on nothing waits for another process while the event loop stands still.
-  connection.exec('PRAGMA busy_timeout = 0');
-  const database = sqliteDatabase(connection);
+  const hadLog = await holdsOctets(`${file}-wal`);
+  await using opened = new AsyncDisposableStack();
+  const checkpoints = opened.adopt(createCheckpoints(file), (thread) => thread.close());
+  const connection = opened.adopt(connect(file), (open) => {
+    open.close();
+  });
+  await migrateAlone(connection);
+  // From here on SQLite waits for the disk with no commit; `group-commit.ts` does.
+  connection.exec('PRAGMA synchronous = NORMAL');
+  const log = opened.adopt(await openWriteAheadLog(file), (open) => open.close());
+  if (hadLog) await copyLog(file, checkpoints);
+  const database = sqliteDatabase({ connection, log, checkpoints });
+  const running = opened.move();
   return {
     enrollments: createEnrollmentJournal(database),
     users: createUserRegistry(database.kysely),
@@ -55,14 +62,34 @@ async function openSqlite({ file }: SqliteOptions): Promise<StateStore> {
     heldRequests: createHeldRequestRegistry(database),
     secret: async (name) => await findOrMakeSecret(database.kysely, name),
     close: async () => {
-      await database.close();
+      await database.settled();
+      await running.disposeAsync();
     },
   };
 }
 
+/**
+ * What is found in the log may have been lost on its way to the disk, if an earlier process could not synchronise it:
+ * whatever is written behind it would be lost with it. In the database it is written anew.
+ */
+async function copyLog(file: string, checkpoints: Checkpoints): Promise<void> {
+  try {
+    await checkpoints.copy();
+  } catch (cause) {
+    throw new Error(`The SQLite file ${file} cannot be used: its log cannot be moved to it.`, { cause });
+  }
+}
+
+async function holdsOctets(file: string): Promise<boolean> {
+  const found = await stat(file).catch(() => undefined);
+  return found !== undefined && found.size > 0;
+}
+
 /** Brings the tables up to date in one transaction; another process that opens the same file waits for it. */
 async function migrateAlone(connection: DatabaseSync): Promise<void> {
-  connection.exec('BEGIN IMMEDIATE');
+  // Nothing waits for another connection while the event loop stands still.
+  connection.exec('PRAGMA busy_timeout = 0');
+  await lock(connection.prepare('BEGIN IMMEDIATE'));
   await migrate(
     new Kysely<Tables>({ dialect: new SqliteDialect({ database: asKyselyExpects(connection) }) }),
   );
@@ -86,7 +113,7 @@ function connect(file: string): DatabaseSync {
     connection.exec('PRAGMA journal_mode = WAL');
     connection.exec('PRAGMA synchronous = FULL');
     connection.exec('PRAGMA cache_size = -16384');
-    connection.exec('PRAGMA wal_autocheckpoint = 4000');
+    connection.exec('PRAGMA wal_autocheckpoint = 0');
     return connection;
   } catch (cause) {
     throw new Error(`The SQLite file ${file} cannot be used: ${wordsOf(cause)}.`, { cause });

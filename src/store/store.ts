@@ -3,8 +3,9 @@ import type { SchemaObject } from 'ajv';
 /**
  * The state that must outlive the process: the journal of enrolments, the users, and the certificates,
  * revocations and held requests of CA backends that issue by themselves. Several gateways may share one store. Every method is
- * atomic and durable when its promise resolves, and may run many times at once; dates have a precision of
- * milliseconds. Failures of the database are thrown as they come.
+ * atomic and durable when its promise resolves, unless it is told otherwise, and may run many times at once; dates have a
+ * precision of milliseconds. Failures of the database are thrown as they come. When a change could not be made durable
+ * though it was written, all later ones fail, until the store is opened again.
  */
 export interface StateStore {
   readonly enrollments: EnrollmentJournal;
@@ -16,6 +17,13 @@ export interface StateStore {
   /** Closes the database; nothing may be called afterwards. */
   close(): Promise<void>;
 }
+
+/**
+ * What the promise of a change waits for. `durable`: nothing takes the change back. `written`: all who use the store see the
+ * change, but a loss of power may take it back, together with all that was written after it: changes become durable in the
+ * order in which they were written. So a later one that is durable makes it durable too.
+ */
+export type Until = 'written' | 'durable';
 
 /** What the journal knows of an enrolment before the CA is asked. */
 export interface NewEnrollment {
@@ -132,8 +140,15 @@ export interface EnrollmentJournal {
    *
    * With `limits`, nothing is opened, new or again, while as many requests are pending; those that the CA is being
    * asked about are not counted.
+   *
+   * `until` (left out: `durable`) is for `opened` alone; every other answer is durable.
    */
-  open(enrollment: NewEnrollment, window: RepeatWindow, limits?: PendingLimits): Promise<OpenedEnrollment>;
+  open(
+    enrollment: NewEnrollment,
+    window: RepeatWindow,
+    limits?: PendingLimits,
+    until?: Until,
+  ): Promise<OpenedEnrollment>;
 
   /**
    * The time of the oldest record that counts where `open` would answer `quota_reached` to this now; undefined where it
@@ -277,8 +292,11 @@ export const compromises = [
 
 /** Certificates and revocations of CA backends that issue by themselves. */
 export interface CertificateRegistry {
-  /** Records a certificate before anyone gets it. Rejects when the serial number exists at the backend. */
-  add(certificate: Omit<RegisteredCertificate, 'revocation'>): Promise<void>;
+  /**
+   * Records a certificate before anyone gets it. Rejects when the serial number or the idempotency key exists at the
+   * backend. `until` (left out: `durable`) is `written` where the journal's record makes it durable.
+   */
+  add(certificate: Omit<RegisteredCertificate, 'revocation'>, until?: Until): Promise<void>;
   /**
    * The status of a certificate, DER. `unknown` when the backend never issued one of this serial number; `another` when it
    * issued another one under it, unless that is revoked.

@@ -48,7 +48,8 @@ async function openLocalCertificationAuthority(
     const issued = await issue(request, profileNamed(profiles, request.profile), new Date());
     const { idempotencyKey, subject } = request;
     try {
-      await certificates.add({ ...issued, backend: name, idempotencyKey, subject: nameToString(subject) });
+      const certificate = { ...issued, backend: name, idempotencyKey, subject: nameToString(subject) };
+      await certificates.add(certificate, 'written');
       return issued.certificate;
     } catch (error) {
       // Of two at once under one key the store takes one; the other gives that one's certificate.
@@ -70,6 +71,8 @@ async function openLocalCertificationAuthority(
   }
 
   return {
+    issuesInStore: true,
+
     caCertificates: async () => await Promise.resolve(bag),
 
     enroll: async (request, signal) => {
