@@ -58,12 +58,14 @@ describe('S-09 what CRL servers and OCSP responders send', () => {
     );
   });
 
-  it('says revoked, or nothing, however it is damaged', () => {
-    expect(readOcspResponse(answer, { certificate, issuer }, new Date()).status).toBe('revoked');
-    fc.assert(
-      fc.property(damages, (damage) => {
+  it('says revoked, or nothing, however it is damaged', async () => {
+    const intact = await readOcspResponse(answer, { certificate, issuer }, new Date());
+    expect(intact.status).toBe('revoked');
+    await fc.assert(
+      fc.asyncProperty(damages, async (damage) => {
         try {
-          const { status } = readOcspResponse(damaged(answer, damage), { certificate, issuer }, new Date());
+          const response = damaged(answer, damage);
+          const { status } = await readOcspResponse(response, { certificate, issuer }, new Date());
           expect(status).toBe('revoked');
         } catch (error) {
           if (!isRefusal(error)) throw error;

@@ -36,7 +36,7 @@ export function createClientCertificateAuthenticator(
     if (presented.chain !== undefined) refuseWeakKey(certificate);
     if (!presented.authorized) refuseUnlessOnlyExpired(presented, certificate, options.expiredFor, now);
     const explicit = await options.explicit(signal);
-    const { path, trustAnchor } = findPath(presented, certificate, explicit, options, now);
+    const { path, trustAnchor } = await findPath(presented, certificate, explicit, options, now);
     const configured = [explicit, options.implicit].flatMap(certificatesOf);
     const objection = await options.checkRevocation(path, { configured, now, signal });
     if (objection !== undefined) throw refusal(objection, revocationFault(objection), certificate);
@@ -49,13 +49,13 @@ export function createClientCertificateAuthenticator(
  * Tries the EST CA first. There only the CA's own certificates count as intermediates, so that a sibling CA
  * under the same root does not pass for the EST CA; a third party's chain may come with the handshake.
  */
-function findPath(
+async function findPath(
   presented: PresentedCertificate,
   certificate: Certificate,
   explicit: TrustAnchors,
   { implicit, expiredFor: ownExpiredFor }: ClientCertificateOptions,
   now: Date,
-): { readonly path: readonly Certificate[]; readonly trustAnchor: TrustAnchorKind } {
+): Promise<{ readonly path: readonly Certificate[]; readonly trustAnchor: TrustAnchorKind }> {
   const attempts = [
     { anchors: explicit, intermediates: () => explicit.intermediates, expiredFor: ownExpiredFor },
     {
@@ -67,7 +67,7 @@ function findPath(
   const failures: PathError[] = [];
   for (const { anchors, intermediates, expiredFor } of attempts) {
     try {
-      const path = validatePath(certificate, {
+      const path = await validatePath(certificate, {
         trustAnchors: anchors.roots,
         intermediates: intermediates(),
         at: now,

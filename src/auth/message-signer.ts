@@ -20,10 +20,10 @@ export interface PossibleSigners {
  * Verifies the signature of a message and gives the certificate that made it, which is not believed yet; undefined
  * when the requested key made it. Throws `bad_certification_request`.
  */
-export function verifyMessageSigner(
+export async function verifyMessageSigner(
   signedData: SignedData,
   { requestedKey, shown }: PossibleSigners,
-): Certificate | undefined {
+): Promise<Certificate | undefined> {
   const { signerIdentifier } = signedData.signerInfo;
   const candidates = [...signedData.certificates, ...(shown === undefined ? [] : [shown])];
   const certificate = candidates.find((candidate) => isNamedBy(signerIdentifier, candidate));
@@ -31,7 +31,9 @@ export function verifyMessageSigner(
     // Who is named by no certificate can only be the requested key, which has none yet.
     const key = certificate === undefined ? requestedKey : decodePublicKey(readDer(certificate.spki));
     if (key === undefined) throw badSignature('no certificate of the signer is in it');
-    if (!verifySignedData(signedData, key)) throw badSignature('the signature or the digest is wrong');
+    if (!(await verifySignedData(signedData, key))) {
+      throw badSignature('the signature or the digest is wrong');
+    }
     return requestedKey?.spki.equals(key.spki) === true ? undefined : certificate;
   } catch (error) {
     if (error instanceof DerError) throw badSignature('it is malformed', error);

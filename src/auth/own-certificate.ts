@@ -26,21 +26,21 @@ export function createOwnCertificateCheck({
 }: OwnCertificateOptions): OwnCertificateCheck {
   return async function checkOwnCertificate(certificate, now, signal) {
     const configured = await caCertificates(signal);
-    const path = findPath(certificate, configured, now);
+    const path = await findPath(certificate, configured, now);
     const objection = await checkRevocation(path, { configured, now, signal });
     if (objection !== undefined) throw refusal(objection, revocationFault(objection), certificate);
   };
 }
 
-function findPath(
+async function findPath(
   certificate: Certificate,
   caCertificates: readonly Certificate[],
   now: Date,
-): readonly Certificate[] {
+): Promise<readonly Certificate[]> {
   const { roots, intermediates } = trustAnchors('explicit', caCertificates);
   const purposes = [oids.clientAuth, oids.cmcRA];
   try {
-    return validatePath(certificate, { intermediates, trustAnchors: roots, at: now, purposes });
+    return await validatePath(certificate, { intermediates, trustAnchors: roots, at: now, purposes });
   } catch (error) {
     if (error instanceof PathError) throw refusal(error.message, error.fault, certificate);
     throw error;

@@ -63,7 +63,7 @@ async function readSignedRequest(
   if (part.kind === 'request') {
     const csr = receiveCertificationRequest(request, part.certificationRequest);
     await verifyProofOfPossession(csr);
-    const signer = verifyMessageSigner(received.signedData, { requestedKey: csr.publicKey, shown });
+    const signer = await verifyMessageSigner(received.signedData, { requestedKey: csr.publicKey, shown });
     if (signer === undefined) return { csr, identity };
     request.annotate({ signedBy: nameToString(signer.subject) });
     refuseForeignSigner(identity, signer);
@@ -72,7 +72,7 @@ async function readSignedRequest(
       await fullCmc.checkSigner(signer, request.receivedAt, request.signal);
     return { csr, identity };
   }
-  const authority = requireRegistrationAuthority(verifyMessageSigner(received.signedData, { shown }));
+  const authority = requireRegistrationAuthority(await verifyMessageSigner(received.signedData, { shown }));
   request.annotate({ signedBy: nameToString(authority.subject) });
   refuseForeignSigner(identity, authority);
   await fullCmc.checkSigner(authority, request.receivedAt, request.signal);
@@ -98,7 +98,7 @@ async function readNestedRequest(
   }
   const csr = receiveCertificationRequest(request, part.certificationRequest);
   await verifyProofOfPossession(csr);
-  const signer = verifyMessageSigner(nested.signedData, { requestedKey: csr.publicKey });
+  const signer = await verifyMessageSigner(nested.signedData, { requestedKey: csr.publicKey });
   if (signer !== undefined) await checkSigner(signer, request.receivedAt, request.signal);
   return csr;
 }

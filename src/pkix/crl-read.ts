@@ -23,7 +23,7 @@ export interface RevocationList {
   /** The serial numbers on it, as `Certificate.serialNumber` writes them. */
   readonly serialNumbers: ReadonlySet<string>;
   /** Whether the signature was made by this key. Throws EstError or DerError when its algorithm is not accepted. */
-  isSignedBy(publicKey: PublicKey): boolean;
+  isSignedBy(publicKey: PublicKey): Promise<boolean>;
 }
 
 /** Entries that are read without a pause; some milliseconds. */
@@ -74,7 +74,7 @@ export async function readRevocationList(der: Buffer): Promise<RevocationList> {
       readIssuingDistributionPoint,
     ) ?? { names: undefined, only: undefined },
     serialNumbers: await readSerialNumbers(der, fields.revokedCertificates),
-    isSignedBy: (publicKey) => verifySignature(algorithm, publicKey, slice(der, tbs), octets),
+    isSignedBy: async (publicKey) => await verifySignature(algorithm, publicKey, slice(der, tbs), octets),
   };
 }
 

@@ -72,11 +72,11 @@ const responseStatuses: Readonly<Record<number, string>> = {
  * issuer itself certified for that (RFC 6960, section 4.2.2.2), which must be in date at `now`. Throws DerError with
  * the reason why the answer does not count; EstError for a key or an algorithm that is not accepted.
  */
-export function readOcspResponse(
+export async function readOcspResponse(
   der: Buffer,
   subject: IssuedCertificate,
   now: Date,
-): CertificateStatusAnswer {
+): Promise<CertificateStatusAnswer> {
   const [status, responseBytes] = expectTag(readDer(der), tags.sequence, 'The OCSPResponse').children;
   const code = expectTag(status, tags.enumerated, 'The responseStatus').content[0] ?? 0;
   if (code !== 0) throw new DerError(`The OCSP responder answers ${responseStatuses[code] ?? 'nonsense'}.`);
@@ -85,8 +85,8 @@ export function readOcspResponse(
     throw new DerError('The OCSP answer is no basic response.');
   }
   const basic = readBasicResponse(readOctetString(response));
-  const signer = findSigner(basic, subject.issuer, now);
-  if (!verifySignature(basic.signatureAlgorithm, signer, basic.tbs.bytes, basic.signature)) {
+  const signer = await findSigner(basic, subject.issuer, now);
+  if (!(await verifySignature(basic.signatureAlgorithm, signer, basic.tbs.bytes, basic.signature))) {
     throw new DerError('The signature of the OCSP answer is wrong.');
   }
   return findAnswer(basic.responses, subject);
@@ -135,7 +135,11 @@ function refuseCritical(extensions: DerNode | undefined): void {
 }
 
 /** The key of the issuer, or of a responder that the issuer certified. */
-function findSigner({ responderId, certificates }: BasicResponse, issuer: Certificate, now: Date): PublicKey {
+async function findSigner(
+  { responderId, certificates }: BasicResponse,
+  issuer: Certificate,
+  now: Date,
+): Promise<PublicKey> {
   if (isNamedBy(responderId, issuer)) return decodePublicKey(readDer(issuer.spki));
   const responder = certificates.find((certificate) => isNamedBy(responderId, certificate));
   if (responder === undefined) {
@@ -143,7 +147,7 @@ function findSigner({ responderId, certificates }: BasicResponse, issuer: Certif
       'The OCSP answer was signed by somebody else than the CA, whose certificate is not in it.',
     );
   }
-  requireDelegated(responder, issuer, now);
+  await requireDelegated(responder, issuer, now);
   return decodePublicKey(readDer(responder.spki));
 }
 
@@ -155,12 +159,12 @@ function isNamedBy({ tag, children: [value] }: DerNode, certificate: Certificate
     : readOctetString(value).equals(sha1(keyOctets(certificate)));
 }
 
-function requireDelegated(responder: Certificate, issuer: Certificate, now: Date): void {
+async function requireDelegated(responder: Certificate, issuer: Certificate, now: Date): Promise<void> {
   const { tbs, signatureAlgorithm, signature } = readSignedCertificate(responder.der);
   const key = decodePublicKey(readDer(issuer.spki));
   const isIssued =
     namesEqual(responder.issuer, issuer.subject) &&
-    verifySignature(signatureAlgorithm, key, tbs.bytes, readBitString(signature).octets);
+    (await verifySignature(signatureAlgorithm, key, tbs.bytes, readBitString(signature).octets));
   if (!isIssued) throw new DerError('The OCSP answer was signed by somebody whom the CA has not certified.');
   const mayAnswer =
     responder.extendedKeyUsage?.includes(oids.OCSPSigning) === true &&

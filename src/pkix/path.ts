@@ -63,26 +63,27 @@ const processedExtensions: ReadonlySet<string> = new Set([
  * certificate first. Checked are signatures, names and their constraints, the dates of every certificate,
  * basicConstraints, key usages, certificate policies and unknown critical extensions. Throws PathError.
  */
-export function validatePath(leaf: Certificate, options: PathOptions): readonly Certificate[] {
+export async function validatePath(leaf: Certificate, options: PathOptions): Promise<readonly Certificate[]> {
   const found = objectionToClient(leaf, options);
   if (found !== undefined) throw new PathError(found);
-  const outcome = extendPath([leaf], leaf, options);
+  const outcome = await extendPath([leaf], leaf, options);
   if (isObjection(outcome)) throw new PathError(outcome);
   return outcome;
 }
 
 /** Tries every issuer whose name fits; gives the path to a trust anchor, or why the last attempt failed. */
-function extendPath(
+async function extendPath(
   path: readonly Certificate[],
   last: Certificate,
   options: PathOptions,
-): readonly Certificate[] | Objection {
+): Promise<readonly Certificate[] | Objection> {
   let failure = objection('unknown_issuer', 'it leads to no trust anchor');
   for (const issuer of [...options.trustAnchors, ...options.intermediates]) {
     if (!mayHaveIssued(issuer, last, path)) continue;
     const longer = [...path, issuer];
     const outcome =
-      objectionToIssuer(issuer, last, path, options.at) ?? continuePath(longer, issuer, options);
+      (await objectionToIssuer(issuer, last, path, options.at)) ??
+      (await continuePath(longer, issuer, options));
     if (!isObjection(outcome)) return outcome;
     failure = outcome;
   }
@@ -93,20 +94,21 @@ function isObjection(outcome: readonly Certificate[] | Objection): outcome is Ob
   return 'fault' in outcome;
 }
 
-function continuePath(
+async function continuePath(
   path: readonly Certificate[],
   last: Certificate,
   options: PathOptions,
-): readonly Certificate[] | Objection {
+): Promise<readonly Certificate[] | Objection> {
   if (options.trustAnchors.includes(last))
     return (
-      checked(
-        () => worded('certificate_policies', objectionToPolicies(path, options.policies)),
+      (await checked(
+        () => objectionToPolicies(path, options.policies),
+        'certificate_policies',
         malformedExtension,
-      ) ?? path
+      )) ?? path
     );
   if (path.length === longestPath) return objection('path_length', 'its path is too long');
-  return extendPath(path, last, options);
+  return await extendPath(path, last, options);
 }
 
 /** No key occurs twice in a path (RFC 4158, section 5.2), so cross certificates cannot send us in circles. */
@@ -143,12 +145,12 @@ function objectionToClient(
   return undefined;
 }
 
-function objectionToIssuer(
+async function objectionToIssuer(
   issuer: Certificate,
   subject: Certificate,
   path: readonly Certificate[],
   at: Date,
-): Objection | undefined {
+): Promise<Objection | undefined> {
   const { basicConstraints, keyUsage } = issuer;
   if (at < issuer.notBefore || at > issuer.notAfter)
     return objection('issuer_not_valid', 'the certificate of its CA has expired or is not valid yet');
@@ -161,8 +163,8 @@ function objectionToIssuer(
   if (casBelow > (basicConstraints.pathLenConstraint ?? casBelow))
     return objection('path_length', 'its path is longer than a CA in it allows');
   return (
-    checked(() => worded('name_constraints', objectionToNamesBelow(issuer, path)), malformedExtension) ??
-    checked(() => worded('signature', objectionToSignature(subject, issuer)), unacceptedSignature)
+    (await checked(() => objectionToNamesBelow(issuer, path), 'name_constraints', malformedExtension)) ??
+    (await checked(() => objectionToSignature(subject, issuer), 'signature', unacceptedSignature))
   );
 }
 
@@ -180,14 +182,15 @@ const unacceptedSignature = objection(
   'its path has a key or signature of a kind that is not accepted',
 );
 
-function worded(fault: CertificateFault, text: string | undefined): Objection | undefined {
-  return text === undefined ? undefined : objection(fault, text);
-}
-
 /** What is malformed, or of a kind that is not accepted, is an objection too. */
-function checked(look: () => Objection | undefined, failure: Objection): Objection | undefined {
+async function checked(
+  look: () => string | undefined | Promise<string | undefined>,
+  fault: CertificateFault,
+  failure: Objection,
+): Promise<Objection | undefined> {
   try {
-    return look();
+    const text = await look();
+    return text === undefined ? undefined : objection(fault, text);
   } catch (error) {
     if (error instanceof EstError || error instanceof DerError) return failure;
     throw error;
@@ -203,18 +206,16 @@ function isSelfIssued({ issuer, subject }: Certificate): boolean {
 }
 
 /** Whether the signature of a certificate is right by the key of another one; nothing else is looked at. */
-export function isSignedBy(subject: Certificate, issuer: Certificate): boolean {
-  return (
-    checked(() => worded('signature', objectionToSignature(subject, issuer)), unacceptedSignature) ===
-    undefined
-  );
+export async function isSignedBy(subject: Certificate, issuer: Certificate): Promise<boolean> {
+  const found = await checked(() => objectionToSignature(subject, issuer), 'signature', unacceptedSignature);
+  return found === undefined;
 }
 
-function objectionToSignature(subject: Certificate, issuer: Certificate): string | undefined {
+async function objectionToSignature(subject: Certificate, issuer: Certificate): Promise<string | undefined> {
   if (signedBy.get(subject)?.has(issuer) === true) return undefined;
   const { tbs, signatureAlgorithm, signature } = readSignedCertificate(subject.der);
   const octets = readBitString(signature).octets;
-  if (!verifySignature(signatureAlgorithm, publicKeyOf(issuer), tbs.bytes, octets)) {
+  if (!(await verifySignature(signatureAlgorithm, publicKeyOf(issuer), tbs.bytes, octets))) {
     return 'a signature in its path is wrong';
   }
   remember(subject, issuer);

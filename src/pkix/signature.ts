@@ -120,19 +120,14 @@ function keyFor({ pssSaltLength }: Scheme, { key }: PublicKey): VerificationKey 
   return { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: pssSaltLength };
 }
 
-/** As `readSignature` and `isRight`, on the event loop. */
-export function verifySignature(
+/** Whether the signature over the data is right. Throws as `readSignature`. */
+export async function verifySignature(
   algorithmIdentifier: DerNode,
   publicKey: PublicKey,
   data: Buffer,
   octets: Buffer,
-): boolean {
-  const { scheme } = readSignature(algorithmIdentifier, publicKey, data, octets);
-  try {
-    return verify(scheme.hash, data, keyFor(scheme, publicKey), octets);
-  } catch {
-    return false;
-  }
+): Promise<boolean> {
+  return await isRight(readSignature(algorithmIdentifier, publicKey, data, octets));
 }
 
 /** Which algorithm an AlgorithmIdentifier names. Throws `bad_certification_request` when it is not accepted, DerError. */

@@ -76,18 +76,21 @@ export function readSignedData(der: Buffer): SignedData {
  * the signature over those is the key's. Throws `bad_certification_request` for an algorithm that is not accepted,
  * DerError when something in it is malformed.
  */
-export function verifySignedData({ contentType, content, signerInfo }: SignedData, key: PublicKey): boolean {
+export async function verifySignedData(
+  { contentType, content, signerInfo }: SignedData,
+  key: PublicKey,
+): Promise<boolean> {
   const { digestAlgorithm, signedAttributes, signatureAlgorithm, signature } = signerInfo;
   const digest = hash(readHashAlgorithm(digestAlgorithm), content, 'buffer');
   return (
     readObjectIdentifier(attributeValue(signedAttributes, oids.contentType)) === contentType &&
     readOctetString(attributeValue(signedAttributes, oids.messageDigest)).equals(digest) &&
-    verifySignature(
+    (await verifySignature(
       withHash(signatureAlgorithm, digestAlgorithm),
       key,
       underTagOfSet(signedAttributes),
       signature,
-    )
+    ))
   );
 }
 

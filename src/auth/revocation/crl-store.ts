@@ -11,7 +11,7 @@ import type { Fetch } from './fetch.ts';
 export interface StoredCrl {
   readonly list: RevocationList;
   /** Whether the CA signed it, and may sign CRLs. */
-  readonly isSignedBy: (issuer: Certificate) => boolean;
+  readonly isSignedBy: (issuer: Certificate) => Promise<boolean>;
 }
 
 /** The CRLs of all aliases, each read once. */
@@ -86,21 +86,21 @@ async function store(place: string, der: Buffer): Promise<StoredCrl> {
 
 /** A signature over megabytes is verified once for each CA that may have made it. */
 function withMemory(list: RevocationList): StoredCrl {
-  const verdicts = new Map<string, boolean>();
+  const verdicts = new Map<string, Promise<boolean>>();
   return {
     list,
-    isSignedBy(issuer) {
+    async isSignedBy(issuer) {
       const verdict = verdicts.get(issuer.sha256) ?? verify(list, issuer);
       verdicts.set(issuer.sha256, verdict);
-      return verdict;
+      return await verdict;
     },
   };
 }
 
-function verify(list: RevocationList, { keyUsage, spki }: Certificate): boolean {
+async function verify(list: RevocationList, { keyUsage, spki }: Certificate): Promise<boolean> {
   if (keyUsage?.includes('cRLSign') === false) return false;
   try {
-    return list.isSignedBy(decodePublicKey(readDer(spki)));
+    return await list.isSignedBy(decodePublicKey(readDer(spki)));
   } catch (error) {
     if (error instanceof EstError || error instanceof DerError) return false;
     throw error;

@@ -43,7 +43,7 @@ export function createCrlSource({
     let verdict: Verdict = { status: 'uncovered' };
     for (const url of named) {
       try {
-        return verdictOf(await store.atUrl(url), question);
+        return await verdictOf(await store.atUrl(url), question);
       } catch (error) {
         verdict = failed(error);
       }
@@ -56,7 +56,7 @@ export function createCrlSource({
     async status(question) {
       const results = await configuredCrls();
       const configured = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
-      const verdict = verdictOf(configured, question);
+      const verdict = await verdictOf(configured, question);
       if (verdict.status === 'good' || verdict.status === 'revoked') return verdict;
       const named = await verdictOfNamed(question);
       if (named.status !== 'uncovered') return named;
@@ -67,13 +67,13 @@ export function createCrlSource({
 }
 
 /** By the newest CRL that is about the certificate. */
-function verdictOf(crls: readonly StoredCrl[], question: RevocationQuestion): Verdict {
+async function verdictOf(crls: readonly StoredCrl[], question: RevocationQuestion): Promise<Verdict> {
   const { certificate, now } = question;
   const about = crls.filter(
     ({ list }) => namesEqual(list.issuer, certificate.issuer) && isInScope(list.scope, certificate),
   );
   if (about.length === 0) return { status: 'uncovered' };
-  const signed = about.filter((crl) => possibleIssuers(crl, question).some(crl.isSignedBy));
+  const signed = await filterSigned(about, question);
   const [newest] = signed.toSorted((a, b) => b.list.thisUpdate.getTime() - a.list.thisUpdate.getTime());
   if (newest === undefined) return failed('The CRL was not signed by the CA of the certificate.');
   const { thisUpdate, nextUpdate, serialNumbers } = newest.list;
@@ -81,6 +81,16 @@ function verdictOf(crls: readonly StoredCrl[], question: RevocationQuestion): Ve
     return failed('The thisUpdate of the CRL is to come.');
   if (nextUpdate < now) return failed('The nextUpdate of the CRL has passed.');
   return { status: serialNumbers.has(certificate.serialNumber) ? 'revoked' : 'good' };
+}
+
+async function filterSigned(
+  crls: readonly StoredCrl[],
+  question: RevocationQuestion,
+): Promise<readonly StoredCrl[]> {
+  const verdicts = await Promise.all(
+    crls.map(async (crl) => await Promise.all(possibleIssuers(crl, question).map(crl.isSignedBy))),
+  );
+  return crls.filter((_, at) => verdicts[at]?.includes(true) === true);
 }
 
 /** The issuer, or after a change of its key the same CA with the other key, if the operator named that. */

@@ -46,7 +46,7 @@ export function createOcspClient({ fetch, maxAge, onFailure }: OcspClientOptions
     const response = await fetch(url, { mediaType: 'application/ocsp-request', body });
     try {
       const now = new Date();
-      const answer = readOcspResponse(response, subject, now);
+      const answer = await readOcspResponse(response, subject, now);
       return { value: answer.status, expiresAt: endOf(answer, now, maxAge) };
     } catch (error) {
       throw new Error(`${url}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });

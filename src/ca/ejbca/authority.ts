@@ -102,7 +102,7 @@ async function enrollByVendorCertificate(
   request: EnrollmentRequest,
   signal: AbortSignal,
 ): Promise<EnrollmentResult> {
-  const issued = await findIssued(parts.calls, vendorMode.usernameOf(request), request, signal);
+  const issued = await findIssued(parts.calls, await vendorMode.usernameOf(request), request, signal);
   if (issued !== undefined) return { status: 'issued', certificate: issued.der };
   return resultOf(parts, await vendorMode.enroll(request, signal));
 }

@@ -27,7 +27,7 @@ export interface VendorModeParts {
  */
 export interface VendorMode {
   /** The end entity that the client's certificate names. Throws `bad_certification_request` for others than vendors'. */
-  usernameOf(request: EnrollmentRequest): string;
+  usernameOf(request: EnrollmentRequest): Promise<string>;
   /** Throws `bad_certification_request` in EJBCA's own words when the end entity is not there, not NEW, or named otherwise. */
   enroll(request: EnrollmentRequest, signal: AbortSignal): Promise<EnrollmentAnswer>;
 }
@@ -47,12 +47,12 @@ export function createVendorMode(parts: VendorModeParts): VendorMode {
     }
   }
 
-  function usernameOf({ identity }: EnrollmentRequest): string {
+  async function usernameOf({ identity }: EnrollmentRequest): Promise<string> {
     const { certificate, trustAnchor } = identity.certificate ?? {};
     if (
       certificate === undefined ||
       trustAnchor !== 'implicit' ||
-      !isOfVendor(certificate, parts.vendorCas)
+      !(await isOfVendor(certificate, parts.vendorCas))
     ) {
       throw refusal(wrongEnrollmentCode);
     }
@@ -62,7 +62,7 @@ export function createVendorMode(parts: VendorModeParts): VendorMode {
   return {
     usernameOf,
     async enroll(request, signal) {
-      const username = usernameOf(request);
+      const username = await usernameOf(request);
       return await alone(username, async () => await enrollRegistered(parts, username, request, signal));
     },
   };
@@ -90,10 +90,12 @@ async function enrollRegistered(
 }
 
 /** A vendor CA itself has signed the certificate, not another CA under the same root. */
-function isOfVendor(certificate: Certificate, vendorCas: readonly Certificate[]): boolean {
-  return vendorCas.some(
-    (vendorCa) => namesEqual(certificate.issuer, vendorCa.subject) && isSignedBy(certificate, vendorCa),
-  );
+async function isOfVendor(certificate: Certificate, vendorCas: readonly Certificate[]): Promise<boolean> {
+  for (const vendorCa of vendorCas) {
+    const isNamed = namesEqual(certificate.issuer, vendorCa.subject);
+    if (isNamed && (await isSignedBy(certificate, vendorCa))) return true;
+  }
+  return false;
 }
 
 function refuseOtherSubject({ csr, identity }: EnrollmentRequest): void {
