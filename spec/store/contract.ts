@@ -320,12 +320,11 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
 
       it('are good until they are revoked, each at its own backend', async () => {
         await store.certificates.add(registered);
-        const status = async (der: Buffer) => await store.certificates.status('local', '0a1b', der);
-        const both = [registered.certificate, Buffer.of(5)] as const;
-        expect(await Promise.all(both.map(status))).toEqual(['good', 'another']);
-        expect(await store.certificates.status('other', '0a1b', both[1])).toBe('unknown');
+        expect(await store.certificates.status('other', '0a1b', registered.certificate)).toBe('unknown');
+        expect(await store.certificates.status('local', '0a1b', registered.certificate)).toBe('good');
+        expect(await store.certificates.status('local', '0a1b', Buffer.of(5))).toBe('another');
         await store.certificates.revoke('local', '0a1b', 'superseded', later(1));
-        expect(await Promise.all(both.map(status))).toEqual(['revoked', 'revoked']);
+        expect(await store.certificates.status('local', '0a1b', Buffer.of(5))).toBe('revoked');
       });
 
       it('are revoked once, and stay on the list of revoked ones until they expire', async () => {
