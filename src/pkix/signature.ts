@@ -131,7 +131,7 @@ export async function verifySignature(
 }
 
 /** Which algorithm an AlgorithmIdentifier names. Throws `bad_certification_request` when it is not accepted, DerError. */
-export function readSignatureAlgorithm({ tag, children }: DerNode): SignatureAlgorithm {
+function readSignatureAlgorithm({ tag, children }: DerNode): SignatureAlgorithm {
   const [oid, , ...rest] = children;
   if (tag !== tags.sequence || oid === undefined || rest.length > 0) throw badParameters();
   const algorithm = algorithmByOid.get(readObjectIdentifier(oid));
