@@ -62,6 +62,7 @@ describe('loadConfiguration', () => {
       requestTimeout: 30,
       handshakeTimeout: 10,
       connections: 10000,
+      connectionsPerAddress: 2500,
       repeatWindow: 3600,
       pendingPerIdentity: 100,
       pendingPerAlias: 10_000,

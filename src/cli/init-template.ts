@@ -381,6 +381,8 @@ limits:
   #handshakeTimeout: 10
   # Connections at once; more are closed at once.
   connections: 10000
+  # Of these, those of one address, which may be that of a whole site.
+  #connectionsPerAddress: 2500
   # Seconds in which a repeat of the same request gets the same certificate, so that a lost reply costs nothing.
   #repeatWindow: 3600
   # Requests of one user or client certificate that may wait for the CA at one alias; for more: 429.

@@ -190,6 +190,8 @@ interface Limits extends AttemptLimits {
   readonly handshakeTimeout: number;
   /** Connections at once. */
   readonly connections: number;
+  /** Of these, those of one address. */
+  readonly connectionsPerAddress: number;
   /** Time in which a repeat of the same request gets the same certificate. */
   readonly repeatWindow: number;
   /** Requests that may wait for the CA at one alias. */

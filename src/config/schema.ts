@@ -195,6 +195,11 @@ const limitsSchema: SchemaObject = {
       max: 1_000_000,
       default: 10_000,
     }),
+    connectionsPerAddress: wholeNumber(
+      'Connections of one address',
+      'Of these, those of one address (IPv6: of one /64), which may be that of a whole site; more are closed at once. A network /24 (IPv6: /56) has as many, or half of all; a /16 (/48) as many, or three quarters of all. What comes to listeners.proxy counts for no address.',
+      { min: 1, max: 1_000_000, default: 2500 },
+    ),
     repeatWindow: wholeNumber(
       'Repeat window',
       'Seconds in which a repeat of the same request gets the same certificate, so that a lost reply costs nothing.',

@@ -35,7 +35,7 @@ export interface Connections {
 /** How connections of a listener begin and end. */
 interface ConnectionOptions {
   /** What happens before TLS, or before HTTP where there is none. The connection is closed when it rejects. */
-  readonly enter?: ((connection: Connection) => Promise<void>) | undefined;
+  readonly enter?: ((connection: Connection) => Promise<void> | void) | undefined;
   /** Milliseconds until the TLS handshake must be complete. */
   readonly handshakeTimeout: number;
   /** Is told of those that end before HTTP has begun. */

@@ -1,3 +1,4 @@
+import type { Server } from 'node:net';
 import { boundLines } from '../ops/bounded-lines.ts';
 import type { Log } from '../ops/log.ts';
 import { plainAddress } from '../ops/networks.ts';
@@ -22,6 +23,26 @@ export function logFailedConnections(log: Log, listener: string): (connection: C
       reason: code === '' && failure !== undefined ? failure.message : sentenceOf(code),
       ...(code.startsWith('ERR_SSL_') && { tlsError: code }),
     });
+  };
+}
+
+/**
+ * Gives what writes a line for connections that are closed because there are too many, at most one a second, also for
+ * those that Node closes by `maxConnections`.
+ */
+export function logExcess(server: Server, log: Log, listener: string): (connection: Connection) => void {
+  const write = boundLines(log.warn, 1);
+  server.on('drop', (dropped) => {
+    const { remoteAddress: address } = dropped ?? {};
+    write('connections refused', {
+      listener,
+      address: address && plainAddress(address),
+      reason: 'There are as many connections as limits.connections says.',
+    });
+  });
+  return ({ address, failure }) => {
+    const reason = failure?.message;
+    write('connections refused', { listener, address: address && plainAddress(address), reason });
   };
 }
 

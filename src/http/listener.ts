@@ -6,7 +6,8 @@ import { cipherSuites } from './cipher-suites.ts';
 import { followConnections, type Connection } from './connections.ts';
 import { enforceDeadlines, keepAliveTimeout } from './deadlines.ts';
 import { drain } from './drain.ts';
-import { logFailedConnections } from './failed-connections.ts';
+import { logExcess, logFailedConnections } from './failed-connections.ts';
+import { TooManyConnections } from './shares.ts';
 import { refuseUnreadable } from './unreadable.ts';
 
 /** The TLS side of the EST listener, which may change while it listens. */
@@ -89,7 +90,7 @@ interface ListenerOptions {
   /** Its key in the configuration. */
   readonly name: string;
   /** What happens before TLS, or HTTP; rejects for a connection that is refused. */
-  readonly enter?: ((connection: Connection) => Promise<void>) | undefined;
+  readonly enter?: (connection: Connection) => Promise<void> | void;
 }
 
 /** Limits, deadlines, and answers to what never reaches the handler, for any listener. Gives what ends it (`drain`). */
@@ -109,10 +110,15 @@ export function prepareHttp(
   server.on('checkContinue', handler);
   server.on('checkExpectation', handler);
   refuseUnreadable(server, log);
+  const refused = logExcess(server, log, name);
+  const failed = logFailedConnections(log, name);
   const connections = followConnections(server, {
     enter,
     handshakeTimeout: limits.handshakeTimeout * 1000,
-    failed: logFailedConnections(log, name),
+    failed(connection) {
+      if (connection.failure instanceof TooManyConnections) refused(connection);
+      else failed(connection);
+    },
   });
   const stopDeadlines = enforceDeadlines(connections, limits);
   return async function end() {

@@ -11,13 +11,13 @@ interface ProxyProtocolOptions {
 }
 
 /**
- * Takes a header of the PROXY protocol from a trusted proxy off the connection, and nothing that follows it; the client's
- * address is then what the proxy says. Throws an Error with a plain sentence for any other connection.
+ * Takes a header of the PROXY protocol from a trusted proxy off the connection, and nothing that follows it. Gives the
+ * client's address, which is then that of the connection; undefined: the proxy speaks for itself, or does not say. Throws an Error with a plain sentence for any other connection.
  */
 export async function takeProxyHeader(
   connection: Connection,
   { isTrusted, timeout }: ProxyProtocolOptions,
-): Promise<void> {
+): Promise<string | undefined> {
   connection.due = {
     at: performance.now() + timeout * 1000,
     otherwise: 'The header of the PROXY protocol took too long to arrive.',
@@ -26,6 +26,7 @@ export async function takeProxyHeader(
   connection.due = undefined;
   connection.announced = length;
   connection.address = clientAddress ?? connection.address;
+  return clientAddress;
 }
 
 /** Who is trusted is asked when something has come: what checks that the port is open says nothing. */

@@ -1,18 +1,21 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import { createSecureContext, Server as TlsServer, type SecureContextOptions } from 'node:tls';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
 import type { Connection } from '../http/connections.ts';
+import { createHandshakes } from '../http/handshakes.ts';
 import { createEstListener, estSecureContext, prepareHttp, serverOptions } from '../http/listener.ts';
 import { takeProxyHeader } from '../http/proxy-protocol.ts';
 import { createPublicationHandler } from '../http/publication.ts';
 import type { KeyReservations } from '../est/message.ts';
 import { createEstHandler } from '../est/router.ts';
+import { createShares } from '../http/shares.ts';
 import { createProxyTransport, tlsTransport, type Transport } from '../http/transport.ts';
 import type { Log } from '../ops/log.ts';
-import { isAmong } from '../ops/networks.ts';
+import { isAmong, networksOf } from '../ops/networks.ts';
 import type { Work } from '../ops/work.ts';
 import { trustedCertificateToPem } from '../pkix/certificate.ts';
 import type { PassThrough } from '../pass-through/pass-through.ts';
@@ -151,19 +154,33 @@ export async function listenEst(
   if (est === undefined || served?.secureContext === undefined) return undefined;
   const [handler, replace] = replaceable(served.handler);
   const server = createEstListener(served.secureContext, handler);
-  const enter = est.proxyProtocol && entranceOf(est.proxyProtocol, limits);
+  const enter = entranceOf(server, est, limits);
   const drain = prepareHttp(server, { name: 'est', enter }, limits, handler, log);
   await withContext('listeners.est', listen(server, est));
   return listenerOf(server, drain, replace);
 }
 
+/**
+ * What happens to a connection before TLS. Behind the PROXY protocol it is the client's address that counts, and a
+ * connection of the proxy itself counts for none.
+ */
 function entranceOf(
-  { trustedAddresses }: NonNullable<NonNullable<Configuration['listeners']['est']>['proxyProtocol']>,
-  { handshakeTimeout: timeout }: Configuration['limits'],
+  server: HttpsServer,
+  { proxyProtocol }: NonNullable<Configuration['listeners']['est']>,
+  limits: Configuration['limits'],
 ): (connection: Connection) => Promise<void> {
-  const isTrusted = isAmong(trustedAddresses);
+  const share = createShares(limits);
+  const handshakes = createHandshakes(server, limits);
+  const isTrusted = proxyProtocol && isAmong(proxyProtocol.trustedAddresses);
+  const timeout = limits.handshakeTimeout;
   return async (connection) => {
-    await takeProxyHeader(connection, { isTrusted, timeout });
+    const address =
+      isTrusted === undefined
+        ? connection.address
+        : await takeProxyHeader(connection, { isTrusted, timeout });
+    const networks = networksOf(address);
+    share(connection.socket, networks);
+    await handshakes.enter(connection, networks);
   };
 }
 
@@ -192,7 +209,11 @@ export async function listenHttp(
   if (http === undefined || served === undefined) return undefined;
   const [handler, replace] = replaceable(served.handler);
   const server = createHttpServer(serverOptions, handler);
-  const drain = prepareHttp(server, { name: 'http' }, limits, handler, log);
+  const share = createShares(limits);
+  const enter = (connection: Connection): void => {
+    share(connection.socket, networksOf(connection.address));
+  };
+  const drain = prepareHttp(server, { name: 'http', enter }, limits, handler, log);
   await withContext('listeners.http', listen(server, http));
   return listenerOf(server, drain, replace);
 }
