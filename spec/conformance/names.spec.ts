@@ -185,7 +185,6 @@ describe('The log line of a refusal', () => {
     ["another's commonName", 'commonName=device-2'],
     ['an added attribute', 'title=x'],
     ['the commonName alone', 'serialNumber=Own 1 (missing)'],
-    ['one level', 'serialNumber=Own 1+commonName=device-1'],
   ] as const)('S-30 names what offends of %s', async (name, offending) => {
     await outcomeOf('identity', clients['a certificate of the CA'], subjects[name](type));
     expect(gateway.log.entries.at(-1)?.fields).toMatchObject({

@@ -20,7 +20,7 @@ export interface Tried {
   readonly oid: string;
   readonly own: string;
   readonly other: string;
-  /** Whether it tells the holder of a vendor's certificate from others. */
+  /** Whether it tells the holder of a certificate from others. */
   readonly isTelling: boolean;
   /** The string type of most encoders. */
   readonly encode: (value: string) => Buffer;
@@ -171,26 +171,26 @@ export const scopeFor = (type: Tried): Readonly<Record<string, readonly string[]
 });
 
 const asCertified: readonly SubjectName[] = ['its own', 'another string type', 'other case', 'another order'];
-const sameName: readonly SubjectName[] = [...asCertified, 'other case in the commonName'];
-const alices: readonly SubjectName[] = ["alice's name alone", "alice's name with the attribute"];
+const sameName: readonly SubjectName[] = [...asCertified, 'other case in the commonName', 'one level'];
+const shortened: readonly SubjectName[] = ['the commonName alone', 'the commonName alone, in other case'];
+const alices: readonly SubjectName[] = [
+  "alice's name alone",
+  "alice's name with the attribute",
+  "alice's name in one level with the attribute",
+];
 const emptyWithAltName: SubjectName = 'an empty subject';
 
 /** What a client may have that is bound to its names. */
 const bound: Readonly<Record<ClientName, readonly SubjectName[]>> = {
-  'a certificate of the CA': sameName,
+  'a certificate of the CA': [...sameName, ...shortened, emptyWithAltName],
   'a user': ['the commonName alone', emptyWithAltName],
-  'a vendor certificate': [...sameName, 'the commonName alone', 'the commonName alone, in other case'],
-  'a user and a certificate of the CA': [...sameName, ...alices, emptyWithAltName],
-  'a user and a vendor certificate': [
-    ...sameName,
-    ...alices,
-    emptyWithAltName,
-    ...(['the commonName alone', 'the commonName alone, in other case'] as const),
-  ],
+  'a vendor certificate': [...sameName, ...shortened, emptyWithAltName],
+  'a user and a certificate of the CA': [...sameName, ...alices, ...shortened, emptyWithAltName],
+  'a user and a vendor certificate': [...sameName, ...alices, ...shortened, emptyWithAltName],
   'a registration authority': [
     ...sameName,
-    ...(["another's commonName", 'the commonName alone', 'the commonName alone, in other case'] as const),
-    ...(['no commonName', 'one level', 'its attribute twice', emptyWithAltName] as const),
+    ...shortened,
+    ...(["another's commonName", 'no commonName', 'its attribute twice', emptyWithAltName] as const),
   ],
 };
 
@@ -199,14 +199,12 @@ export type Mode = (typeof modes)[number];
 
 /** Whether the request is granted. */
 export function isGranted(mode: Mode, client: ClientName, subject: SubjectName, type: Tried): boolean {
-  const { certificate }: Client = clients[client];
+  const { certificate, isAuthority }: Client = clients[client];
   const isBound =
-    client === 'a registration authority' ||
-    mode === 'identity' ||
-    (mode === 'certificate' && certificate === 'own');
+    isAuthority === true || mode === 'identity' || (mode === 'certificate' && certificate === 'own');
   if (!isBound) return true;
-  // Who has a certificate of the vendor is told from others by this attribute.
-  const isShortened = subject.startsWith('the commonName alone');
-  if (isShortened && certificate === 'vendor' && type.isTelling) return false;
+  // The holder of the certificate is told from others by this attribute.
+  const holdsIt = certificate !== undefined && isAuthority !== true && type.isTelling;
+  if (holdsIt && shortened.includes(subject)) return false;
   return bound[client].includes(subject);
 }

@@ -169,7 +169,8 @@ function comparableAttributes(rdn: RelativeDistinguishedName): readonly string[]
   return rdn.map(comparableAttribute).sort();
 }
 
-function comparableAttribute({ type, value, isText }: AttributeTypeAndValue): string {
+/** The same for one attribute. */
+export function comparableAttribute({ type, value, isText }: AttributeTypeAndValue): string {
   return isText ? `${type}=${comparableText(value)}` : `${type}${value}`;
 }
 

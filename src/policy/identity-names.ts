@@ -1,10 +1,10 @@
 import { EstError } from '../errors.ts';
-import type { CertificateIdentity, ClientIdentity } from '../identity.ts';
+import type { ClientIdentity } from '../identity.ts';
 import { comparableGeneralName, type GeneralName } from '../pkix/general-names.ts';
-import { comparableRdn, type Name, type RelativeDistinguishedName } from '../pkix/names.ts';
+import { comparableAttribute, type AttributeTypeAndValue, type Name } from '../pkix/names.ts';
 import { nameOfOid, oids } from '../pkix/oids.ts';
 import type { AttributeGrant } from './granted-attributes.ts';
-import { missing, offendingName, offendingPart } from './offending.ts';
+import { missing, offendingAttribute, offendingName } from './offending.ts';
 
 /** What the alias grants besides the names of the client. */
 export interface Grants {
@@ -14,9 +14,9 @@ export interface Grants {
 }
 
 /**
- * Refuses names that are not the identity's own; docs/policy.md has the rules. A name is compared part by part (RDN), so
- * that the same attributes in other groups are another name, and as RFC 5280, section 7.1 compares them; the name of a
- * user is compared octet by octet, since users whose names differ in case are two. Throws `refused_by_policy`.
+ * Refuses names that are not the identity's own; docs/policy.md has the rules. A subject is compared attribute by attribute,
+ * as RFC 5280, section 7.1 compares values; the name of a user is compared octet by octet, since users whose names differ in
+ * case are two. Throws `refused_by_policy`.
  */
 export function refuseForeignNames(
   identity: ClientIdentity,
@@ -24,9 +24,10 @@ export function refuseForeignNames(
   subjectAltName: readonly GeneralName[],
   grants: Grants,
 ): void {
-  const isUsers = isNameOfUser(identity, subject);
-  refuseForeignParts(identity, subject, isUsers, grants);
-  if (!isUsers) refuseLeftOutParts(identity, subject, grants);
+  const attributes = subject.rdns.flat();
+  const isUsers = isNameOfUser(identity, attributes);
+  refuseForeignAttributes(identity, attributes, isUsers, grants);
+  if (!isUsers) refuseLeftOutAttributes(identity, attributes, grants);
   const own = new Set(identity.certificate?.certificate.subjectAltName?.map(comparableGeneralName) ?? []);
   const foreign = subjectAltName.find(
     (name) => !own.has(comparableGeneralName(name)) && !isUsersHost(identity, name),
@@ -34,57 +35,66 @@ export function refuseForeignNames(
   if (foreign !== undefined) throw foreignName(offendingName(foreign));
 }
 
+type Attributes = readonly AttributeTypeAndValue[];
+
 /** Whether the subject says nobody else than the user: its commonName does, or it leaves that to the subjectAltName. */
-function isNameOfUser({ user }: ClientIdentity, { rdns }: Name): boolean {
-  return user !== undefined && (rdns.length === 0 || rdns.some((rdn) => isUserName(rdn, user.name)));
+function isNameOfUser({ user }: ClientIdentity, attributes: Attributes): boolean {
+  return (
+    user !== undefined && (attributes.length === 0 || attributes.some((one) => isUserName(one, user.name)))
+  );
 }
 
-function isUserName([attribute, ...others]: RelativeDistinguishedName, userName: string): boolean {
-  return attribute?.type === oids.commonName && attribute.value === userName && others.length === 0;
+function isUserName({ type, value }: AttributeTypeAndValue, userName: string): boolean {
+  return type === oids.commonName && value === userName;
 }
 
 /**
- * Each part stands in the certificate, is the name of the user, or is a single attribute that the alias grants. It grants
- * none to who shows a certificate of its own CA and asks by that name.
+ * Each attribute stands in the certificate, is the name of the user, or is granted by the alias. It grants none to who shows
+ * a certificate of its own CA and asks by that name.
  */
-function refuseForeignParts(
+function refuseForeignAttributes(
   { certificate, user }: ClientIdentity,
-  { rdns }: Name,
+  attributes: Attributes,
   isUsers: boolean,
   { grantsAttribute }: Grants,
 ): void {
-  const own = countsOf(certificate?.certificate.subject.rdns ?? []);
+  const own = countsOf(certificate?.certificate.subject.rdns.flat() ?? []);
   const mayBeGranted = isUsers || certificate?.trustAnchor !== 'explicit';
-  const isGranted = (rdn: RelativeDistinguishedName): boolean =>
-    (user !== undefined && isUserName(rdn, user.name)) ||
-    (mayBeGranted && rdn.length === 1 && rdn.every(grantsAttribute));
-  const asked = countsOf(rdns);
-  const foreign = rdns.find((rdn) => {
-    const text = comparableRdn(rdn);
+  const isGranted = (one: AttributeTypeAndValue): boolean =>
+    (user !== undefined && isUserName(one, user.name)) || (mayBeGranted && grantsAttribute(one));
+  const asked = countsOf(attributes);
+  const foreign = attributes.find((one) => {
+    const text = comparableAttribute(one);
     const times = asked.get(text) ?? 0;
-    return times > (own.get(text) ?? 0) && (times > 1 || !isGranted(rdn));
+    return times > (own.get(text) ?? 0) && (times > 1 || !isGranted(one));
   });
-  if (foreign !== undefined) throw foreignName(offendingPart(foreign));
+  if (foreign !== undefined) throw foreignName(offendingAttribute(foreign));
 }
 
-/** How often each part of a name is there. */
-function countsOf(rdns: readonly RelativeDistinguishedName[]): ReadonlyMap<string, number> {
+/** How often each attribute is there. */
+function countsOf(attributes: Attributes): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const text of rdns.map(comparableRdn)) counts.set(text, (counts.get(text) ?? 0) + 1);
+  for (const text of attributes.map(comparableAttribute)) counts.set(text, (counts.get(text) ?? 0) + 1);
   return counts;
 }
 
-/** What is left out makes another name of it, which may be somebody else's. */
-function refuseLeftOutParts({ certificate }: ClientIdentity, { rdns }: Name, { subject }: Grants): void {
+/** A subject without what tells its holder from others may be the name of somebody else; an empty one names nobody. */
+function refuseLeftOutAttributes(
+  { certificate }: ClientIdentity,
+  attributes: Attributes,
+  { subject }: Grants,
+): void {
   if (certificate === undefined) {
     throw refusal('The commonName in the subject must be the name of the user.', missing('commonName'));
   }
-  const asked = new Set(rdns.map(comparableRdn));
-  const leftOut = partsToKeep(certificate, subject).find((rdn) => !asked.has(comparableRdn(rdn)));
+  if (attributes.length === 0) return;
+  const asked = new Set(attributes.map(comparableAttribute));
+  const own = certificate.certificate.subject.rdns.flat();
+  const leftOut = attributesToKeep(own, subject).find((one) => !asked.has(comparableAttribute(one)));
   if (leftOut === undefined) return;
   throw refusal(
     'The subject of the CSR leaves out a part of the name in the certificate that the client shows.',
-    missing(offendingPart(leftOut)),
+    missing(offendingAttribute(leftOut)),
   );
 }
 
@@ -98,18 +108,13 @@ const tellingTypes: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * All parts of a name that the alias's own CA gave. Of a vendor's, those that tell its holder from others and may stand in a
- * subject here; a name that has none is kept whole.
+ * Those that tell the holder from others and may stand in a subject here: a CA may add others, such as its
+ * organizationName, to what the device asks for. A name that has none is kept whole.
  */
-function partsToKeep(
-  { certificate, trustAnchor }: CertificateIdentity,
-  grantedTypes: readonly string[],
-): readonly RelativeDistinguishedName[] {
-  const { rdns } = certificate.subject;
-  if (trustAnchor === 'explicit') return rdns;
-  const telling = rdns.filter((rdn) => rdn.some(({ type }) => tellingTypes.has(type)));
-  const grantable = telling.filter((rdn) => rdn.every(({ type }) => grantedTypes.includes(nameOfOid(type))));
-  return [grantable, telling].find((parts) => parts.length > 0) ?? rdns;
+function attributesToKeep(own: Attributes, grantedTypes: readonly string[]): Attributes {
+  const telling = own.filter(({ type }) => tellingTypes.has(type));
+  const grantable = telling.filter(({ type }) => grantedTypes.includes(nameOfOid(type)));
+  return [grantable, telling].find((some) => some.length > 0) ?? own;
 }
 
 function isUsersHost({ user }: ClientIdentity, name: GeneralName): boolean {
