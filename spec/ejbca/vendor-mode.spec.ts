@@ -195,7 +195,11 @@ describe('vendor mode', () => {
   it('refuses devices without a certificate, of a sibling of the vendor CA, and of the CA itself', async () => {
     running.ejbca.addEndEntity({ username: 'v-11' });
     const sibling = await device('CN=v-11', 'Sibling CA');
-    const own = await device('CN=v-11', 'Device CA');
+    const vendors = await device('CN=v-11');
+    const cert = await certificateOf(await post(vendors, await plainCsr('v-11', vendors.keyPair)));
+    running.ejbca.addEndEntity({ username: 'v-11' });
+    running.ejbca.requests.length = 0;
+    const own = { ...vendors, cert };
     const csr = await plainCsr('v-11', sibling.keyPair);
     expect((await post(undefined, csr)).status).toBe(403);
     expect(await post(sibling, csr)).toMatchObject({ status: 400, body: expect.stringContaining(wrong) });
