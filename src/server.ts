@@ -3,6 +3,7 @@ import type { Configuration } from './config/configuration.ts';
 import type { Log } from './ops/log.ts';
 import { sentenceOf } from './ops/sentence.ts';
 import { openAllSources } from './server/credentials.ts';
+import { objectionsTo } from './server/certificate-warnings.ts';
 import { openingTimeout } from './server/drivers.ts';
 import {
   listenEst,
@@ -13,7 +14,8 @@ import {
   type ServedAt,
 } from './server/listeners.ts';
 import { createProcessState } from './server/process-state.ts';
-import { openServices } from './server/services.ts';
+import { openServices, type OpenedServices } from './server/services.ts';
+import { objectionToDates } from './server/tls-files.ts';
 
 /** A running gateway. */
 export interface Gateway {
@@ -117,16 +119,21 @@ function noted(listening: Listener[], listener: Listener | undefined): Listener 
 }
 
 /**
- * Tries all that a start would try, and the health of each backend and source of credentials; resolves with what is
- * wrong, in plain words.
+ * Tries all that a start would try, the dates of TLS server certificates, and the health of each backend and source of
+ * credentials; resolves with what is wrong, in plain words. What does not keep it from serving is a warning in the log.
  */
 export async function checkGateway(configuration: Configuration, log: Log): Promise<readonly string[]> {
   try {
     await using opened = new AsyncDisposableStack();
     const state = createProcessState(configuration.limits, log);
     const services = await openServices(configuration, log, state);
-    const { backends, store } = opened.adopt(services, ({ close }) => close());
+    const { aliases, backends, store } = opened.adopt(services, ({ close }) => close());
+    await warnOfCas(configuration, aliases, log);
     const problems = await Promise.all([
+      ...tlsPlacesOf(configuration).map(async ({ place, tls }) => {
+        const objection = await objectionToDates(tls, new Date());
+        return objection && `${place}: ${objection}`;
+      }),
       ...[...backends].map(
         async ([name, { opened: backend }]) => await problemOf(`backends.${name}`, backend),
       ),
@@ -137,6 +144,28 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
     return problems.filter((problem) => problem !== undefined);
   } catch (error) {
     return [sentenceOf(error)];
+  }
+}
+
+function tlsPlacesOf({ listeners: { est, proxy } }: Configuration) {
+  return [
+    ...(est === undefined ? [] : [{ place: 'listeners.est', tls: est }]),
+    ...(proxy?.tls === undefined ? [] : [{ place: 'listeners.proxy', tls: proxy.tls }]),
+  ];
+}
+
+/** Of those alone whose certificates are in no file of the configuration. */
+async function warnOfCas(
+  { aliases: options, backends }: Configuration,
+  aliases: OpenedServices['aliases'],
+  log: Log,
+): Promise<void> {
+  for (const [name, { caCertificates }] of aliases) {
+    if (backends[options[name]?.backend ?? '']?.driver === 'local') continue;
+    const { certificates } = await caCertificates.current(AbortSignal.timeout(openingTimeout));
+    for (const objection of certificates.flatMap((certificate) => objectionsTo(certificate, new Date()))) {
+      log.warn(`aliases.${name}: ${objection}`);
+    }
   }
 }
 

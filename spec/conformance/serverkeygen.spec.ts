@@ -85,7 +85,10 @@ afterEach(() => {
 describe('whether there is such an operation (RFC 7030, section 6)', () => {
   it.each(['POST', 'GET'])('K-01 H-03 is off unless the alias switches it on: %s', async (method) => {
     const { status, body } = await send(`${gateway.url}/serverkeygen`, { ca: gateway.trustAnchor, method });
-    expect([status, body]).toEqual([404, expect.stringContaining('serverkeygen is switched off at this alias.')]);
+    expect([status, body]).toEqual([
+      404,
+      expect.stringContaining('serverkeygen is switched off at this alias.'),
+    ]);
   });
 
   it('H-10 is used with POST', async () => {

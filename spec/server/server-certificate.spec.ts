@@ -23,5 +23,5 @@ it('warns at the start of a server certificate that expires soon', async () => {
   expect(await warningsAbout(31)).toEqual([]);
   const warning = ['The TLS server certificate expires within 30 days; renew it.'];
   expect(await warningsAbout(29)).toEqual(warning);
-  expect(await warningsAbout(-1)).toEqual(warning);
+  expect(await warningsAbout(-1)).toEqual(['The TLS server certificate has expired; renew it.']);
 });

@@ -28,21 +28,19 @@ listeners:
     # IP address or host name to listen on. "::" is every address, IPv4 too.
     #address: '::'
     port: ${estPort}
-    # PEM file: the server's certificate, then its intermediates. Clients check it against trust-anchor.pem.
+    # PEM files: the server's certificate, then its intermediates; its key. Clients check it against trust-anchor.pem.
     certificate: tls/server.pem
-    # PEM of its private key.
     privateKey: file:tls/server.key
-    # TLSv1.2 or TLSv1.3. Older devices need TLSv1.2.
+    # TLSv1.2, which older devices need, or TLSv1.3; and OpenSSL's list for 1.2, with suites of 1.3 by their names.
     #minimumVersion: TLSv1.2
-    # For a proxy that passes TCP on as it is: every connection begins with the header of HAProxy's PROXY protocol, which
-    # gives the client's address; all others are closed (docs/nginx.md). Left out: off.
+    #ciphers: TLS_AES_256_GCM_SHA384:ECDHE+AESGCM
+    # For a proxy that passes TCP on: connections begin with the header of the PROXY protocol, or are closed (docs/nginx.md).
     #proxyProtocol:
       # IP addresses of the proxies, or their networks, such as 10.0.0.0/8.
       #trustedAddresses: [127.0.0.1]
   # In place of it or besides: plain HTTP for a proxy that ends TLS, such as nginx (docs/nginx.md). Left out: off.
   #proxy:
-    # A Unix socket, for its owner and group; or a loopback address and a port; or any address with tls, where the proxy
-    # must show a client certificate.
+    # A Unix socket; or a loopback address and a port; or any address with tls, where the proxy shows a certificate.
     #socket: /run/est-gateway/est.sock
     #address: 127.0.0.1
     #port: 8080

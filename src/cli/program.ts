@@ -54,6 +54,7 @@ function createProgram(drivers: Drivers): Command {
     .description('EST (RFC 7030) for the certificate authority that you already run.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', '\nExit code: 0 done, 1 failed (standard error says why), 2 wrong usage.')
     .showHelpAfterError('Add --help to see how it is used.')
     .exitOverride()
     .hook('preAction', async (_program, command) => {

@@ -7,6 +7,7 @@ import { loadConfiguration } from '../config/load.ts';
 import { createLog, type Log } from '../ops/log.ts';
 import { sentenceOf } from '../ops/sentence.ts';
 import { startGateway, type Gateway } from '../server.ts';
+import { certificateWarnings } from '../server/certificate-warnings.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
 
 /** `est-gateway serve` */
@@ -29,6 +30,7 @@ export async function serve(configuration: Configuration): Promise<void> {
   boundYoungGeneration();
   const log = createLog(configuration.logging);
   logWarnings(log);
+  await warnOfCertificates(configuration, log);
   const gateway = await startGateway(configuration, log);
   const stopped = untilSignal();
   const { estUrl, proxyPlace: proxy, httpUrl: http } = gateway;
@@ -88,10 +90,17 @@ function heedHangups(): Hangups {
   };
 }
 
+/** Says what `check` says of certificates and those who may change the configuration. */
+async function warnOfCertificates(configuration: Configuration, log: Log): Promise<void> {
+  for (const warning of await certificateWarnings(configuration, new Date())) log.warn(warning);
+}
+
 /** Takes up the configuration anew, and logs what came of it. */
 async function reload(gateway: Gateway, { file, drivers }: Configuration, log: Log): Promise<void> {
   try {
-    await gateway.reload(await loadConfiguration(file, drivers));
+    const configuration = await loadConfiguration(file, drivers);
+    await gateway.reload(configuration);
+    await warnOfCertificates(configuration, log);
     log.info('The configuration was reloaded.', { file });
   } catch (error) {
     log.error('The reload failed; all is served as before.', { file, reason: sentenceOf(error) });

@@ -20,7 +20,9 @@ function systemErrorOf(error: Error): SystemError | undefined {
 
 function plainWords({ syscall, code, path, address, port }: SystemError): string | undefined {
   if (syscall === 'listen') return listeningProblem(code, address, port);
-  return path === undefined ? undefined : fileProblem(code, path);
+  if (path !== undefined) return fileProblem(code, path);
+  // Node does not say which.
+  return code === 'EISDIR' ? 'a path names a folder; expected a file.' : undefined;
 }
 
 function listeningProblem(code = '', address = '', port = 0): string | undefined {

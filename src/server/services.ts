@@ -10,7 +10,7 @@ import { openReservedKeys } from './reserved-keys.ts';
 import { warnOfReadableSecrets } from './secret-files.ts';
 
 /** All that a configuration names but the ports, open. */
-export interface OpenedServices extends Pick<Services, 'backends' | 'store'> {
+export interface OpenedServices extends Pick<Services, 'aliases' | 'backends' | 'store'> {
   readonly served: ServedAt;
   /** Waits for what is under way. */
   readonly close: () => Promise<void>;
@@ -46,5 +46,5 @@ export async function openServices(
   const served = servedAt(services);
   opened.defer(work.ended);
   const running = opened.move();
-  return { backends, store, served, close: () => running.disposeAsync() };
+  return { aliases, backends, store, served, close: () => running.disposeAsync() };
 }

@@ -2,9 +2,9 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Log } from '../ops/log.ts';
 import { readSecret } from '../ops/secret.ts';
-import { certificatesFromPem } from '../pkix/certificate.ts';
 import { expiresSoon } from '../pkix/chain.ts';
 import { x509Of } from '../pkix/x509.ts';
+import { certificatesIn } from './files.ts';
 
 /** PEM of a TLS server's certificate, with those above it, and of its key. */
 export interface TlsFiles {
@@ -27,17 +27,35 @@ interface TlsPlaces {
 export async function readTlsFiles(places: TlsPlaces, log: Log): Promise<TlsFiles> {
   const certificate = await readFile(places.certificate, 'utf8');
   const privateKey = await readSecret(places.privateKey);
-  const [leaf] = certificatesFromPem(certificate);
+  const [leaf] = certificatesIn(places.certificate, certificate);
   if (leaf === undefined || !x509Of(leaf.der).checkPrivateKey(readPrivateKey(privateKey))) {
     throw new Error('the private key does not belong to the first certificate of the file.');
   }
-  if (expiresSoon(leaf, new Date())) {
-    log.warn('The TLS server certificate expires within 30 days; renew it.', {
-      file: places.certificate,
-      notAfter: leaf.notAfter.toISOString(),
-    });
+  const now = new Date();
+  if (expiresSoon(leaf, now)) {
+    log.warn(
+      leaf.notAfter < now ? hasExpired : 'The TLS server certificate expires within 30 days; renew it.',
+      {
+        file: places.certificate,
+        notAfter: leaf.notAfter.toISOString(),
+      },
+    );
   }
   return { certificate, privateKey };
+}
+
+const hasExpired = 'The TLS server certificate has expired; renew it.';
+
+/** Why no client can accept the certificate of a TLS server at this moment; undefined: nothing speaks against it. */
+export async function objectionToDates(
+  { certificate: file }: TlsPlaces,
+  now: Date,
+): Promise<string | undefined> {
+  const [leaf] = certificatesIn(file, await readFile(file, 'utf8'));
+  if (leaf === undefined || (now >= leaf.notBefore && now <= leaf.notAfter)) return undefined;
+  return now > leaf.notAfter
+    ? `${file}: the TLS server certificate has expired, at ${leaf.notAfter.toISOString()}; renew it.`
+    : `${file}: the TLS server certificate is valid only from ${leaf.notBefore.toISOString()}; is the clock right?`;
 }
 
 /** What OpenSSL itself says of an encrypted key helps nobody. */
