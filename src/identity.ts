@@ -1,5 +1,5 @@
 import type { Certificate } from './pkix/certificate.ts';
-import type { CertificationRequest } from './pkix/pkcs10.ts';
+import type { RequestedContents } from './pkix/pkcs10.ts';
 
 /** Which kind of trust anchor the client's certificate leads to (RFC 7030, section 3.1). */
 export type TrustAnchorKind = 'explicit' | 'implicit';
@@ -48,7 +48,7 @@ export interface EnrollmentCodes {
   /**
    * Finds name and code in a CSR, and gives the CSR without a code in its subject. Throws `bad_certification_request`.
    */
-  take(csr: CertificationRequest): { readonly claim: EnrollmentClaim; readonly csr: CertificationRequest };
+  take<Csr extends RequestedContents>(csr: Csr): { readonly claim: EnrollmentClaim; readonly csr: Csr };
   /** The same for the same name and code, for the journal; it helps nobody to find the code. */
   fingerprint(claim: EnrollmentClaim): string;
 }

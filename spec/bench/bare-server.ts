@@ -80,7 +80,7 @@ async function createRecording(): Promise<RequestListener> {
     const { id: idempotencyKey } = opened;
     const names = { ...client, backend: 'local', idempotencyKey, publicKey };
     await certificates.add({ ...issued, ...validity, ...names }, 'written');
-    await enrollments.issued(opened.id, { ...issued, ...validity }, now);
+    await enrollments.issued(opened.id, { ...issued, ...validity, publicKey }, now);
     log.info('request', { requestId, method: 'POST', ...client, outcome: 'ok', status: 200 });
   }
 

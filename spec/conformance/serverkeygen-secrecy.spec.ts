@@ -92,11 +92,12 @@ describe('a refusal (RFC 7030, section 4.4.2)', () => {
 
   it('K-21 is plain text when no key can be made, and the CA is not asked', async () => {
     watchKeyMaker(new Error('no entropy'));
-    const before = await gateway.store.enrollments.list(1);
+    const before = await gateway.store.certificates.list('local');
     const answer = await askForKey(gateway, 'keys', await certificationRequest());
     expect([answer.status, answer.headers['content-type']]).toEqual([500, 'text/plain']);
     expect(answer.body).toContain('The gateway failed to handle the request.');
-    expect(await gateway.store.enrollments.list(1)).toEqual(before);
+    expect(await gateway.store.enrollments.list(1)).toMatchObject([{ alias: 'keys', state: 'refused' }]);
+    expect(await gateway.store.certificates.list('local')).toEqual(before);
   });
 
   it('P-12 is what a client gets whose request a person must approve, and nobody is asked about it', async () => {

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { verifyMessageSigner } from '../../src/auth/message-signer.ts';
+import { claimedSigner } from '../../src/auth/message-signer.ts';
 import { EstError } from '../../src/errors.ts';
 import { onlyBodyPart, readFullPkiRequest } from '../../src/pkix/cmc-request.ts';
 import { readCertificationRequest } from '../../src/pkix/pkcs10.ts';
@@ -14,7 +14,7 @@ async function read(der: Buffer): Promise<string> {
   const part = onlyBodyPart(data);
   if (part.kind === 'nested') return 'nested';
   const { publicKey } = readCertificationRequest(part.certificationRequest);
-  await verifyMessageSigner(signedData, { requestedKey: publicKey });
+  await claimedSigner(signedData, { requestedKey: publicKey }).verify();
   return 'signed by the requested key';
 }
 

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { isDeepStrictEqual } from 'node:util';
-import { EstError } from '../../src/errors.ts';
 import type { ClientIdentity } from '../../src/identity.ts';
 import { readCertificationRequest } from '../../src/pkix/pkcs10.ts';
 import type { PolicyOptions, RequiredContents } from '../../src/policy/options.ts';
-import { createPolicy, permitEnrollment, type Policy } from '../../src/policy/policy.ts';
+import { refusalBy } from '../../src/policy/check.ts';
+import { createPolicy, examineEnrollment, type Policy } from '../../src/policy/policy.ts';
 import { csrOf, wishesOf, type Wishes } from '../support/csr-attributes-client.ts';
 import { integer, keyPair, sequence, utf8String } from '../support/csr.ts';
 import { thrownBy } from '../support/thrown.ts';
@@ -52,9 +52,11 @@ const identity: ClientIdentity = {
 /** What becomes of the CSR: undefined when it is permitted, else the code of the refusal. */
 async function outcome(policy: Policy, wishes: Wishes): Promise<string | undefined> {
   const csr = readCertificationRequest(await csrOf(wishes));
-  const error = thrownBy(() => permitEnrollment(policy, identity, csr));
-  if (error === undefined || error instanceof EstError) return error?.code;
-  throw new Error('Something unforeseen was thrown.', { cause: error });
+  for (const check of examineEnrollment(policy, identity, csr)) {
+    const refusal = await refusalBy(check);
+    if (refusal !== undefined) return refusal.code;
+  }
+  return undefined;
 }
 
 const base64 = (der: Buffer): string => der.toString('base64');

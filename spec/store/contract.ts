@@ -195,7 +195,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
           ['f3', 'user:a', 'k2'],
         ] as const) {
           const id = await openOne(store, { fingerprint, identity, publicKey });
-          await store.enrollments.issued(id, certificate, later(1));
+          await store.enrollments.issued(id, { ...certificate, publicKey }, later(1));
         }
         await openOne(store, { fingerprint: 'f4', publicKey: 'k3' });
         const holder = { identity: 'user:a', subject: 'CN=device-2' };

@@ -36,6 +36,7 @@ export const certificate = {
   certificate: Buffer.from([0x30, 0x03, 0x02, 0x01, 0x05]),
   serialNumber: '0a1b',
   notAfter: later(86_400),
+  publicKey: 'k1',
 };
 
 export const registered = {

@@ -1,5 +1,6 @@
 /** What specs of serverkeygen send, and how they read the answers: with openssl and nothing of src. */
 import { jest } from '@jest/globals';
+import { createHook } from 'node:async_hooks';
 import crypto, { X509Certificate } from 'node:crypto';
 import type { ConnectionOptions } from 'node:tls';
 import { certificateDer, keyUsage, named } from './certificate.ts';
@@ -173,6 +174,23 @@ export function watchKeyMaker(failure?: Error): jest.SpiedFunction<typeof crypto
     });
   }
   return spy;
+}
+
+/** Counts the threads that begin while the work is done. */
+export async function countThreads(work: () => Promise<unknown>): Promise<number> {
+  let count = 0;
+  const hook = createHook({
+    init(_id, type) {
+      if (type === 'WORKER') count += 1;
+    },
+  });
+  hook.enable();
+  try {
+    await work();
+  } finally {
+    hook.disable();
+  }
+  return count;
 }
 
 /** Gives the octets of every private key that was exported since, as they are when it is called. */

@@ -16,25 +16,36 @@ export interface PossibleSigners {
   readonly shown?: Certificate | undefined;
 }
 
-/**
- * Verifies the signature of a message and gives the certificate that made it, which is not believed yet; undefined
- * when the requested key made it. Throws `bad_certification_request`.
- */
-export async function verifyMessageSigner(
+/** Who says to have signed a message. */
+export interface ClaimedSigner {
+  /** Undefined: the requested key. Nothing of it has been believed. */
+  readonly certificate: Certificate | undefined;
+  /** Rejects with `bad_certification_request` unless this one signed the message. */
+  readonly verify: () => Promise<void>;
+}
+
+/** Finds the signer that a message names. Throws `bad_certification_request` when it can be none that is known. */
+export function claimedSigner(
   signedData: SignedData,
   { requestedKey, shown }: PossibleSigners,
-): Promise<Certificate | undefined> {
+): ClaimedSigner {
   const { signerIdentifier } = signedData.signerInfo;
   const candidates = [...signedData.certificates, ...(shown === undefined ? [] : [shown])];
-  const certificate = candidates.find((candidate) => isNamedBy(signerIdentifier, candidate));
+  const named = candidates.find((candidate) => isNamedBy(signerIdentifier, candidate));
+  // Who is named by no certificate can only be the requested key, which has none yet.
+  const spki = (named ?? requestedKey)?.spki;
+  if (spki === undefined) throw badSignature('no certificate of the signer is in it');
+  return {
+    certificate: requestedKey?.spki.equals(spki) === true ? undefined : named,
+    verify: async () => {
+      if (!(await isSignedBy(signedData, spki))) throw badSignature('the signature or the digest is wrong');
+    },
+  };
+}
+
+async function isSignedBy(signedData: SignedData, spki: Buffer): Promise<boolean> {
   try {
-    // Who is named by no certificate can only be the requested key, which has none yet.
-    const key = certificate === undefined ? requestedKey : decodePublicKey(readDer(certificate.spki));
-    if (key === undefined) throw badSignature('no certificate of the signer is in it');
-    if (!(await verifySignedData(signedData, key))) {
-      throw badSignature('the signature or the digest is wrong');
-    }
-    return requestedKey?.spki.equals(key.spki) === true ? undefined : certificate;
+    return await verifySignedData(signedData, decodePublicKey(readDer(spki)));
   } catch (error) {
     if (error instanceof DerError) throw badSignature('it is malformed', error);
     throw error;

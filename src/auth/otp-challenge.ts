@@ -2,14 +2,14 @@ import { EstError } from '../errors.ts';
 import type { ClientIdentity, UserIdentity } from '../identity.ts';
 import { attributeValues } from '../pkix/names.ts';
 import { oids } from '../pkix/oids.ts';
-import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import type { RequestedContents } from '../pkix/pkcs10.ts';
 import type { Credentials } from './auth.ts';
 import type { CodeCheck } from './credentials/check.ts';
 import { refusedUser } from './tried-user.ts';
 
 /** Gives the user whose code the CSR holds, undefined when it holds none. Throws `forbidden` when it is wrong. */
 export type OtpVerifier = (
-  csr: CertificationRequest,
+  csr: RequestedContents,
   identity: ClientIdentity,
   request: { readonly credentials: Credentials; readonly signal: AbortSignal },
 ) => Promise<UserIdentity | undefined>;

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { operatorRoles, type OperatorRole } from '../ca/ca.ts';
 import { certificateToPem, readCertificate } from '../pkix/certificate.ts';
 import { namesEqual } from '../pkix/names.ts';
+import { readCertificationRequest, verifyProofOfPossession } from '../pkix/pkcs10.ts';
 import { backendOption, localBackend, withLocalBackend, type BackendOption } from './local-backend.ts';
 import { readCsrFile } from './csr-file.ts';
 import { configurationOption } from './options.ts';
@@ -43,7 +44,11 @@ interface IssueOptions extends BackendOption {
 /** The certificate, then those above it but the root, as TLS clients and `fullCmc.signer` want them. */
 async function issue({ configuration, backend, csr, role, days }: IssueOptions): Promise<void> {
   const name = localBackend(configuration, backend);
-  const request = await readCsrFile(csr, false);
+  const request = await readCsrFile(csr, false, async (der) => {
+    const received = readCertificationRequest(der);
+    await verifyProofOfPossession(received);
+    return received;
+  });
   const signal = AbortSignal.timeout(60_000);
   const chain = await withState(
     configuration,

@@ -1,23 +1,29 @@
+import { userIdentity } from '../auth/store-users.ts';
 import type { AliasConfiguration, Configuration } from '../config/configuration.ts';
-import { examineQuota } from '../est/enrollment-record.ts';
-import { examineKeyHolder, keyRules } from '../est/key-holder.ts';
-import type { PermittedEnrollment } from '../est/permitted-enrollment.ts';
-import { examineModulus } from '../est/prime-modulus.ts';
+import type { EstError } from '../errors.ts';
 import { limitsOfRequest } from '../est/request-limits.ts';
+import type { ClientIdentity } from '../identity.ts';
 import type { Log } from '../ops/log.ts';
 import { createBlocklist } from '../pkix/weak-keys.ts';
-import type { Check } from '../policy/check.ts';
+import type { AskedEnrollment, ProvedEnrollment } from '../policy/asked-enrollment.ts';
+import { refusalBy, type Check } from '../policy/check.ts';
+import { examination, form, type StateServices } from '../policy/examination.ts';
+import { keyRules } from '../policy/key-holder.ts';
 import type { Policy } from '../policy/policy.ts';
 import { openingTimeout } from '../server/drivers.ts';
 import { readTexts } from '../server/files.ts';
 import { learnReservedKeys } from '../server/learn-reserved-keys.ts';
+import type { StateStore } from '../store/store.ts';
 import { withState } from './state.ts';
 
-/** A question whose answer may be incomplete. */
-export interface StateCheck extends Check {
-  /** What could not be looked at and why, a sentence for each; left out: nothing. */
-  readonly unknown?: readonly string[];
-}
+/** What a rule says. */
+export type Verdict =
+  | { readonly state: 'passed'; readonly rule: string }
+  | { readonly state: 'refused'; readonly rule: string; readonly refusal: EstError }
+  /** With what could not be looked at and why, a sentence for each. */
+  | { readonly state: 'unknown'; readonly rule: string; readonly unknown: readonly string[] }
+  /** Only a client at the gateway can show it. */
+  | { readonly state: 'skipped'; readonly rule: string };
 
 /** An alias, of which the name stands in the configuration, and its policy. */
 interface TestedAlias {
@@ -32,38 +38,61 @@ const silence = (): void => undefined;
 const noLog: Log = { error: silence, warn: silence, info: silence, debug: silence };
 
 /**
- * What the gateway asks the state and the CAs' certificates about a request that the policy grants: whose the key is,
- * and the quota. Nothing is recorded.
+ * The examination of a request in the order of the gateway, which goes on after a refusal. What needs a client at the
+ * gateway is skipped, the webhook is not asked, and nothing is recorded.
  */
 export async function examineByState(
   configuration: Configuration,
   { name, options, policy }: TestedAlias,
-  permitted: PermittedEnrollment,
-): Promise<readonly StateCheck[]> {
+  asked: AskedEnrollment,
+  address: string | undefined,
+): Promise<readonly Verdict[]> {
   const knownKeys = createBlocklist(await readTexts(options.knownKeys));
   return await withState(configuration, async (store) => {
-    const asked = {
+    const { reservationOf, unknown } = await learnReservedKeys(configuration, store, noLog);
+    const services: StateServices = {
       id: '',
       receivedAt: new Date(),
-      alias: { name, policy, knownKeys },
+      alias: { name, policy, knownKeys, askPolicyWebhook: undefined },
       journal: store.enrollments,
+      reservationOf,
+      credentials: { address },
+      signal: AbortSignal.timeout(openingTimeout),
       ...limitsOfRequest(configuration.limits),
     };
-    const quota = await examineQuota(asked, permitted);
-    // The gateway makes the key itself.
-    if (permitted.operation === 'serverkeygen') return quota;
-    const { reservationOf, unknown } = await learnReservedKeys(configuration, store, noLog);
-    const keys = await examineKeyHolder({ ...asked, reservationOf }, permitted);
-    return [
-      ...keys.map((check) => (isAboutReserved(check) ? { ...check, unknown } : check)),
-      ...(await examineModulus(permitted.csr.publicKey, operator, AbortSignal.timeout(openingTimeout))),
-      ...quota,
-    ];
+    const identity = await withLimits(store, name, asked.identity);
+    const proved: ProvedEnrollment = { ...asked, identity, otpUser: undefined };
+    const verdicts: Verdict[] = [];
+    for (const step of examination) {
+      if (step.needs === 'proved') {
+        for (const check of await step.ask(services, proved)) verdicts.push(await verdictOf(check, unknown));
+      } else {
+        // The form of the file was read before.
+        verdicts.push({ state: step === form ? 'passed' : 'skipped', rule: step.name });
+      }
+    }
+    return verdicts;
   });
 }
 
-/** Who asks where no client does. */
-const operator = { address: undefined, identity: 'operator' };
+/** The user as the gateway would know it when it has shown its code; users of other sources have no limits. */
+async function withLimits(
+  { users }: StateStore,
+  alias: string,
+  identity: ClientIdentity,
+): Promise<ClientIdentity> {
+  const user = identity.user && (await users.find(alias, identity.user.name));
+  return user === undefined ? identity : { ...identity, user: userIdentity(user) };
+}
+
+async function verdictOf(check: Check, unknown: readonly string[]): Promise<Verdict> {
+  const { rule } = check;
+  const refusal = await refusalBy(check);
+  if (refusal !== undefined) return { state: 'refused', rule, refusal };
+  return isAboutReserved(check) && unknown.length > 0
+    ? { state: 'unknown', rule, unknown }
+    : { state: 'passed', rule };
+}
 
 /** Only these know of keys that are not in the state. */
 function isAboutReserved({ rule }: Check): boolean {

@@ -4,18 +4,17 @@ import { isIP } from 'node:net';
 import { clientIdentity } from '../auth/index.ts';
 import { createRegistrationAuthorities } from '../auth/registration-authority.ts';
 import type { AliasConfiguration } from '../config/configuration.ts';
-import type { EstError } from '../errors.ts';
-import type { PermittedEnrollment } from '../est/permitted-enrollment.ts';
 import type { CertificateIdentity, ClientIdentity, TrustAnchorKind } from '../identity.ts';
-import { certificatesFromPem } from '../pkix/certificate.ts';
-import type { CertificationRequest } from '../pkix/pkcs10.ts';
-import { refusalBy } from '../policy/check.ts';
-import { examineEnrollment, examineRenewal, type Examination, type Policy } from '../policy/policy.ts';
-import { createView } from '../policy/request-view.ts';
+import { certificatesFromPem, type Certificate } from '../pkix/certificate.ts';
+import { chooseKind, readKeyGenerationRequest, withKeyToMake } from '../pkix/key-generation-request.ts';
+import { readCertificationRequest } from '../pkix/pkcs10.ts';
+import { proofOfPossession, type AskedEnrollment } from '../policy/asked-enrollment.ts';
+import { namesToCertify } from '../policy/policy.ts';
+import { serverKeyGenerationByDefault } from '../server/alias-backend.ts';
 import { openPolicy } from '../server/policy.ts';
 import { readCsrFile } from './csr-file.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
-import { examineByState, type StateCheck } from './policy-state.ts';
+import { examineByState, type Verdict } from './policy-state.ts';
 
 /** `est-gateway policy ...` */
 export function addPolicyCommands(program: Command): void {
@@ -85,27 +84,45 @@ async function test({ config, configuration, alias: name, ...options }: TestOpti
   const alias = configuration.aliases[name];
   if (alias === undefined) throw new Error(`There is no alias ${name} in ${config}.`);
   const policy = await openPolicy(alias.policy);
-  const csr = await readCsrFile(options.csr, alias.strict);
-  const identity = await identityOf(options.identity, alias);
-  const { operation, address: clientAddress } = options;
-  const { checks, names, renewed } = examine(policy, operation, identity, csr);
-  const permitted = { operation, identity, renewed, csr, names };
-  const verdicts = [
-    ...checks,
-    ...policy.examine(createView({ alias: name, clientAddress, ...permitted })),
-    ...(await examineByState(configuration, { name, options: alias, policy }, permitted)),
-  ].map(verdictOf);
+  const asked = await readAsked(options, alias);
+  const verdicts = await examineByState(
+    configuration,
+    { name, options: alias, policy },
+    asked,
+    options.address,
+  );
   process.stdout.write(verdicts.map(textOfVerdict).join(''));
-  const refusals = verdicts.filter(({ refusal }) => refusal !== undefined).length;
+  const refusals = verdicts.filter(({ state }) => state === 'refused').length;
   if (refusals > 0) throw new Error(`Refused by ${refusals} ${refusals === 1 ? 'rule' : 'rules'}.`);
   if (policy.webhook !== undefined) {
     process.stdout.write(`policy.webhook would be asked now: ${policy.webhook.url}\n`);
   }
-  const isSure = verdicts.every(({ unknown }) => unknown.length === 0);
+  const isSure = verdicts.every(({ state }) => state !== 'unknown');
   process.stdout.write(
     `The CA would be asked now: backends.${alias.backend}\n` +
       `Granted, as far as the policy goes${isSure ? '' : ' and as far as is known'}.\n`,
   );
+}
+
+async function readAsked(
+  options: Pick<TestOptions, 'csr' | 'identity' | 'operation'>,
+  alias: AliasConfiguration,
+): Promise<AskedEnrollment> {
+  const { operation } = options;
+  const identity = await identityOf(options.identity, alias);
+  const renewed = operation === 'simplereenroll' ? renewedBy(identity) : undefined;
+  if (operation === 'serverkeygen') {
+    const { keys } = alias.serverKeyGeneration ?? serverKeyGenerationByDefault;
+    const csr = await readCsrFile(options.csr, alias.strict, (der) => {
+      const received = readKeyGenerationRequest(der);
+      return withKeyToMake(received, chooseKind(keys, received));
+    });
+    return { operation, identity, csr, names: namesToCertify(csr), signatures: [], certificates: [] };
+  }
+  const csr = await readCsrFile(options.csr, alias.strict, readCertificationRequest);
+  const names = namesToCertify(csr, renewed);
+  const signatures = [proofOfPossession(csr)];
+  return { operation, identity, renewed, csr, names, signatures, certificates: [] };
 }
 
 async function identityOf(
@@ -133,41 +150,28 @@ async function readShown({ kind, value: file }: Asking): Promise<CertificateIden
   return { certificate, trustAnchor, issuer };
 }
 
-function examine(
-  policy: Policy,
-  operation: TestOptions['operation'],
-  identity: ClientIdentity,
-  csr: CertificationRequest,
-): Examination & Pick<PermittedEnrollment, 'renewed'> {
-  if (operation !== 'simplereenroll') return examineEnrollment(policy, identity, csr);
-  if (identity.certificate?.trustAnchor !== 'explicit') {
-    throw new Error(
-      'simplereenroll renews a certificate of the CA of the alias: add --identity certificate:FILE.',
-    );
+function renewedBy({ certificate }: ClientIdentity): Certificate {
+  if (certificate?.trustAnchor === 'explicit') return certificate.certificate;
+  throw new Error(
+    'simplereenroll renews a certificate of the CA of the alias: add --identity certificate:FILE.',
+  );
+}
+
+function textOfVerdict(verdict: Verdict): string {
+  const { state, rule } = verdict;
+  const line = (text: string): string => `${state.padEnd(7)}  ${text}\n`;
+  switch (state) {
+    case 'passed':
+    case 'skipped':
+      return line(rule);
+    case 'unknown':
+      return line(rule) + verdict.unknown.map((sentence) => `         not looked at: ${sentence}\n`).join('');
+    case 'refused': {
+      const { refusedBy = {}, status, sentence } = verdict.refusal;
+      const { rule: broken = rule, path, offending } = refusedBy;
+      const where = path === undefined ? '' : ` (${path})`;
+      const what = offending === undefined ? '' : `         ${offending}\n`;
+      return `${line(`${broken}${where}`)}         ${status}: ${sentence}\n${what}`;
+    }
   }
-  const renewed = identity.certificate.certificate;
-  return { ...examineRenewal(policy, identity, renewed, csr, new Date()), renewed };
-}
-
-/** What a check says. */
-interface Verdict {
-  readonly rule: string;
-  readonly refusal: EstError | undefined;
-  /** What it could not look at, a sentence for each. */
-  readonly unknown: readonly string[];
-}
-
-function verdictOf(check: StateCheck): Verdict {
-  return { rule: check.rule, refusal: refusalBy(check), unknown: check.unknown ?? [] };
-}
-
-function textOfVerdict({ rule, refusal, unknown }: Verdict): string {
-  if (refusal === undefined) {
-    const notLookedAt = unknown.map((sentence) => `         not looked at: ${sentence}\n`);
-    return [`${unknown.length === 0 ? 'passed ' : 'unknown'}  ${rule}\n`, ...notLookedAt].join('');
-  }
-  const { rule: broken = rule, path, offending } = refusal.refusedBy ?? {};
-  const where = path === undefined ? '' : ` (${path})`;
-  const what = offending === undefined ? '' : `         ${offending}\n`;
-  return `refused  ${broken}${where}\n         ${refusal.status}: ${refusal.sentence}\n${what}`;
 }

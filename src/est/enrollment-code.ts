@@ -1,16 +1,16 @@
 import type { ClientIdentity } from '../identity.ts';
-import type { CertificationRequest, Challenges } from '../pkix/pkcs10.ts';
+import type { Challenges, RequestedContents } from '../pkix/pkcs10.ts';
 import type { Alias } from './alias.ts';
 
 /**
  * Who asks for a first certificate, and for what. Where the alias's CA checks enrolment codes itself, the client is who it
  * says it is until the CA has answered; the code is taken out of the CSR, so that it gets into no record.
  */
-export function identify(
+export function identify<Csr extends RequestedContents>(
   alias: Alias,
   shown: ClientIdentity,
-  received: CertificationRequest,
-): { readonly identity: ClientIdentity; readonly csr: CertificationRequest } {
+  received: Csr,
+): { readonly identity: ClientIdentity; readonly csr: Csr } {
   const { enrollmentCodes } = alias;
   if (enrollmentCodes === undefined) return { identity: shown, csr: received };
   const { claim, csr } =

@@ -1,18 +1,17 @@
 import { isLinked } from '../auth/channel-binding.ts';
 import type { EnrollmentRequest, EnrollmentResult } from '../ca/ca.ts';
 import { EstError, toEstError } from '../errors.ts';
+import type { ClientIdentity } from '../identity.ts';
 import { readCertificate } from '../pkix/certificate.ts';
 import { certsOnly } from '../pkix/cms.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { describeNames } from '../pkix/requested-names.ts';
-import { pass } from '../policy/check.ts';
-import { createView, type RequestView } from '../policy/request-view.ts';
+import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
+import { codeSpent, quotaReached, recordOf, repeatWindowOf } from '../policy/enrollment-record.ts';
+import { examine } from '../policy/examination.ts';
 import type { OpenedEnrollment } from '../store/store.ts';
-import { quotaReached, recordOf, repeatWindowOf } from './enrollment-record.ts';
 import { checkFullPkiResponse, readIssuedCertificate } from './issued-certificate.ts';
-import { examineKeyHolder } from './key-holder.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
-import type { PermittedEnrollment } from './permitted-enrollment.ts';
-import { examineModulus } from './prime-modulus.ts';
 
 /** What becomes of it. */
 export type EnrollmentOutcome =
@@ -28,46 +27,45 @@ export type EnrollmentOutcome =
 const retryWhileInProgress = 2;
 
 /**
- * What the enrolling operations share: look for an earlier request that was the same, record this one, ask the
- * CA, check its answer, record the outcome. So every certificate is known before the client gets it, and a
+ * What the enrolling operations share: examine the request, look for an earlier one that was the same, record this one,
+ * ask the CA, check its answer, record the outcome. So every certificate is known before the client gets it, and a
  * repeat after a lost reply gets the same one.
  */
 export async function enroll(
   request: EstRequest,
-  permitted: PermittedEnrollment,
+  asked: AskedEnrollment<CertificationRequest>,
 ): Promise<EnrollmentOutcome> {
-  const { claim } = permitted.identity;
-  const { alias, credentials } = request;
-  if (claim === undefined) return await enrollOnce(request, permitted);
-  return await alias.guardClaim(claim, credentials.address, async () => await enrollOnce(request, permitted));
+  return await guarded(request, asked.identity, async () => {
+    const begun = await begin(request, asked);
+    return begun.status === 'begun' ? await askCa(request, begun.record, asked) : begun;
+  });
 }
 
-async function enrollOnce(request: EstRequest, permitted: PermittedEnrollment): Promise<EnrollmentOutcome> {
-  const begun = await begin(request, permitted);
-  return begun.status === 'begun' ? await askCa(request, begun.record, permitted) : begun;
+/** Where the CA checks the code of the client, who guesses is held off before anything is spent. */
+export async function guarded<Outcome extends { readonly status: 'issued' | 'pending' }>(
+  { alias, credentials }: EstRequest,
+  { claim }: ClientIdentity,
+  ask: () => Promise<Outcome>,
+): Promise<Outcome> {
+  return claim === undefined ? await ask() : await alias.guardClaim(claim, credentials.address, ask);
 }
 
 /** A record that waits for the CA's word. */
 export type UnfinishedEnrollment = Extract<OpenedEnrollment, { readonly state: 'opened' | 'pending' }>;
 
-/** Records the request, unless an earlier one that was the same says what becomes of it. */
+/** Examines and records the request, unless an earlier one that was the same says what becomes of it. */
 export async function begin(
   request: EstRequest,
-  permitted: PermittedEnrollment,
+  asked: AskedEnrollment,
 ): Promise<EnrollmentOutcome | { readonly status: 'begun'; readonly record: UnfinishedEnrollment }> {
   request.annotate({
-    ...describeNames(permitted.names),
-    registrationAuthority: permitted.identity.registrationAuthority?.name,
+    ...describeNames(asked.names),
+    registrationAuthority: asked.identity.registrationAuthority?.name,
   });
-  const view = viewOf(request, permitted);
-  pass(request.alias.policy.examine(view));
-  pass(await examineKeyHolder(request, permitted));
-  const asker = { address: request.credentials.address, identity: permitted.identity.key };
-  pass(await examineModulus(permitted.csr.publicKey, asker, request.signal));
-  await request.alias.askPolicyWebhook?.(view, request.id, request.signal);
+  const proved = await examine(request, asked);
   const { ca } = request.alias;
   const opened = await request.journal.open(
-    recordOf(request, permitted),
+    recordOf(request, proved),
     repeatWindowOf(request),
     // Only a CA that can be asked again lets requests wait.
     ca.resume === undefined ? undefined : request.pending,
@@ -80,9 +78,8 @@ export async function begin(
     case 'in_progress':
       return { status: 'pending', retryAfter: retryWhileInProgress };
     case 'exhausted':
-      throw new EstError('forbidden', 'This enrolment code has been used up; ask for a new one.');
     case 'expired':
-      throw new EstError('forbidden', 'This enrolment code has expired; ask for a new one.');
+      throw codeSpent(opened.state);
     case 'quota_reached':
       throw quotaReached(request, opened.oldest);
     case 'too_many_pending':
@@ -93,24 +90,35 @@ export async function begin(
   }
 }
 
-/** The request as the operator's rules see it. */
-function viewOf({ alias, credentials }: EstRequest, permitted: PermittedEnrollment): RequestView {
-  return createView({ alias: alias.name, clientAddress: credentials.address, ...permitted });
+/** Makes what the CA is asked with. When that fails nothing was asked of it: the record is closed, and a use given back. */
+export async function beforeCa<Made>(
+  { journal }: EstRequest,
+  { id }: UnfinishedEnrollment,
+  make: () => Promise<Made>,
+): Promise<Made> {
+  try {
+    return await make();
+  } catch (thrown) {
+    const error = toEstError(thrown);
+    await journal.refused(id, error.code, new Date());
+    throw error;
+  }
 }
 
-async function askCa(
+/** Asks the CA, and records what it says. */
+export async function askCa(
   request: EstRequest,
   opened: UnfinishedEnrollment,
-  permitted: PermittedEnrollment,
+  asked: AskedEnrollment<CertificationRequest>,
 ): Promise<EnrollmentOutcome> {
   try {
-    const result = await answerOfCa(request, opened, permitted);
+    const result = await answerOfCa(request, opened, asked);
     if (result.status === 'pending') {
-      if (permitted.operation === 'serverkeygen') throw cannotWait();
+      if (asked.operation === 'serverkeygen') throw cannotWait();
       await request.journal.pending(opened.id, result.reference, new Date());
       return result;
     }
-    const certificate = await recordIssued(request, opened, permitted, result);
+    const certificate = await recordIssued(request, opened, asked, result);
     return { status: 'issued', certificate, fullPkiResponse: result.fullPkiResponse };
   } catch (thrown) {
     throw await recordFailure(request, opened, thrown);
@@ -121,14 +129,19 @@ async function askCa(
 export async function recordIssued(
   request: EstRequest,
   opened: UnfinishedEnrollment,
-  { csr }: PermittedEnrollment,
+  { csr }: AskedEnrollment<CertificationRequest>,
   answer: Omit<Extract<EnrollmentResult, { readonly status: 'issued' }>, 'status'>,
 ): Promise<Buffer> {
   const { certificates } = await request.alias.caCertificates.current(request.signal);
   const issued = readIssuedCertificate(answer.certificate, csr, certificates, request.receivedAt);
   if (answer.fullPkiResponse !== undefined) checkFullPkiResponse(answer.fullPkiResponse, issued);
   const { der, serialNumber, notAfter } = issued;
-  await request.journal.issued(opened.id, { certificate: der, serialNumber, notAfter }, new Date());
+  const { sha256: publicKey } = csr.publicKey;
+  await request.journal.issued(
+    opened.id,
+    { certificate: der, serialNumber, notAfter, publicKey },
+    new Date(),
+  );
   request.annotate({ serialNumber });
   return der;
 }
@@ -150,11 +163,11 @@ export async function recordFailure(
 async function answerOfCa(
   request: EstRequest,
   opened: UnfinishedEnrollment,
-  permitted: PermittedEnrollment,
+  asked: AskedEnrollment<CertificationRequest>,
 ): Promise<EnrollmentResult> {
   const { ca } = request.alias;
-  const { fullPkiRequest } = permitted;
-  const caRequest = toCaRequest(request, permitted, opened);
+  const { fullPkiRequest } = asked;
+  const caRequest = toCaRequest(request, asked, opened);
   if (opened.state === 'pending' && ca.resume !== undefined) {
     return await ca.resume(opened.reference, caRequest, request.signal);
   }
@@ -205,7 +218,7 @@ export function enrolled(outcome: EnrollmentOutcome): EstResponse {
 /** What the CA is asked. */
 export function toCaRequest(
   request: EstRequest,
-  { operation, identity, renewed, csr, names }: PermittedEnrollment,
+  { operation, identity, renewed, csr, names }: AskedEnrollment<CertificationRequest>,
   opened: UnfinishedEnrollment,
 ): EnrollmentRequest {
   return {

@@ -1,19 +1,23 @@
-import { checkChannelBinding } from '../auth/channel-binding.ts';
 import {
+  claimedSigner,
   refuseForeignSigner,
   requireRegistrationAuthority,
-  verifyMessageSigner,
+  type ClaimedSigner,
 } from '../auth/message-signer.ts';
 import { EstError, toEstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import { onlyBodyPart, readFullPkiRequest, type BodyPart, type FullPkiRequest } from '../pkix/cmc-request.ts';
 import { nameToString } from '../pkix/names.ts';
-import { verifyProofOfPossession, type CertificationRequest } from '../pkix/pkcs10.ts';
-import { permitEnrollment } from '../policy/policy.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import { proofOfPossession, type AskedEnrollment } from '../policy/asked-enrollment.ts';
+import type { Check } from '../policy/check.ts';
+import { find, form } from '../policy/examination.ts';
+import { namesToCertify } from '../policy/policy.ts';
 import type { FullCmc } from './alias.ts';
 import { enroll } from './enrollment.ts';
 import { answered, refused, type AnswerTo } from './full-pki-response.ts';
 import type { EstRequest, EstResponse } from './message.ts';
+import { authenticate, readRequest } from './reading.ts';
 import { receiveCertificationRequest } from './received-request.ts';
 
 /**
@@ -22,24 +26,28 @@ import { receiveCertificationRequest } from './received-request.ts';
  * answered by a signed Full PKI Response.
  */
 export async function fullcmc(request: EstRequest): Promise<EstResponse> {
-  const { alias } = request;
   const fullCmc = settingsOf(request);
-  const shown = await alias.authenticate(request.credentials, request.receivedAt, request.signal);
-  request.annotate({ identity: shown.description, trustAnchor: shown.certificate?.trustAnchor });
-  const message = await request.readBody('application/pkcs7-mime; smime-type=CMC-request');
+  const shown = await authenticate(request);
+  const message = await readRequest(request, 'application/pkcs7-mime; smime-type=CMC-request', (der) => der);
   let answerTo: AnswerTo = {};
   try {
     const received = readFullPkiRequest(message);
     answerTo = { conversation: received.pkiData.conversation };
     const part = onlyBodyPart(received.pkiData);
     answerTo = { ...answerTo, bodyPartId: part.bodyPartId };
-    const { csr, identity } = await readSignedRequest(request, fullCmc, shown, received, part);
-    checkChannelBinding(csr, request.channelBinding, identity);
-    const names = permitEnrollment(alias.policy, identity, csr);
+    const { identity, csr, ...signed } = await find(form, () =>
+      readSignedRequest(request, fullCmc, shown, received, part),
+    );
     const fullPkiRequest = fullCmc.passThrough ? message : undefined;
-    const otpUser = await alias.verifyOtp(csr, identity, request);
-    const enrollment = { identity, otpUser, csr, names, fullPkiRequest };
-    const outcome = await enroll(request, { operation: 'fullcmc', ...enrollment });
+    const asked = {
+      operation: 'fullcmc',
+      identity,
+      csr,
+      ...signed,
+      names: namesToCertify(csr),
+      fullPkiRequest,
+    } as const;
+    const outcome = await enroll(request, asked);
     return await answered(request, fullCmc, answerTo, outcome);
   } catch (thrown) {
     return await refused(request, fullCmc, answerTo, toEstError(thrown));
@@ -51,42 +59,87 @@ function settingsOf({ alias }: EstRequest): FullCmc {
   return alias.fullCmc;
 }
 
-/** The PKCS#10 and who asks for it, when everybody who had to sign the message did so, and may. */
-async function readSignedRequest(
+/** A PKCS#10, who asks for it, and what those who have to sign the message must have signed. */
+type SignedRequest = Pick<
+  AskedEnrollment<CertificationRequest>,
+  'csr' | 'identity' | 'signatures' | 'certificates'
+>;
+
+/** Reads who says to have signed what; nothing of it is verified yet. */
+function readSignedRequest(
   request: EstRequest,
   fullCmc: FullCmc,
   identity: ClientIdentity,
-  received: FullPkiRequest,
+  { signedData }: FullPkiRequest,
   part: BodyPart,
-): Promise<{ readonly csr: CertificationRequest; readonly identity: ClientIdentity }> {
+): SignedRequest {
   const shown = identity.certificate?.certificate;
   if (part.kind === 'request') {
     const csr = receiveCertificationRequest(request, part.certificationRequest);
-    await verifyProofOfPossession(csr);
-    const signer = await verifyMessageSigner(received.signedData, { requestedKey: csr.publicKey, shown });
-    if (signer === undefined) return { csr, identity };
-    request.annotate({ signedBy: nameToString(signer.subject) });
-    refuseForeignSigner(identity, signer);
-    // The TLS client certificate has been checked for this request already.
-    if (signer.sha256 !== shown?.sha256)
-      await fullCmc.checkSigner(signer, request.receivedAt, request.signal);
-    return { csr, identity };
+    const signer = claimedSigner(signedData, { requestedKey: csr.publicKey, shown });
+    return {
+      csr,
+      identity,
+      signatures: [proofOfPossession(csr), signedByClient(request, identity, signer)],
+      // The TLS client certificate has been checked for this request already.
+      certificates:
+        signer.certificate?.sha256 === shown?.sha256 ? [] : signerInForce(request, fullCmc, signer),
+    };
   }
-  const authority = requireRegistrationAuthority(await verifyMessageSigner(received.signedData, { shown }));
-  request.annotate({ signedBy: nameToString(authority.subject) });
-  refuseForeignSigner(identity, authority);
-  await fullCmc.checkSigner(authority, request.receivedAt, request.signal);
-  const csr = await readNestedRequest(request, fullCmc, part.contentInfo);
-  const registrationAuthority = fullCmc.registrationAuthorityOf(authority);
-  return { csr, identity: { ...identity, registrationAuthority } };
+  const signer = claimedSigner(signedData, { shown });
+  const authority = requireRegistrationAuthority(signer.certificate);
+  const nested = readNestedRequest(request, part.contentInfo);
+  return {
+    csr: nested.csr,
+    identity: { ...identity, registrationAuthority: fullCmc.registrationAuthorityOf(authority) },
+    signatures: [
+      signedByClient(request, identity, signer),
+      proofOfPossession(nested.csr),
+      { rule: signatureRule, check: nested.signer.verify },
+    ],
+    certificates: [
+      ...signerInForce(request, fullCmc, signer),
+      ...signerInForce(request, fullCmc, nested.signer),
+    ],
+  };
+}
+
+const signatureRule = 'fixed: the signature of the Full PKI Request';
+
+/** Whether the message is signed by the requested key or by the client. */
+function signedByClient(request: EstRequest, identity: ClientIdentity, signer: ClaimedSigner): Check {
+  const { certificate, verify } = signer;
+  return {
+    rule: signatureRule,
+    check: async () => {
+      await verify();
+      if (certificate === undefined) return;
+      request.annotate({ signedBy: nameToString(certificate.subject) });
+      refuseForeignSigner(identity, certificate);
+    },
+  };
+}
+
+/** Whether a certificate by which somebody signed is one of the alias's CA, and in force. */
+function signerInForce(
+  { receivedAt, signal }: EstRequest,
+  { checkSigner }: FullCmc,
+  { certificate }: ClaimedSigner,
+): readonly Check[] {
+  if (certificate === undefined) return [];
+  const check = async (): Promise<void> => {
+    await checkSigner(certificate, receivedAt, signal);
+  };
+  return [{ rule: 'fixed: the certificate of the signer', check }];
+}
+
+interface NestedRequest {
+  readonly csr: CertificationRequest;
+  readonly signer: ClaimedSigner;
 }
 
 /** The request of somebody else that a registration authority sends: signed by its own signer, and not nested again. */
-async function readNestedRequest(
-  request: EstRequest,
-  { checkSigner }: FullCmc,
-  contentInfo: Buffer,
-): Promise<CertificationRequest> {
+function readNestedRequest(request: EstRequest, contentInfo: Buffer): NestedRequest {
   const nested = readFullPkiRequest(contentInfo);
   const part = onlyBodyPart(nested.pkiData);
   if (part.kind === 'nested') {
@@ -97,8 +150,5 @@ async function readNestedRequest(
     );
   }
   const csr = receiveCertificationRequest(request, part.certificationRequest);
-  await verifyProofOfPossession(csr);
-  const signer = await verifyMessageSigner(nested.signedData, { requestedKey: csr.publicKey });
-  if (signer !== undefined) await checkSigner(signer, request.receivedAt, request.signal);
-  return csr;
+  return { csr, signer: claimedSigner(nested.signedData, { requestedKey: csr.publicKey }) };
 }

@@ -3,17 +3,9 @@ import type { ChannelBinding } from '../auth/channel-binding.ts';
 import type { RelayedAnswer } from '../ca/ca.ts';
 import type { EstError } from '../errors.ts';
 import type { TrustAnchorKind } from '../identity.ts';
+import type { KeyReservations } from '../policy/key-holder.ts';
 import type { EnrollmentJournal, PendingLimits } from '../store/store.ts';
 import type { Alias } from './alias.ts';
-
-/**
- * Why no client may have a key (SHA-256 of the subjectPublicKeyInfo, hex): it is a CA's, one of the gateway or of who
- * works for it, or it was compromised. Undefined: nothing is known against it.
- */
-export type KeyReservations = (
-  publicKey: string,
-  now: Date,
-) => Promise<'ca' | 'operator' | 'compromised' | undefined>;
 
 /** What an operation sees of a request; `est/router.ts` makes it, and no operation sees HTTP. */
 export interface EstRequest {

@@ -8,18 +8,30 @@ type Names = Parameters<typeof describeNames>[0];
 
 /** Reads the CSR that a request brings (DER), and notes in the log line for whom it is, refused or not. */
 export function receiveCertificationRequest(request: EstRequest, der: Buffer): CertificationRequest {
-  return receive(request, () => readCertificationRequest(der));
+  return receive(
+    request,
+    () => readCertificationRequest(der),
+    (csr) => csr,
+  );
 }
 
 /** The same for a CSR that asks for a key. */
 export function receiveKeyGenerationRequest(request: EstRequest, der: Buffer): KeyGenerationRequest {
-  return receive(request, () => readKeyGenerationRequest(der));
+  return receive(
+    request,
+    () => readKeyGenerationRequest(der),
+    ({ contents }) => contents,
+  );
 }
 
-function receive<Received extends Names>(request: EstRequest, read: () => Received): Received {
+function receive<Received>(
+  request: EstRequest,
+  read: () => Received,
+  namesIn: (received: Received) => Names,
+): Received {
   try {
     const received = read();
-    if (isShown(request)) request.annotate(describeNames(received));
+    if (isShown(request)) request.annotate(describeNames(namesIn(received)));
     return received;
   } catch (error) {
     if (error instanceof EstError && isShown(request)) request.annotate({ ...error.requestedNames });

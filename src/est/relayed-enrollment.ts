@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
 import { EstError } from '../errors.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
 import { begin, enroll, enrolled, recordFailure, recordIssued, toCaRequest } from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
-import type { PermittedEnrollment } from './permitted-enrollment.ts';
 
 /** Octets of a relayed answer: a certificate with its chain is far smaller. */
 const longestAnswer = 1_048_576;
@@ -14,24 +15,24 @@ const longestAnswer = 1_048_576;
  */
 export async function enrollAndAnswer(
   request: EstRequest,
-  permitted: PermittedEnrollment,
+  asked: AskedEnrollment<CertificationRequest>,
 ): Promise<EstResponse> {
   const { relay } = request.alias.ca;
-  if (relay?.operations.has(permitted.operation) !== true) return enrolled(await enroll(request, permitted));
-  const begun = await begin(request, permitted);
+  if (relay?.operations.has(asked.operation) !== true) return enrolled(await enroll(request, asked));
+  const begun = await begin(request, asked);
   if (begun.status !== 'begun') return enrolled(begun);
   const { record } = begun;
   try {
     const reference = record.state === 'pending' ? record.reference : undefined;
     const signal = AbortSignal.any([request.signal, request.clientGone()]);
-    const result = await relay.enroll(toCaRequest(request, permitted, record), reference, signal);
+    const result = await relay.enroll(toCaRequest(request, asked, record), reference, signal);
     if (result.status === 'pending') {
       await request.journal.pending(record.id, result.reference, new Date());
       return enrolled(result);
     }
     const { headers, body } = result.answer;
     const octets = await whole(body);
-    await recordIssued(request, record, permitted, { certificate: result.certificateIn(octets) });
+    await recordIssued(request, record, asked, { certificate: result.certificateIn(octets) });
     return { status: 'relayed', answer: { headers, body: Readable.from([octets]) } };
   } catch (thrown) {
     throw await recordFailure(request, record, thrown);

@@ -3,7 +3,8 @@ import type { ClientIdentity, RegistrationAuthority } from '../identity.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { generalNamesEqual } from '../pkix/general-names.ts';
 import { namesEqual, nameToString, sameAttributes } from '../pkix/names.ts';
-import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import type { RequestedContents } from '../pkix/pkcs10.ts';
+import type { Check } from '../policy/check.ts';
 import { refuseNamesBeyondScope } from '../policy/registration-scope.ts';
 import type { Alias } from './alias.ts';
 import type { EstRequest } from './message.ts';
@@ -20,7 +21,7 @@ export async function findRenewedCertificate(
   request: EstRequest,
   { registrationAuthority }: ClientIdentity,
   own: Certificate,
-  csr: CertificationRequest,
+  csr: RequestedContents,
 ): Promise<Certificate> {
   if (registrationAuthority === undefined || hasNamesOf(own, csr)) return own;
   if (own.notAfter < request.receivedAt) throw expired();
@@ -28,18 +29,18 @@ export async function findRenewedCertificate(
 }
 
 /** Where the CA orders subjects, the client may still have the order of its first CSR. */
-export function inOrderOf(
+export function inOrderOf<Csr extends RequestedContents>(
   { subject }: Certificate,
-  csr: CertificationRequest,
+  csr: Csr,
   { ca }: Alias,
-): CertificationRequest {
+): Csr {
   return ca.ordersSubject === true && sameAttributes(csr.subject, subject) ? { ...csr, subject } : csr;
 }
 
 async function findCertificateOfOther(
-  { alias, journal, receivedAt, signal }: EstRequest,
+  { alias, journal, receivedAt }: EstRequest,
   registrationAuthority: RegistrationAuthority,
-  csr: CertificationRequest,
+  csr: RequestedContents,
 ): Promise<Certificate> {
   refuseNamesBeyondScope(registrationAuthority, csr.subject, csr.subjectAltName ?? []);
   const grace = alias.policy.renewExpiredDays * day;
@@ -52,11 +53,23 @@ async function findCertificateOfOther(
       'This CA has no certificate in force with the names of the CSR that could be renewed; use simpleenroll.',
     );
   }
-  await alias.refuseRevoked(certificate, receivedAt, signal);
   return certificate;
 }
 
-function hasNamesOf({ subject, subjectAltName = [] }: Certificate, csr: CertificationRequest): boolean {
+/** Whether the certificate of somebody else that is to be renewed is in force; the client's own was checked when it came. */
+export function renewedInForce(
+  { alias, receivedAt, signal }: EstRequest,
+  current: Certificate,
+  own: Certificate,
+): readonly Check[] {
+  if (current.sha256 === own.sha256) return [];
+  const check = async (): Promise<void> => {
+    await alias.refuseRevoked(current, receivedAt, signal);
+  };
+  return [{ rule: 'fixed: a certificate in force to renew', check }];
+}
+
+function hasNamesOf({ subject, subjectAltName = [] }: Certificate, csr: RequestedContents): boolean {
   return namesEqual(subject, csr.subject) && generalNamesEqual(subjectAltName, csr.subjectAltName ?? []);
 }
 

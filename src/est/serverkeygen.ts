@@ -1,66 +1,120 @@
-import { checkChannelBinding } from '../auth/channel-binding.ts';
 import { EstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
+import { networksOf } from '../ops/networks.ts';
 import type { Certificate } from '../pkix/certificate.ts';
-import { withKey, type KeyGenerationRequest } from '../pkix/key-generation-request.ts';
-import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import {
-  generatePrivateKey,
-  keyTypeOf,
-  privateKeyInfo,
-  strengthOf,
-  type GeneratedKeyKind,
-} from '../pkix/private-keys.ts';
+  chooseKind,
+  withKey,
+  withKeyToMake,
+  type KeyGenerationRequest,
+  type RequestedCertificate,
+} from '../pkix/key-generation-request.ts';
+import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import { privateKeyInfo, type KeyToMake } from '../pkix/private-keys.ts';
 import { describeNames } from '../pkix/requested-names.ts';
-import { permitEnrollment, permitRenewal } from '../policy/policy.ts';
-import type { Alias, ServerKeyGeneration } from './alias.ts';
+import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
+import { find, form } from '../policy/examination.ts';
+import { namesToCertify } from '../policy/policy.ts';
+import type { ServerKeyGeneration } from './alias.ts';
 import { identify, withoutCode } from './enrollment-code.ts';
-import { cannotWait, certificateContent, enroll } from './enrollment.ts';
-import { chooseKeyProtection } from './key-protection.ts';
-import type { EstRequest, EstResponse } from './message.ts';
-import type { PermittedEnrollment } from './permitted-enrollment.ts';
+import { askCa, begin, beforeCa, cannotWait, certificateContent, guarded } from './enrollment.ts';
+import { makePrivateKey } from './key-maker.ts';
+import { chooseKeyProtection, type KeyProtection } from './key-protection.ts';
+import type { Content, EstRequest, EstResponse } from './message.ts';
+import { authenticate, readRequest } from './reading.ts';
 import { receiveKeyGenerationRequest } from './received-request.ts';
 import { inOrderOf } from './renewed-certificate.ts';
 
 /**
- * A certificate together with a new private key (RFC 7030, section 4.4). The CSR's own key is not certified: the
- * gateway puts a new one in its place and signs, and from there on it is an enrolment or a renewal like any other.
- * The key is stored nowhere; whoever asks again gets another one.
+ * A certificate together with a new private key (RFC 7030, section 4.4). The CSR's own key is not certified: it is an
+ * enrolment or a renewal like any other for a key that is not there yet. When all of it is granted and recorded, the
+ * gateway makes the key, puts it in place of the CSR's own and signs. The key is stored nowhere; whoever asks again gets
+ * another one.
  */
 export async function serverkeygen(request: EstRequest): Promise<EstResponse> {
-  const { alias } = request;
-  const { keys, encryption } = settingsOf(request);
-  const { shown, renewed } = await whoAsks(request);
-  request.annotate({ identity: shown.description, trustAnchor: shown.certificate?.trustAnchor });
-  const asked = receiveKeyGenerationRequest(request, await request.readBody('application/pkcs10'));
-  checkChannelBinding(withoutCode(alias, asked), request.channelBinding, shown);
-  const protect = chooseKeyProtection(encryption, asked, shown, request.receivedAt);
-  const kind = chooseKind(keys, asked);
-  requireCipher(request, kind);
-  const privateKey = await generatePrivateKey(kind);
-  const received = await withKey(asked, keyTypeOf(kind), privateKey);
-  const { identity, csr, names } =
+  const { alias, receivedAt } = request;
+  const settings = settingsOf(request);
+  const { shown, renewed } = await whoAsks(request, settings);
+  const received = await readRequest(request, 'application/pkcs10', (der) =>
+    receiveKeyGenerationRequest(request, der),
+  );
+  const { protect, wanted } = await find(form, () => ({
+    protect: chooseKeyProtection(settings.encryption, received, shown, receivedAt),
+    wanted: withKeyToMake(received, chooseKind(settings.keys, received)),
+  }));
+  const { identity, csr } =
     renewed === undefined
-      ? permitFirst(alias, shown, received)
-      : permitAgain(request, shown, renewed, received);
+      ? identify(alias, shown, wanted)
+      : { identity: shown, csr: inOrderOf(renewed, withoutCode(alias, wanted), alias) };
   request.annotate({ identity: identity.description, ...describeNames(csr) });
-  const otpUser = await alias.verifyOtp(csr, identity, request);
-  const keyPart = await protect(privateKeyInfo(privateKey));
+  const names = namesToCertify(csr, renewed);
+  const asked = {
+    operation: 'serverkeygen',
+    identity,
+    renewed,
+    csr,
+    names,
+    signatures: [],
+    certificates: [],
+  } as const;
+  const { keyPart, certificate } = await guarded(
+    request,
+    identity,
+    async () => await enrollNewKey(request, asked, received, protect),
+  );
+  return { status: 'ok', secretParts: [keyPart, certificateContent(certificate)] };
+}
+
+type AskedForKey = AskedEnrollment<RequestedCertificate<KeyToMake>>;
+
+interface EnrolledKey {
+  readonly status: 'issued';
+  readonly keyPart: Content;
+  readonly certificate: Buffer;
+}
+
+/** As other enrolments, with the key made between the record and the CA. */
+async function enrollNewKey(
+  request: EstRequest,
+  asked: AskedForKey,
+  received: KeyGenerationRequest,
+  protect: KeyProtection,
+): Promise<EnrolledKey> {
+  const begun = await begin(request, asked);
+  if (begun.status !== 'begun') throw cannotWait();
+  const { record } = begun;
+  const { keyPart, csr } = await beforeCa(
+    request,
+    record,
+    async () => await makeKey(request, asked, received, protect),
+  );
   try {
-    const outcome = await enroll(request, {
-      operation: 'serverkeygen',
-      renewed,
-      identity,
-      otpUser,
-      csr,
-      names,
-    });
+    const outcome = await askCa(request, record, { ...asked, csr });
     if (outcome.status === 'pending') throw cannotWait();
-    return { status: 'ok', secretParts: [keyPart, certificateContent(outcome.certificate)] };
+    return { status: 'issued', keyPart, certificate: outcome.certificate };
   } catch (error) {
     keyPart.body.fill(0);
     throw error;
   }
+}
+
+interface MadeKey {
+  readonly keyPart: Content;
+  readonly csr: CertificationRequest;
+}
+
+/** Nobody waits for the key of a client that has gone: it would get another one. */
+async function makeKey(
+  request: EstRequest,
+  { csr, identity }: AskedForKey,
+  received: KeyGenerationRequest,
+  protect: KeyProtection,
+): Promise<MadeKey> {
+  const party = [...networksOf(request.credentials.address), identity.key];
+  const signal = AbortSignal.any([request.signal, request.clientGone()]);
+  const privateKey = await makePrivateKey(csr.publicKey, signal, party);
+  const { der, publicKey, signature } = await withKey(received, csr.publicKey.type, privateKey);
+  return { keyPart: await protect(privateKeyInfo(privateKey)), csr: { ...csr, der, publicKey, signature } };
 }
 
 interface Asking {
@@ -70,46 +124,24 @@ interface Asking {
 }
 
 /** Where the alias allows it, a certificate of its CA and nothing else asks for the next one, as simplereenroll does. */
-async function whoAsks(request: EstRequest): Promise<Asking> {
-  const { alias, credentials, receivedAt, signal } = request;
-  const isAlone = credentials.clientCertificate !== undefined && credentials.authorization === undefined;
-  const holder = settingsOf(request).renewals && isAlone ? await holderOf(request) : undefined;
+async function whoAsks(request: EstRequest, { renewals }: ServerKeyGeneration): Promise<Asking> {
+  const { clientCertificate, authorization } = request.credentials;
+  const isAlone = clientCertificate !== undefined && authorization === undefined;
+  const holder = renewals && isAlone ? await holderOf(request) : undefined;
   if (holder?.certificate?.trustAnchor === 'explicit') {
     return { shown: holder, renewed: holder.certificate.certificate };
   }
-  return { shown: await alias.authenticate(credentials, receivedAt, signal), renewed: undefined };
+  return { shown: await authenticate(request), renewed: undefined };
 }
 
 /** Undefined: the certificate is not accepted, and its holder may still show what a first enrolment takes. */
-async function holderOf({
-  alias,
-  credentials,
-  receivedAt,
-  signal,
-}: EstRequest): Promise<ClientIdentity | undefined> {
+async function holderOf(request: EstRequest): Promise<ClientIdentity | undefined> {
   try {
-    return await alias.authenticateRenewal(credentials, receivedAt, signal);
+    return await authenticate(request, request.alias.authenticateRenewal);
   } catch (error) {
     if (error instanceof EstError && error.status === 403) return undefined;
     throw error;
   }
-}
-
-type Permitted = Pick<PermittedEnrollment, 'identity' | 'csr' | 'names'>;
-
-function permitFirst(alias: Alias, shown: ClientIdentity, received: CertificationRequest): Permitted {
-  const { identity, csr } = identify(alias, shown, received);
-  return { identity, csr, names: permitEnrollment(alias.policy, identity, csr) };
-}
-
-function permitAgain(
-  { alias, receivedAt }: EstRequest,
-  identity: ClientIdentity,
-  current: Certificate,
-  received: CertificationRequest,
-): Permitted {
-  const csr = inOrderOf(current, withoutCode(alias, received), alias);
-  return { identity, csr, names: permitRenewal(alias.policy, identity, current, csr, receivedAt) };
 }
 
 function settingsOf({ alias: { serverKeyGeneration } }: EstRequest): ServerKeyGeneration {
@@ -117,20 +149,4 @@ function settingsOf({ alias: { serverKeyGeneration } }: EstRequest): ServerKeyGe
     throw new EstError('unknown_operation', 'This alias makes no keys for its clients.');
   }
   return serverKeyGeneration;
-}
-
-/** The kind of the key in the CSR where the alias makes such keys; nothing else of that key matters. */
-function chooseKind(keys: ServerKeyGeneration['keys'], { keyType }: KeyGenerationRequest): GeneratedKeyKind {
-  return keys.find((kind) => keyTypeOf(kind) === keyType) ?? keys[0];
-}
-
-/** The way of the key must not be weaker than the key (RFC 7030, section 4.4). */
-function requireCipher({ cipherStrength }: EstRequest, kind: GeneratedKeyKind): void {
-  const found = cipherStrength();
-  if (found >= strengthOf(kind)) return;
-  const why = found === 0 ? 'the strength of this one is not known here' : 'offer a stronger one';
-  throw new EstError(
-    'refused_by_policy',
-    `A key of the kind ${kind} is given only over a TLS cipher suite of ${strengthOf(kind)} bits; ${why}.`,
-  );
 }

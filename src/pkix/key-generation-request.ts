@@ -1,25 +1,27 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { embed, sequence } from './der-write.ts';
 import { contextTag, readObjectIdentifier, readOctetString, tags, type DerNode } from './der.ts';
-import type { KeyType } from './keys.ts';
+import type { KeyType, PublicKey } from './keys.ts';
 import { oids } from './oids.ts';
 import {
   readCertificationRequest,
-  readChallenges,
+  readContents,
   readInfo,
   readOuter,
   readPkcs10,
-  readRequestedExtensions,
   singleValue,
   type CertificationRequest,
-  type Challenges,
+  type RequestedContents,
 } from './pkcs10.ts';
-import { createRequestSigner, signStructure } from './signer.ts';
+import { keyToMake, type GeneratedKeyKind, type KeyToMake } from './private-keys.ts';
+import { createRequestSigner, requestAlgorithmOf, signStructure } from './signer.ts';
+import type { Signature } from './signature.ts';
+import { refuseUnfitKeyUsage } from './unfit-key-usage.ts';
 import { readSmimeCapabilities, type SmimeCapability } from './smime-capabilities.ts';
 
 /** A PKCS#10 whose sender wants a key, too. Its own key and signature mean nothing (RFC 7030, section 4.4.1). */
-export interface KeyGenerationRequest
-  extends Challenges, Pick<CertificationRequest, 'subject' | 'subjectAltName'> {
+export interface KeyGenerationRequest {
+  readonly contents: RequestedContents;
   /** The type of the key inside, a hint at what the sender would like; undefined when it is none that we know. */
   readonly keyType: KeyType | undefined;
   /** Names a symmetric key that shall protect the new key; undefined: not asked for (RFC 7030, section 4.4.1.1). */
@@ -43,16 +45,13 @@ export function readKeyGenerationRequest(der: Buffer): KeyGenerationRequest {
 function decode(root: DerNode): KeyGenerationRequest {
   const { info } = readOuter(root);
   const { subject, spki, attributes } = readInfo(info);
-  const { subjectAltName } = readRequestedExtensions(attributes);
   const octets = (oid: string): Buffer | undefined => {
     const value = singleValue(attributes, oid);
     return value === undefined ? undefined : readOctetString(value);
   };
   const capabilities = singleValue(attributes, oids.smimeCapabilities);
   return {
-    ...readChallenges(attributes),
-    subject,
-    subjectAltName,
+    contents: readContents(subject, attributes),
     keyType: keyTypeOf(spki),
     decryptKeyIdentifier: octets(oids.decryptKeyIdentifier),
     asymmetricDecryptKeyIdentifier: octets(oids.asymmetricDecryptKeyIdentifier),
@@ -78,6 +77,32 @@ function keyTypeOf({ children: [algorithm] }: DerNode): KeyType | undefined {
   return identifiers
     .map((node) => keyTypes.get(readObjectIdentifier(node)))
     .find((type) => type !== undefined);
+}
+
+/** What a client asks to have certified; of a key that is yet to be made, only the kind is known. */
+export interface RequestedCertificate<
+  Key extends PublicKey | KeyToMake = PublicKey | KeyToMake,
+> extends RequestedContents {
+  readonly publicKey: Key;
+  readonly signature: Pick<Signature, 'algorithm'>;
+}
+
+/** The kind of the key in the CSR where such keys are made, else the first; nothing else of that key matters. */
+export function chooseKind(
+  keys: readonly [GeneratedKeyKind, ...GeneratedKeyKind[]],
+  { keyType }: KeyGenerationRequest,
+): GeneratedKeyKind {
+  return keys.find((kind) => keyToMake(kind).type === keyType) ?? keys[0];
+}
+
+/** What is asked for where the key will be of this kind. Throws `bad_certification_request` when such a key cannot have the keyUsage. */
+export function withKeyToMake(
+  { contents }: KeyGenerationRequest,
+  kind: GeneratedKeyKind,
+): RequestedCertificate<KeyToMake> {
+  const publicKey = keyToMake(kind);
+  refuseUnfitKeyUsage(publicKey, contents.keyUsage ?? []);
+  return { ...contents, publicKey, signature: { algorithm: requestAlgorithmOf(publicKey.type) } };
 }
 
 /**

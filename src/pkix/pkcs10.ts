@@ -30,15 +30,11 @@ import { guessOtherKind } from './other-kinds.ts';
 import { checkRequestedNames, checkRequestedSubject, describeNames } from './requested-names.ts';
 import { isRight, readSignature, type Signature } from './signature.ts';
 import { readText } from './text.ts';
+import { refuseUnfitKeyUsage } from './unfit-key-usage.ts';
 
-/** A decoded PKCS#10 (RFC 2986). Whether its sender has the private key, `verifyProofOfPossession` finds out. */
-export interface CertificationRequest {
-  /** As received. */
-  readonly der: Buffer;
+/** What a PKCS#10 asks to have certified, but for the key. */
+export interface RequestedContents {
   readonly subject: Name;
-  readonly publicKey: PublicKey;
-  /** Over the certificationRequestInfo as received, by the key inside if it is right. */
-  readonly signature: Signature;
   /** The values, DER, of each attribute by its dotted object identifier. */
   readonly attributes: ReadonlyMap<string, readonly Buffer[]>;
   /** What extensionRequest asks for; empty when it is absent. */
@@ -55,6 +51,15 @@ export interface CertificationRequest {
   readonly otpChallenge: string | undefined;
   readonly revocationChallenge: string | undefined;
   readonly estIdentityLinking: string | undefined;
+}
+
+/** A decoded PKCS#10 (RFC 2986). Whether its sender has the private key, `verifyProofOfPossession` finds out. */
+export interface CertificationRequest extends RequestedContents {
+  /** As received. */
+  readonly der: Buffer;
+  readonly publicKey: PublicKey;
+  /** Over the certificationRequestInfo as received, by the key inside if it is right. */
+  readonly signature: Signature;
 }
 
 /** The values of each attribute, by its dotted object identifier. */
@@ -131,20 +136,21 @@ function unlessRefused<Value>(read: () => Value): Value | undefined {
 function decode(root: DerNode): CertificationRequest {
   const { info, signatureAlgorithm, signature: signatureNode } = readOuter(root);
   const { subject, spki, attributes } = readInfo(info);
-  const extensions = readRequestedExtensions(attributes);
-  const challenges = readChallenges(attributes);
+  const contents = readContents(subject, attributes);
   const publicKey = readPublicKey(spki);
-  refuseUnfitKeyUsage(publicKey, extensions.keyUsage ?? []);
+  refuseUnfitKeyUsage(publicKey, contents.keyUsage ?? []);
   const octets = readWholeOctets(signatureNode);
   const signature = readSignature(signatureAlgorithm, publicKey, info.bytes, octets);
+  return { ...contents, der: root.bytes, publicKey, signature };
+}
+
+/** What stands in a certificationRequestInfo besides its key. */
+export function readContents(subject: Name, attributes: Attributes): RequestedContents {
   return {
-    der: root.bytes,
     subject,
-    publicKey,
-    signature,
     attributes: new Map([...attributes].map(([oid, values]) => [oid, values.map(({ bytes }) => bytes)])),
-    ...extensions,
-    ...challenges,
+    ...readRequestedExtensions(attributes),
+    ...readChallenges(attributes),
   };
 }
 
@@ -238,12 +244,12 @@ export function singleValue(attributes: Attributes, oid: string): DerNode | unde
 }
 
 type RequestedExtensions = Pick<
-  CertificationRequest,
+  RequestedContents,
   'extensions' | 'subjectAltName' | 'keyUsage' | 'extendedKeyUsage' | 'basicConstraints'
 >;
 
 /** PKCS#9's extensionRequest (RFC 2985, section 5.4.2) or Microsoft's twin of it, never both. */
-export function readRequestedExtensions(attributes: Attributes): RequestedExtensions {
+function readRequestedExtensions(attributes: Attributes): RequestedExtensions {
   const twin = singleValue(attributes, oids.microsoftExtensionRequest);
   const standard = singleValue(attributes, oids.extensionRequest);
   if (twin !== undefined && standard !== undefined) {
@@ -283,29 +289,13 @@ function checkRequestedExtension({ oid, critical, value }: Extension): void {
   }
 }
 
-const encipheringUsages: readonly KeyUsage[] = [
-  'keyEncipherment',
-  'dataEncipherment',
-  'keyAgreement',
-  'encipherOnly',
-  'decipherOnly',
-];
-
-/** RFC 9881, section 5: an ML-DSA key signs and does nothing else. */
-function refuseUnfitKeyUsage({ type }: PublicKey, keyUsage: readonly KeyUsage[]): void {
-  if (!type.startsWith('ML-DSA')) return;
-  const unfit = keyUsage.filter((usage) => encipheringUsages.includes(usage));
-  if (unfit.length > 0)
-    throw refusal(`An ${type} key only signs; leave out the keyUsage ${unfit.join(', ')}.`);
-}
-
 /** What links a CSR to its TLS session or to a person. */
 export type Challenges = Pick<
-  CertificationRequest,
+  RequestedContents,
   'challengePassword' | 'changeSubjectName' | 'otpChallenge' | 'revocationChallenge' | 'estIdentityLinking'
 >;
 
-export function readChallenges(attributes: Attributes): Challenges {
+function readChallenges(attributes: Attributes): Challenges {
   return {
     challengePassword: readTextAttribute(attributes, oids.challengePassword),
     changeSubjectName: readNewNames(attributes),

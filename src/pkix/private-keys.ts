@@ -1,6 +1,6 @@
-import { generateKeyPair, type KeyObject } from 'node:crypto';
+import { generateKeyPair, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { KeyKind, KeyType } from './keys.ts';
+import type { KeyKind, KeyType, PublicKey } from './keys.ts';
 
 /** The kinds of keys that the gateway makes for clients. */
 export const generatedKeyKinds = [
@@ -19,29 +19,33 @@ export type GeneratedKeyKind = (typeof generatedKeyKinds)[number];
 
 interface KindOfKey {
   readonly type: KeyType;
+  /** As `PublicKey.bits`. */
+  readonly bits: number;
   readonly strength: 128 | 256;
-  readonly generate: () => Promise<{ readonly privateKey: KeyObject }>;
 }
 
 const kinds: Readonly<Record<GeneratedKeyKind, KindOfKey>> = {
-  'RSA-2048': { type: 'RSA', strength: 128, generate: () => rsa(2048) },
-  'RSA-3072': { type: 'RSA', strength: 128, generate: () => rsa(3072) },
-  'RSA-4096': { type: 'RSA', strength: 256, generate: () => rsa(4096) },
-  'P-256': { type: 'P-256', strength: 128, generate: () => ec('P-256') },
-  'P-384': { type: 'P-384', strength: 256, generate: () => ec('P-384') },
-  'P-521': { type: 'P-521', strength: 256, generate: () => ec('P-521') },
-  Ed25519: { type: 'Ed25519', strength: 128, generate: () => promisify(generateKeyPair)('ed25519') },
-  'ML-DSA-44': { type: 'ML-DSA-44', strength: 128, generate: () => promisify(generateKeyPair)('ml-dsa-44') },
-  'ML-DSA-65': { type: 'ML-DSA-65', strength: 256, generate: () => promisify(generateKeyPair)('ml-dsa-65') },
-  'ML-DSA-87': { type: 'ML-DSA-87', strength: 256, generate: () => promisify(generateKeyPair)('ml-dsa-87') },
+  'RSA-2048': { type: 'RSA', bits: 2048, strength: 128 },
+  'RSA-3072': { type: 'RSA', bits: 3072, strength: 128 },
+  'RSA-4096': { type: 'RSA', bits: 4096, strength: 256 },
+  'P-256': { type: 'P-256', bits: 256, strength: 128 },
+  'P-384': { type: 'P-384', bits: 384, strength: 256 },
+  'P-521': { type: 'P-521', bits: 521, strength: 256 },
+  Ed25519: { type: 'Ed25519', bits: 256, strength: 128 },
+  'ML-DSA-44': { type: 'ML-DSA-44', bits: 0, strength: 128 },
+  'ML-DSA-65': { type: 'ML-DSA-65', bits: 0, strength: 256 },
+  'ML-DSA-87': { type: 'ML-DSA-87', bits: 0, strength: 256 },
 };
 
-function rsa(modulusLength: number): ReturnType<KindOfKey['generate']> {
-  return promisify(generateKeyPair)('rsa', { modulusLength });
+/** What is known of a key before it is made. */
+export interface KeyToMake extends Pick<PublicKey, 'type' | 'bits'> {
+  readonly kind: GeneratedKeyKind;
 }
 
-function ec(namedCurve: string): ReturnType<KindOfKey['generate']> {
-  return promisify(generateKeyPair)('ec', { namedCurve });
+/** A key of this kind, which is not there yet. */
+export function keyToMake(kind: GeneratedKeyKind): KeyToMake {
+  const { type, bits } = kinds[kind];
+  return { kind, type, bits };
 }
 
 /** The type of a kind of key: `RSA` for each length of modulus. */
@@ -57,10 +61,30 @@ export function strengthOf(kind: GeneratedKeyKind): 128 | 256 {
   return kinds[kind].strength;
 }
 
-/** Makes a new private key from OpenSSL's random numbers, on the thread pool. */
-export async function generatePrivateKey(kind: GeneratedKeyKind): Promise<KeyObject> {
-  const { privateKey } = await kinds[kind].generate();
-  return privateKey;
+/** Makes a new private key that is no RSA key from OpenSSL's random numbers, on the thread pool: a few milliseconds. */
+export async function generatePrivateKey(type: Exclude<KeyType, 'RSA'>): Promise<KeyObject> {
+  switch (type) {
+    case 'P-256':
+    case 'P-384':
+    case 'P-521':
+      return (await promisify(generateKeyPair)('ec', { namedCurve: type })).privateKey;
+    case 'Ed25519':
+      return (await promisify(generateKeyPair)('ed25519')).privateKey;
+    case 'ML-DSA-44':
+      return (await promisify(generateKeyPair)('ml-dsa-44')).privateKey;
+    case 'ML-DSA-65':
+      return (await promisify(generateKeyPair)('ml-dsa-65')).privateKey;
+    case 'ML-DSA-87':
+      return (await promisify(generateKeyPair)('ml-dsa-87')).privateKey;
+  }
+}
+
+/**
+ * Makes a new RSA key, which keeps the calling thread for a tenth of a second up to several seconds: the event loop must
+ * not be on it.
+ */
+export function generateRsaKey(modulusLength: number): KeyObject {
+  return generateKeyPairSync('rsa', { modulusLength }).privateKey;
 }
 
 /**

@@ -4,6 +4,7 @@ import { bitString, null_, objectIdentifier, primitive, sequence, toDer, type As
 import { tags } from './der.ts';
 import type { KeyType } from './keys.ts';
 import { oids } from './oids.ts';
+import type { SignatureAlgorithmName } from './signature.ts';
 
 /** A CA's private key, ready to sign. */
 export interface Signer {
@@ -26,6 +27,11 @@ export function createSigner(privateKey: KeyObject): Signer {
 /** Signs requests with a client's key of any type that is accepted (RFC 4055, RFC 5758, RFC 8410, RFC 9881). */
 export function createRequestSigner(type: KeyType, privateKey: KeyObject): Signer {
   return signerBy(privateKey, algorithms[type]);
+}
+
+/** By which algorithm `createRequestSigner` signs. */
+export function requestAlgorithmOf(type: KeyType): SignatureAlgorithmName {
+  return algorithms[type].name;
 }
 
 function signerBy(privateKey: KeyObject, { hash, algorithmIdentifier }: Algorithm): Signer {
@@ -74,24 +80,30 @@ export async function signStructure(content: Asn1, signer: Signer): Promise<Buff
 }
 
 interface Algorithm {
+  readonly name: SignatureAlgorithmName;
   /** Null where the key decides by itself. */
   readonly hash: 'sha256' | 'sha384' | 'sha512' | null;
   readonly algorithmIdentifier: Asn1;
 }
 
-function algorithm(hash: Algorithm['hash'], oid: string, ...parameters: readonly Asn1[]): Algorithm {
-  return { hash, algorithmIdentifier: sequence(objectIdentifier(oid), ...parameters) };
+function algorithm(
+  name: SignatureAlgorithmName,
+  hash: Algorithm['hash'],
+  oid: string,
+  ...parameters: readonly Asn1[]
+): Algorithm {
+  return { name, hash, algorithmIdentifier: sequence(objectIdentifier(oid), ...parameters) };
 }
 
 const algorithms: Readonly<Record<KeyType, Algorithm>> = {
-  RSA: algorithm('sha256', oids.sha256WithRSAEncryption, null_()),
-  'P-256': algorithm('sha256', oids.ecdsaWithSHA256),
-  'P-384': algorithm('sha384', oids.ecdsaWithSHA384),
-  'P-521': algorithm('sha512', oids.ecdsaWithSHA512),
-  Ed25519: algorithm(null, oids.Ed25519),
-  'ML-DSA-44': algorithm(null, oids.mlDsa44),
-  'ML-DSA-65': algorithm(null, oids.mlDsa65),
-  'ML-DSA-87': algorithm(null, oids.mlDsa87),
+  RSA: algorithm('sha256WithRSAEncryption', 'sha256', oids.sha256WithRSAEncryption, null_()),
+  'P-256': algorithm('ecdsaWithSHA256', 'sha256', oids.ecdsaWithSHA256),
+  'P-384': algorithm('ecdsaWithSHA384', 'sha384', oids.ecdsaWithSHA384),
+  'P-521': algorithm('ecdsaWithSHA512', 'sha512', oids.ecdsaWithSHA512),
+  Ed25519: algorithm('Ed25519', null, oids.Ed25519),
+  'ML-DSA-44': algorithm('ML-DSA-44', null, oids.mlDsa44),
+  'ML-DSA-65': algorithm('ML-DSA-65', null, oids.mlDsa65),
+  'ML-DSA-87': algorithm('ML-DSA-87', null, oids.mlDsa87),
 };
 
 function algorithmOf({ type, asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject): Algorithm {

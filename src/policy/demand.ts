@@ -12,7 +12,7 @@ import {
 } from '../pkix/csr-attributes.ts';
 import type { Extension } from '../pkix/extensions.ts';
 import { oids } from '../pkix/oids.ts';
-import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 
 /** Something that a CSR must hold: what csrattrs says of it, and the check, made from the same settings. */
 export interface Demand {
@@ -21,7 +21,7 @@ export interface Demand {
   /** Undefined: there is nothing to say, since it is demanded everywhere, or is the absence of something. */
   readonly wanted: Wanted | undefined;
   /** Throws EstError when the CSR does not meet the demand. */
-  readonly check: (csr: CertificationRequest) => void;
+  readonly check: (csr: RequestedCertificate) => void;
   /** A renewal is not asked: its names are those of the old certificate. */
   readonly onlyForFirst: boolean;
 }

@@ -3,7 +3,7 @@ import { DerError, readDer } from '../pkix/der.ts';
 import { extendedKeyUsage, keyUsage } from '../pkix/extensions-write.ts';
 import type { Extension } from '../pkix/extensions.ts';
 import { nameOfOid, oidOf, oids } from '../pkix/oids.ts';
-import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import type { Demand, Wanted } from './demand.ts';
 import { missing, offendingValue } from './offending.ts';
 import { valuesOf, type RequiredContents } from './options.ts';
@@ -45,11 +45,11 @@ function otherExtensionDemand(oid: string, base64: string | null): Demand {
   );
 }
 
-function valueOf({ extensions }: CertificationRequest, oid: string): Buffer | undefined {
+function valueOf({ extensions }: RequestedCertificate, oid: string): Buffer | undefined {
   return extensions.find((extension) => extension.oid === oid)?.value;
 }
 
-function known(extension: Extension, isMet: (csr: CertificationRequest) => boolean): Demand {
+function known(extension: Extension, isMet: (csr: RequestedCertificate) => boolean): Demand {
   const sentence = `The CSR must ask for the extension ${nameOfOid(extension.oid)} with the value that csrattrs gives.`;
   return demand({ what: 'extension', extension }, isMet, sentence);
 }
@@ -79,10 +79,10 @@ export function attributeDemands({ attributes }: RequiredContents): readonly Dem
 
 function demand(
   wanted: DemandedContent,
-  isMet: (csr: CertificationRequest) => boolean,
+  isMet: (csr: RequestedCertificate) => boolean,
   sentence: string,
 ): Demand {
-  const check = (csr: CertificationRequest): void => {
+  const check = (csr: RequestedCertificate): void => {
     if (isMet(csr)) return;
     throw new EstError('refused_by_policy', sentence, {
       refusedBy: { offending: offendingPartOf(csr, wanted) },
@@ -92,7 +92,7 @@ function demand(
 }
 
 /** Without most values: attributes of a CSR may hold secrets, and the values of extensions are binary. */
-function offendingPartOf(csr: CertificationRequest, wanted: DemandedContent): string {
+function offendingPartOf(csr: RequestedCertificate, wanted: DemandedContent): string {
   const oid = oidOfContent(wanted);
   const name = nameOfOid(oid);
   if (!csr.attributes.has(oid) && valueOf(csr, oid) === undefined) return missing(name);

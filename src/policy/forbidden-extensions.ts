@@ -11,12 +11,12 @@ import {
   neverGrantedPurposes,
   neverGrantedUri,
 } from '../pkix/never-granted.ts';
-import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import type { RequestedContents } from '../pkix/pkcs10.ts';
 import { offendingName, offendingValue } from './offending.ts';
 
 /** What a CSR asks for besides its subject and its key. */
 export type RequestedRights = Pick<
-  CertificationRequest,
+  RequestedContents,
   'keyUsage' | 'extendedKeyUsage' | 'basicConstraints' | 'subjectAltName'
 > & {
   readonly changeSubjectName: { readonly subjectAltName: readonly GeneralName[] } | undefined;

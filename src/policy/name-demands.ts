@@ -11,7 +11,7 @@ import {
   type GeneralNameType,
 } from '../pkix/general-names.ts';
 import { nameOfOid, oidOf, oids } from '../pkix/oids.ts';
-import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import type { Demand, Wanted } from './demand.ts';
 import { missing, offendingName, offendingValue } from './offending.ts';
 import { valuesOf, type RequiredContents, type RequiredValue } from './options.ts';
@@ -55,7 +55,7 @@ export function subjectAltNameDemands({ subjectAltName }: RequiredContents): rea
     type,
     names: valuesOf(required).map((value) => nameOf(type, value)),
   }));
-  const check = ({ subjectAltName: found = [] }: CertificationRequest): void => {
+  const check = ({ subjectAltName: found = [] }: RequestedCertificate): void => {
     for (const { type, names } of demanded) refuseOtherNames(type, names, found);
   };
   const rule = 'policy.required.subjectAltName';

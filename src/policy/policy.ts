@@ -7,9 +7,10 @@ import { subjectAltName as subjectAltNameExtension } from '../pkix/extensions-wr
 import type { GeneralName } from '../pkix/general-names.ts';
 import type { Name } from '../pkix/names.ts';
 import { oids } from '../pkix/oids.ts';
-import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
+import type { RequestedContents } from '../pkix/pkcs10.ts';
 import { challengeDemands, linkingDemand } from './challenge-demands.ts';
-import { pass, type Check } from './check.ts';
+import type { Check } from './check.ts';
 import { refuseContradictions } from './contradictions.ts';
 import { csrAttributesFor, type Demand, type Wanted } from './demand.ts';
 import { attributeDemands, extensionDemands } from './extension-demands.ts';
@@ -81,120 +82,87 @@ function wantedBy(demands: readonly Demand[]): readonly Wanted[] {
   return demands.map(({ wanted }) => wanted).filter((one) => one !== undefined);
 }
 
-/** What is asked about a request, in order, and the names to certify if nothing is refused. */
-export interface Examination {
-  readonly checks: readonly Check[];
-  readonly names: CertifiedNames;
+/**
+ * The names to certify, if nothing is refused: those of the CSR, or that ChangeSubjectName asks for. A renewal keeps those
+ * of the certificate, in its encoding, unless ChangeSubjectName asks for others.
+ */
+export function namesToCertify(
+  { changeSubjectName, subject, subjectAltName = [] }: RequestedContents,
+  renewed?: Certificate,
+): CertifiedNames {
+  if (changeSubjectName !== undefined) return changeSubjectName;
+  if (renewed === undefined) return { subject, subjectAltName };
+  return { subject: renewed.subject, subjectAltName: renewed.subjectAltName ?? [] };
 }
 
 /**
- * May this identity have this certificate (RFC 7030, section 4.2.1)? Gives the names to certify. Throws `refused_by_policy`,
- * or `bad_certification_request` when the CSR names nobody.
+ * May this identity have this certificate (RFC 7030, section 4.2.1)? The checks refuse with `refused_by_policy`, or with
+ * `bad_certification_request` when the CSR names nobody.
  */
-export function permitEnrollment(
-  policy: Policy,
-  identity: ClientIdentity,
-  csr: CertificationRequest,
-): CertifiedNames {
-  return permitted(examineEnrollment(policy, identity, csr));
-}
-
-/** The questions of `permitEnrollment`. */
 export function examineEnrollment(
   policy: Policy,
   identity: ClientIdentity,
-  csr: CertificationRequest,
-): Examination {
+  csr: RequestedCertificate,
+): readonly Check[] {
   const { changeSubjectName } = csr;
-  if (changeSubjectName === undefined) {
-    return { checks: [forbiddenExtensions(csr), ...firstNames(policy, identity, csr)], names: namesOf(csr) };
-  }
-  const changed = withNames(csr, changeSubjectName);
-  return {
-    checks: [
-      forbiddenExtensions(csr),
-      changeOfNames(policy),
-      {
-        rule: 'fixed: names of the client certificate',
-        check: () => {
-          if (identity.certificate === undefined) throw nothingToChange();
-          refuseOtherNames(identity.certificate.certificate, withoutVendorsNames(identity.certificate, csr));
-        },
+  if (changeSubjectName === undefined)
+    return [forbiddenExtensions(csr), ...firstNames(policy, identity, csr)];
+  return [
+    forbiddenExtensions(csr),
+    changeOfNames(policy),
+    {
+      rule: 'fixed: names of the client certificate',
+      check: () => {
+        if (identity.certificate === undefined) throw nothingToChange();
+        refuseOtherNames(identity.certificate.certificate, withoutVendorsNames(identity.certificate, csr));
       },
-      ...firstNames(policy, identity, changed),
-    ],
-    names: namesOf(changed),
-  };
+    },
+    ...firstNames(policy, identity, withNames(csr, changeSubjectName)),
+  ];
 }
 
 /**
  * May this certificate of the client be renewed or rekeyed (RFC 7030, section 4.2.2)? Subject and subjectAltName of
- * the CSR must be those of the certificate, absence included, as RFC 5280, section 7.1 compares names. The new
- * certificate gets the names in the old one's encoding, or those of ChangeSubjectName, where it is allowed, under the
- * rules of a first enrolment. Throws `refused_by_policy`.
+ * the CSR must be those of the certificate, absence included, as RFC 5280, section 7.1 compares names. Other names, by
+ * ChangeSubjectName where it is allowed, come under the rules of a first enrolment. The checks refuse with
+ * `refused_by_policy`.
  */
-export function permitRenewal(
-  policy: Policy,
-  identity: ClientIdentity,
-  current: Certificate,
-  csr: CertificationRequest,
-  now: Date,
-): CertifiedNames {
-  return permitted(examineRenewal(policy, identity, current, csr, now));
-}
-
-/** The questions of `permitRenewal`. */
 export function examineRenewal(
   policy: Policy,
   identity: ClientIdentity,
   current: Certificate,
-  csr: CertificationRequest,
+  csr: RequestedCertificate,
   now: Date,
-): Examination {
+): readonly Check[] {
   const { changeSubjectName } = csr;
-  const changed = changeSubjectName && withNames(csr, changeSubjectName);
-  const demanded = policy.demands.filter(({ onlyForFirst }) => !onlyForFirst).map(demandOf(csr));
-  return {
-    checks: [
-      forbiddenExtensions(csr),
-      ...(changed === undefined ? [] : [changeOfNames(policy)]),
-      {
-        rule: 'fixed: names of the client certificate',
-        check: () => {
-          refuseOtherNames(current, csr);
-        },
+  return [
+    forbiddenExtensions(csr),
+    ...(changeSubjectName === undefined ? [] : [changeOfNames(policy)]),
+    {
+      rule: 'fixed: names of the client certificate',
+      check: () => {
+        refuseOtherNames(current, csr);
       },
-      {
-        rule: 'policy.renewWithSameKey',
-        check: () => {
-          refuseSameKey(policy, current, csr);
-        },
+    },
+    {
+      rule: 'policy.renewWithSameKey',
+      check: () => {
+        refuseSameKey(policy, current, csr);
       },
-      {
-        rule: 'policy.renewAfterPercent',
-        check: () => {
-          refuseEarlyRenewal(policy, current, now);
-        },
+    },
+    {
+      rule: 'policy.renewAfterPercent',
+      check: () => {
+        refuseEarlyRenewal(policy, current, now);
       },
-      ...(changed === undefined ? demanded : firstNames(policy, identity, changed)),
-    ],
-    names:
-      changed === undefined
-        ? { subject: current.subject, subjectAltName: current.subjectAltName ?? [] }
-        : namesOf(changed),
-  };
+    },
+    ...(changeSubjectName === undefined
+      ? policy.demands.filter(({ onlyForFirst }) => !onlyForFirst).map(demandOf(csr))
+      : firstNames(policy, identity, withNames(csr, changeSubjectName))),
+  ];
 }
 
-function permitted({ checks, names }: Examination): CertifiedNames {
-  pass(checks);
-  return names;
-}
-
-function namesOf({ subject, subjectAltName = [] }: CertificationRequest): CertifiedNames {
-  return { subject, subjectAltName };
-}
-
-function forbiddenExtensions(csr: CertificationRequest): Check {
+function forbiddenExtensions(csr: RequestedCertificate): Check {
   return {
     rule: 'fixed: no rights of a CA, registration authority or signer',
     check: () => {
@@ -212,7 +180,7 @@ function changeOfNames(policy: Policy): Check {
   };
 }
 
-function demandOf(csr: CertificationRequest): (demand: Demand) => Check {
+function demandOf(csr: RequestedCertificate): (demand: Demand) => Check {
   return ({ rule, check }) => ({
     rule,
     check: () => {
@@ -222,7 +190,7 @@ function demandOf(csr: CertificationRequest): (demand: Demand) => Check {
 }
 
 /** Names that this client has not had: all that the alias grants and demands decides. */
-function firstNames(policy: Policy, identity: ClientIdentity, csr: CertificationRequest): readonly Check[] {
+function firstNames(policy: Policy, identity: ClientIdentity, csr: RequestedCertificate): readonly Check[] {
   const { subject, subjectAltName = [] } = csr;
   const { registrationAuthority } = identity;
   return [
@@ -264,7 +232,7 @@ function firstNames(policy: Policy, identity: ClientIdentity, csr: Certification
 function areNamesBound(
   { names }: Policy,
   { certificate }: ClientIdentity,
-  { changeSubjectName }: CertificationRequest,
+  { changeSubjectName }: RequestedCertificate,
 ): boolean {
   if (names === 'certificate') {
     return certificate?.trustAnchor === 'explicit' && changeSubjectName === undefined;
@@ -275,8 +243,8 @@ function areNamesBound(
 /** A vendor's subjectAltName, such as a HardwareModuleName, need not be repeated in the CSR. */
 function withoutVendorsNames(
   { certificate, trustAnchor }: CertificateIdentity,
-  csr: CertificationRequest,
-): CertificationRequest {
+  csr: RequestedCertificate,
+): RequestedCertificate {
   if (trustAnchor === 'explicit' || csr.subjectAltName !== undefined) return csr;
   return { ...csr, subjectAltName: certificate.subjectAltName };
 }
@@ -303,9 +271,9 @@ function nothingToChange(): EstError {
 
 /** The CSR as it would be, did it ask for these names itself. */
 function withNames(
-  csr: CertificationRequest,
+  csr: RequestedCertificate,
   { subject, subjectAltName }: CertifiedNames,
-): CertificationRequest {
+): RequestedCertificate {
   const others = csr.extensions.filter(({ oid }) => oid !== oids.subjectAltName);
   if (subjectAltName.length === 0) return { ...csr, subject, subjectAltName: undefined, extensions: others };
   return {
@@ -326,8 +294,9 @@ function refuseNamelessSubject(subject: Name, subjectAltName: readonly GeneralNa
   }
 }
 
-function refuseSameKey(policy: Policy, current: Certificate, csr: CertificationRequest): void {
-  if (!policy.renewWithSameKey && current.spki.equals(csr.publicKey.spki)) {
+function refuseSameKey(policy: Policy, current: Certificate, csr: RequestedCertificate): void {
+  const isSame = 'spki' in csr.publicKey && current.spki.equals(csr.publicKey.spki);
+  if (!policy.renewWithSameKey && isSame) {
     throw new EstError(
       'refused_by_policy',
       'A new key is required to renew; the CSR holds the key of the old certificate.',

@@ -3,7 +3,7 @@ import type { CertifiedNames } from '../pkix/change-subject-name.ts';
 import type { GeneralName, GeneralNameType } from '../pkix/general-names.ts';
 import { nameToString, type Name } from '../pkix/names.ts';
 import { nameOfOid, oidOf } from '../pkix/oids.ts';
-import type { CertificationRequest } from '../pkix/pkcs10.ts';
+import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 
 /** Values by the RFC names of their types; a type that is not there has no member. */
 export type ValuesByType = Readonly<Record<string, readonly string[]>>;
@@ -26,8 +26,8 @@ export interface RequestView {
     readonly type: string;
     /** Of an RSA modulus or the curve; 0 for ML-DSA. */
     readonly bits: number;
-    /** Of the SubjectPublicKeyInfo, hex. */
-    readonly sha256: string;
+    /** Of the SubjectPublicKeyInfo, hex; left out: the gateway makes the key when everything is granted. */
+    readonly sha256?: string;
   };
   /** What the CSR asks for; empty when it does not ask. */
   readonly keyUsage: readonly string[];
@@ -63,7 +63,7 @@ export interface ViewedRequest {
   readonly operation: string;
   readonly clientAddress: string | undefined;
   readonly identity: ClientIdentity;
-  readonly csr: CertificationRequest;
+  readonly csr: RequestedCertificate;
   readonly names: CertifiedNames;
 }
 
@@ -78,11 +78,16 @@ export function createView(request: ViewedRequest): RequestView {
     newNames: operation !== 'simplereenroll' || csr.changeSubjectName !== undefined,
     subject: subjectView(names.subject),
     subjectAltName: subjectAltNameView(names.subjectAltName),
-    key: { type: csr.publicKey.type, bits: csr.publicKey.bits, sha256: csr.publicKey.sha256 },
+    key: keyView(csr),
     keyUsage: csr.keyUsage ?? [],
     extendedKeyUsage: (csr.extendedKeyUsage ?? []).map(nameOfOid),
     extensions: csr.extensions.map(({ oid }) => nameOfOid(oid)),
   };
+}
+
+function keyView({ publicKey }: RequestedCertificate): RequestView['key'] {
+  const { type, bits } = publicKey;
+  return { type, bits, ...('sha256' in publicKey && { sha256: publicKey.sha256 }) };
 }
 
 function identityView({ user, certificate: shown, registrationAuthority }: ClientIdentity): IdentityView {

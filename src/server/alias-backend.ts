@@ -24,7 +24,7 @@ export interface AliasBackend {
 }
 
 /** What a backend's own switch for serverkeygen means. */
-const serverKeyGenerationByDefault: ServerKeyGenerationConfiguration = { keys: ['P-256'] };
+export const serverKeyGenerationByDefault: ServerKeyGenerationConfiguration = { keys: ['P-256'] };
 
 /** Finds the backend of an alias; one with several CAs is told the alias's settings. */
 export async function openAliasBackend(

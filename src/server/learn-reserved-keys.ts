@@ -1,5 +1,5 @@
 import type { Configuration } from '../config/configuration.ts';
-import type { KeyReservations } from '../est/message.ts';
+import type { KeyReservations } from '../policy/key-holder.ts';
 import type { Log } from '../ops/log.ts';
 import type { StateStore } from '../store/store.ts';
 import { openAliasBackend } from './alias-backend.ts';

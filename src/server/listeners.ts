@@ -10,7 +10,7 @@ import { createHandshakes } from '../http/handshakes.ts';
 import { createEstListener, estSecureContext, prepareHttp, serverOptions } from '../http/listener.ts';
 import { takeProxyHeader } from '../http/proxy-protocol.ts';
 import { createPublicationHandler } from '../http/publication.ts';
-import type { KeyReservations } from '../est/message.ts';
+import type { KeyReservations } from '../policy/key-holder.ts';
 import { createEstHandler } from '../est/router.ts';
 import { createShares } from '../http/shares.ts';
 import { createProxyTransport, tlsTransport, type Transport } from '../http/transport.ts';

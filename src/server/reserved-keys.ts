@@ -1,6 +1,6 @@
 import { certificatesOf } from '../auth/trust-anchors.ts';
 import type { AliasConfiguration, Configuration } from '../config/configuration.ts';
-import type { KeyReservations } from '../est/message.ts';
+import type { KeyReservations } from '../policy/key-holder.ts';
 import { keysOf, readCertificate, type Certificate } from '../pkix/certificate.ts';
 import type { StateStore } from '../store/store.ts';
 import type { AliasCertificates } from './alias-certificates.ts';

@@ -33,15 +33,28 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
       );
     },
 
+    async spentCode(enrollment, window) {
+      const { alias, countedUser } = enrollment;
+      if (countedUser === undefined) return undefined;
+      const earlier = await findEarlier(database, queries, enrollment, window);
+      if (earlier !== undefined) return undefined;
+      return spentBy(await findLimits(database, alias, countedUser), window.now);
+    },
+
     async reachedQuota(enrollment, window) {
       const earlier = await findEarlier(database, queries, enrollment, window);
       return earlier === undefined ? await reachedQuota(database, enrollment) : undefined;
     },
 
-    async issued(id, { certificate, serialNumber, notAfter }, now) {
-      const not_after = notAfter.getTime();
-      const closed_at = now.getTime();
-      await queries.issue(database, { id, certificate, serial_number: serialNumber, not_after, closed_at });
+    async issued(id, { certificate, serialNumber, notAfter, publicKey }, now) {
+      await queries.issue(database, {
+        id,
+        certificate,
+        serial_number: serialNumber,
+        not_after: notAfter.getTime(),
+        public_key: publicKey,
+        closed_at: now.getTime(),
+      });
     },
 
     async pending(id, reference, now) {
@@ -178,6 +191,7 @@ function prepareQueries(database: Kysely<Tables>) {
           certificate: place('certificate'),
           serial_number: place('serial_number'),
           not_after: place('not_after'),
+          public_key: place('public_key'),
           closed_at: place('closed_at'),
         })
         .where('id', '=', place('id')),
@@ -205,6 +219,7 @@ interface IssuedRow {
   readonly certificate: Uint8Array;
   readonly serial_number: string;
   readonly not_after: number;
+  readonly public_key: string;
   readonly closed_at: number;
 }
 
@@ -291,7 +306,8 @@ async function openNew(
     operation: enrollment.operation,
     identity: enrollment.identity,
     subject: enrollment.subject,
-    public_key: enrollment.publicKey,
+    // No key has an empty hash.
+    public_key: enrollment.publicKey ?? '',
     counted_user: countedUser ?? null,
     quota_key: quota?.key ?? null,
     opened_at: now.getTime(),
@@ -324,16 +340,28 @@ async function takeUse(
   name: string,
   now: Date,
 ): Promise<'exhausted' | 'expired' | undefined> {
-  const user = await transaction.kysely
+  const user = await findLimits(transaction, alias, name);
+  const spent = spentBy(user, now);
+  if (spent !== undefined || user?.remaining_uses === null) return spent;
+  return (await changeUses(transaction, alias, name, -1)) ? undefined : 'exhausted';
+}
+
+type Limits = Pick<Selectable<Tables['users']>, 'remaining_uses' | 'expires_at'>;
+
+async function findLimits(database: Database, alias: string, name: string): Promise<Limits | undefined> {
+  return await database.kysely
     .selectFrom('users')
     .select(['remaining_uses', 'expires_at'])
     .where('alias', '=', alias)
     .where('name', '=', name)
     .executeTakeFirst();
+}
+
+/** Why a user can have no certificate now; undefined: it can. */
+function spentBy(user: Limits | undefined, now: Date): 'exhausted' | 'expired' | undefined {
   if (user === undefined) return 'exhausted';
   if (user.expires_at !== null && user.expires_at <= now.getTime()) return 'expired';
-  if (user.remaining_uses === null) return undefined;
-  return (await changeUses(transaction, alias, name, -1)) ? undefined : 'exhausted';
+  return user.remaining_uses === 0 ? 'exhausted' : undefined;
 }
 
 /** Takes a use of a user, or gives it back; false when there is none to take. */

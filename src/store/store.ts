@@ -27,7 +27,10 @@ export type Until = 'written' | 'durable';
 
 /** What the journal knows of an enrolment before the CA is asked. */
 export interface NewEnrollment {
-  /** SHA-256, hex, over what makes two requests the same: identity, alias, operation, key, names, extensions. */
+  /**
+   * SHA-256, hex, over what makes two requests the same: identity, alias, operation, key, names, extensions. One whose
+   * key is yet to be made is the same as no other.
+   */
   readonly fingerprint: string;
   readonly requestId: string;
   readonly alias: string;
@@ -36,8 +39,8 @@ export interface NewEnrollment {
   readonly identity: string;
   /** RFC 4514 string of the subject to certify. */
   readonly subject: string;
-  /** SHA-256 of the subjectPublicKeyInfo, hex. */
-  readonly publicKey: string;
+  /** SHA-256 of the subjectPublicKeyInfo, hex; undefined: the key is made when this is recorded. */
+  readonly publicKey: string | undefined;
   /** The user whose limits this enrolment must keep, and of whose `remainingUses` it takes one; undefined: none has any. */
   readonly countedUser: string | undefined;
   /** Left out: there is none. */
@@ -88,6 +91,8 @@ export interface IssuedCertificate {
   /** Lower-case hex. */
   readonly serialNumber: string;
   readonly notAfter: Date;
+  /** SHA-256 of the subjectPublicKeyInfo, hex. */
+  readonly publicKey: string;
 }
 
 /** How `EnrollmentJournal.open` looks back. */
@@ -149,6 +154,12 @@ export interface EnrollmentJournal {
     limits?: PendingLimits,
     until?: Until,
   ): Promise<OpenedEnrollment>;
+
+  /**
+   * `exhausted` or `expired` where `open` would answer so to this now; undefined where it would not, since nothing is
+   * counted, the code is good, or an earlier enrolment is found. Nothing is recorded.
+   */
+  spentCode(enrollment: NewEnrollment, window: RepeatWindow): Promise<'exhausted' | 'expired' | undefined>;
 
   /**
    * The time of the oldest record that counts where `open` would answer `quota_reached` to this now; undefined where it

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { EstError } from '../../errors.ts';
 import type { EnrollmentClaim, EnrollmentCodes } from '../../identity.ts';
 import { attributeValues, nameFromAttributes, type Name } from '../../pkix/names.ts';
-import type { CertificationRequest } from '../../pkix/pkcs10.ts';
+import type { RequestedContents } from '../../pkix/pkcs10.ts';
 import type { EjbcaAliasSettings } from './alias-settings.ts';
 import { distinguishedNameFields, type DistinguishedNameField } from './distinguished-name-fields.ts';
 import { wholeName } from './name-generation.ts';
@@ -29,13 +29,16 @@ export function enrollmentCodesOf(settings: EjbcaAliasSettings, secret: string):
   }
 }
 
-type Taken = ReturnType<EnrollmentCodes['take']>;
+interface Taken<Csr> {
+  readonly claim: EnrollmentClaim;
+  readonly csr: Csr;
+}
 
-function nothingToTake(): Taken {
+function nothingToTake(): never {
   throw new EstError('unauthenticated', 'The enrolment code is shown by HTTP Basic.');
 }
 
-function takeChallenge(csr: CertificationRequest, settings: EjbcaAliasSettings): Taken {
+function takeChallenge<Csr extends RequestedContents>(csr: Csr, settings: EjbcaAliasSettings): Taken<Csr> {
   const { challengePassword: code } = csr;
   if (code === undefined) {
     throw new EstError(
@@ -46,7 +49,7 @@ function takeChallenge(csr: CertificationRequest, settings: EjbcaAliasSettings):
   return { claim: { username: usernameIn(csr.subject, settings), code }, csr };
 }
 
-function takeDnPart(csr: CertificationRequest, settings: EjbcaAliasSettings): Taken {
+function takeDnPart<Csr extends RequestedContents>(csr: Csr, settings: EjbcaAliasSettings): Taken<Csr> {
   const field = settings.extractDnPartPasswordComponent;
   const type = typeOf(field);
   const [code] = type === undefined ? [] : attributeValues(csr.subject, type);

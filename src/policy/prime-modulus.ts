@@ -5,7 +5,7 @@ import { createGate } from '../ops/gate.ts';
 import { networksOf } from '../ops/networks.ts';
 import { acceptedKeys, type PublicKey } from '../pkix/keys.ts';
 import { isPrimeModulus } from '../pkix/weak-keys.ts';
-import type { Check } from '../policy/check.ts';
+import type { Check } from './check.ts';
 
 /** What is known of a modulus; undefined: nobody's turn to search it has come. */
 interface Search {

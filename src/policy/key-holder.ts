@@ -1,13 +1,29 @@
 import { EstError } from '../errors.ts';
 import { nameToString } from '../pkix/names.ts';
-import type { Check } from '../policy/check.ts';
-import type { Alias } from './alias.ts';
-import type { EstRequest } from './message.ts';
-import type { PermittedEnrollment } from './permitted-enrollment.ts';
+import type { PublicKey } from '../pkix/keys.ts';
+import type { Blocklist } from '../pkix/weak-keys.ts';
+import type { EnrollmentJournal } from '../store/store.ts';
+import type { AskedEnrollment } from './asked-enrollment.ts';
+import type { Check } from './check.ts';
+
+/**
+ * Why no client may have a key (SHA-256 of the subjectPublicKeyInfo, hex): it is a CA's, one of the gateway or of who
+ * works for it, or it was compromised. Undefined: nothing is known against it.
+ */
+export type KeyReservations = (
+  publicKey: string,
+  now: Date,
+) => Promise<'ca' | 'operator' | 'compromised' | undefined>;
 
 /** What decides whose a key is. */
-export interface KeyHolderServices extends Pick<EstRequest, 'journal' | 'reservationOf' | 'receivedAt'> {
-  readonly alias: Pick<Alias, 'knownKeys'>;
+export interface KeyHolderServices {
+  readonly journal: EnrollmentJournal;
+  readonly reservationOf: KeyReservations;
+  readonly receivedAt: Date;
+  readonly alias: {
+    /** Keys whose private halves are public knowledge. */
+    readonly knownKeys: Blocklist;
+  };
 }
 
 /** The rules that ask about the keys of CAs, the gateway and its operators; nobody but those can say which they are. */
@@ -17,20 +33,21 @@ export const keyRules = {
 } as const;
 
 /**
- * Whose is the key of the CSR? Each check refuses (`refused_by_policy`) a key that was compromised or that anybody knows,
+ * Whose is the key that is to be certified? Each check refuses (`refused_by_policy`) a key that was compromised or that anybody knows,
  * one of a CA, of the gateway or of who works for it, or another identity's under another subject.
  */
 export async function examineKeyHolder(
   { alias, journal, reservationOf, receivedAt }: KeyHolderServices,
-  permitted: PermittedEnrollment,
+  asked: AskedEnrollment,
+  publicKey: PublicKey,
 ): Promise<readonly Check[]> {
-  const { csr, identity, names } = permitted;
-  const { sha256, modulus } = csr.publicKey;
+  const { identity, names } = asked;
+  const { sha256, modulus } = publicKey;
   const holder = { identity: identity.key, subject: nameToString(names.subject) };
   const reservation = await reservationOf(sha256, receivedAt);
-  const isShown = isKeyShown(permitted);
+  const isShown = isKeyShown(asked, publicKey);
   const isOfOther = !isShown && (await journal.isKeyOfOther(sha256, holder, receivedAt));
-  const isOfOperator = isShown ? asksForOther(permitted) : reservation === 'operator';
+  const isOfOperator = isShown ? asksForOther(asked) : reservation === 'operator';
   return [
     refuseIf(reservation === 'compromised', 'fixed: no compromised key', 'has been compromised'),
     refuseIf(reservation === 'ca', keyRules.ofCa),
@@ -50,12 +67,12 @@ function refuseIf(isRefused: boolean, rule: string, what = 'belongs to somebody 
 }
 
 /** The client has the key in its certificate of this CA, perhaps under other names than before. */
-function isKeyShown({ identity: { certificate: shown }, csr }: PermittedEnrollment): boolean {
-  return shown?.trustAnchor === 'explicit' && shown.certificate.spki.equals(csr.publicKey.spki);
+function isKeyShown({ identity: { certificate: shown } }: AskedEnrollment, { spki }: PublicKey): boolean {
+  return shown?.trustAnchor === 'explicit' && shown.certificate.spki.equals(spki);
 }
 
 /** As a registration authority does, unless it renews its own certificate. */
-function asksForOther({ identity, renewed }: PermittedEnrollment): boolean {
+function asksForOther({ identity, renewed }: AskedEnrollment): boolean {
   return (
     identity.registrationAuthority !== undefined &&
     renewed?.sha256 !== identity.certificate?.certificate.sha256

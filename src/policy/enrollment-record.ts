@@ -1,46 +1,63 @@
 import { createHash } from 'node:crypto';
 import { EstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
+import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import { nameToString } from '../pkix/names.ts';
-import type { Check } from '../policy/check.ts';
-import type { NewEnrollment, Quota, RepeatWindow } from '../store/store.ts';
-import type { Alias } from './alias.ts';
-import type { EstRequest } from './message.ts';
-import type { PermittedEnrollment } from './permitted-enrollment.ts';
+import type { EnrollmentJournal, NewEnrollment, PendingLimits, Quota, RepeatWindow } from '../store/store.ts';
+import type { ProvedEnrollment } from './asked-enrollment.ts';
+import type { Check } from './check.ts';
+import type { Policy } from './policy.ts';
 
 /** When and where something is asked for, and how the journal looks back then. */
-export interface AskedFor extends Pick<
-  EstRequest,
-  'id' | 'receivedAt' | 'repeatWindow' | 'deadline' | 'pending'
-> {
-  readonly alias: Pick<Alias, 'name' | 'policy'>;
+export interface AskedFor {
+  /** Of the request. */
+  readonly id: string;
+  readonly receivedAt: Date;
+  readonly alias: { readonly name: string; readonly policy: Policy };
+  /** How long, in seconds, a repeat of the same request gets the same certificate. */
+  readonly repeatWindow: number;
+  /** How long, in seconds, a request may take in all. */
+  readonly deadline: number;
+  /** How many requests may wait for the CA, and for how many seconds one that nobody asks for. */
+  readonly pending: PendingLimits & { readonly expiry: number };
+}
+
+/** Where the journal is at hand. */
+export interface JournalServices extends AskedFor {
+  readonly journal: EnrollmentJournal;
 }
 
 /** What the journal gets to know of a request. */
-export function recordOf(asked: AskedFor, permitted: PermittedEnrollment): NewEnrollment {
+export function recordOf(asked: AskedFor, proved: ProvedEnrollment): NewEnrollment {
   const { id, alias } = asked;
-  const { operation, identity, csr, names } = permitted;
+  const { operation, identity, csr, names } = proved;
   const subject = nameToString(names.subject);
   return {
-    fingerprint: fingerprintOf(alias.name, permitted),
+    fingerprint: fingerprintOf(asked, proved),
     requestId: id,
     alias: alias.name,
     operation,
     identity: identity.key,
     subject,
-    publicKey: csr.publicKey.sha256,
-    countedUser: countedUser(permitted),
-    ...quotaOf(asked, permitted, subject),
+    publicKey: keyHashOf(csr),
+    countedUser: countedUser(proved),
+    ...quotaOf(asked, proved, subject),
   };
 }
 
-/** What makes two requests the same, though signature, attributes or TLS session differ (RFC 7030, section 4.2.3). */
-function fingerprintOf(alias: string, { operation, identity, csr, names }: PermittedEnrollment): string {
+/**
+ * What makes two requests the same, though signature, attributes or TLS session differ (RFC 7030, section 4.2.3). Each
+ * request for a key that is yet to be made asks for another one, so no two of these are the same.
+ */
+function fingerprintOf(
+  { id, alias }: AskedFor,
+  { operation, identity, csr, names }: ProvedEnrollment,
+): string {
   const parts = [
     identity.key,
-    alias,
+    alias.name,
     operation,
-    csr.publicKey.sha256,
+    keyHashOf(csr) ?? id,
     names.subject.der.toString('hex'),
     names.subjectAltName.map(({ der }) => der.toString('hex')).sort(),
     csr.extensions.map(({ oid, value }) => [oid, value.toString('hex')]).sort(),
@@ -48,7 +65,11 @@ function fingerprintOf(alias: string, { operation, identity, csr, names }: Permi
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
-function countedUser({ otpUser, identity }: PermittedEnrollment): string | undefined {
+function keyHashOf({ publicKey }: RequestedCertificate): string | undefined {
+  return 'sha256' in publicKey ? publicKey.sha256 : undefined;
+}
+
+function countedUser({ otpUser, identity }: ProvedEnrollment): string | undefined {
   const user = otpUser ?? identity.user;
   return user?.isLimited === true ? user.name : undefined;
 }
@@ -59,7 +80,7 @@ function countedUser({ otpUser, identity }: PermittedEnrollment): string | undef
  */
 function quotaOf(
   { alias, receivedAt }: AskedFor,
-  { identity }: PermittedEnrollment,
+  { identity }: ProvedEnrollment,
   subject: string,
 ): { readonly quota?: Quota } {
   const { quota } = alias.policy;
@@ -76,13 +97,36 @@ function quotaKey({ key, claim, user }: ClientIdentity, subject: string): string
 
 const quotaRule = 'policy.quota';
 
+/** Is the code with which the client came good for one more certificate? A repeat needs none; `open` decides at last. */
+export async function examineCode(
+  asked: JournalServices,
+  proved: ProvedEnrollment,
+): Promise<readonly Check[]> {
+  if (countedUser(proved) === undefined) return [];
+  const spent = await asked.journal.spentCode(recordOf(asked, proved), repeatWindowOf(asked));
+  const check = (): void => {
+    if (spent !== undefined) throw codeSpent(spent);
+  };
+  return [{ rule: codeRule, check }];
+}
+
+const codeRule = 'fixed: a code that is still good';
+
+/** The refusal of a code that is good no more. */
+export function codeSpent(why: 'exhausted' | 'expired'): EstError {
+  const what = why === 'exhausted' ? 'been used up' : 'expired';
+  return new EstError('forbidden', `This enrolment code has ${what}; ask for a new one.`, {
+    refusedBy: { rule: codeRule },
+  });
+}
+
 /** May this client have one more now? For who wants to know without asking for it; `open` decides for who does. */
 export async function examineQuota(
-  asked: AskedFor & Pick<EstRequest, 'journal'>,
-  permitted: PermittedEnrollment,
+  asked: JournalServices,
+  proved: ProvedEnrollment,
 ): Promise<readonly Check[]> {
   if (asked.alias.policy.quota === undefined) return [];
-  const oldest = await asked.journal.reachedQuota(recordOf(asked, permitted), repeatWindowOf(asked));
+  const oldest = await asked.journal.reachedQuota(recordOf(asked, proved), repeatWindowOf(asked));
   const check = (): void => {
     if (oldest !== undefined) throw quotaReached(asked, oldest);
   };

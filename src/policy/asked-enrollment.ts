@@ -1,0 +1,42 @@
+import type { EnrollmentRequest } from '../ca/ca.ts';
+import type { ClientIdentity, UserIdentity } from '../identity.ts';
+import type { Certificate } from '../pkix/certificate.ts';
+import type { CertifiedNames } from '../pkix/change-subject-name.ts';
+import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
+import { verifyProofOfPossession, type CertificationRequest } from '../pkix/pkcs10.ts';
+import type { Check } from './check.ts';
+
+/** Who asks for what, as far as it could be read. Nothing of it has been granted. */
+export interface AskedEnrollment<Csr extends RequestedCertificate = RequestedCertificate> {
+  readonly operation: EnrollmentRequest['operation'];
+  readonly identity: ClientIdentity;
+  /** The certificate that is renewed; undefined: a first one is asked for. */
+  readonly renewed?: Certificate | undefined;
+  readonly csr: Csr;
+  /** As `namesToCertify` gives them. */
+  readonly names: CertifiedNames;
+  /** Verify what the client has signed, which takes computing. */
+  readonly signatures: readonly Check[];
+  /** Ask for the status of certificates besides the one that the client shows. */
+  readonly certificates: readonly Check[];
+  /** For a CA that speaks CMC itself: the message around the CSR, DER. */
+  readonly fullPkiRequest?: Buffer | undefined;
+}
+
+/** A request of which the code in the CSR, too, was checked. */
+export interface ProvedEnrollment<
+  Csr extends RequestedCertificate = RequestedCertificate,
+> extends AskedEnrollment<Csr> {
+  /** Whose code the CSR held as otpChallenge. */
+  readonly otpUser: UserIdentity | undefined;
+}
+
+/** Whether the client has the private key: the signature of the CSR. */
+export function proofOfPossession(csr: CertificationRequest): Check {
+  return {
+    rule: 'fixed: the signature of the CSR',
+    check: async () => {
+      await verifyProofOfPossession(csr);
+    },
+  };
+}

@@ -1,0 +1,230 @@
+import type { Credentials } from '../auth/auth.ts';
+import { checkChannelBinding, type ChannelBinding } from '../auth/channel-binding.ts';
+import type { OtpVerifier } from '../auth/otp-challenge.ts';
+import { EstError } from '../errors.ts';
+import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
+import { strengthOf } from '../pkix/private-keys.ts';
+import type { AskedEnrollment, ProvedEnrollment } from './asked-enrollment.ts';
+import { pass, underRule, type Check } from './check.ts';
+import { examineCode, examineQuota, type JournalServices } from './enrollment-record.ts';
+import { examineKeyHolder, type KeyHolderServices } from './key-holder.ts';
+import { examineEnrollment, examineRenewal, type Policy } from './policy.ts';
+import { examineModulus } from './prime-modulus.ts';
+import { createView, type RequestView } from './request-view.ts';
+import type { PolicyWebhook } from './webhook.ts';
+
+/** What a step spends at most: nothing to speak of, memory, the store, computing, or the time of another service. */
+export type Cost = 'none' | 'memory' | 'store' | 'computing' | 'network';
+
+/** A step of the examination. */
+interface Step {
+  /** The rule that a refusal names; the checks of a question have rules of their own. */
+  readonly name: string;
+  readonly cost: Cost;
+}
+
+/** Finds out what later steps need; what it can neither read nor believe, it refuses. */
+interface Finding extends Step {
+  readonly needs: 'connection' | 'request' | 'identity' | 'csr';
+  readonly finds: 'request' | 'identity' | 'csr' | 'proved';
+}
+
+/** Asks about what has been found. */
+interface Question<Stage extends keyof Stages> extends Step {
+  readonly needs: Stage;
+  readonly ask: (
+    services: Stages[Stage]['services'],
+    asked: Stages[Stage]['asked'],
+  ) => readonly Check[] | Promise<readonly Check[]>;
+}
+
+/** What a question has: the CSR in its TLS session, or all of it when the client has proved every code that it showed. */
+interface Stages {
+  readonly csr: { readonly services: SessionServices; readonly asked: AskedEnrollment };
+  readonly proved: { readonly services: StateServices; readonly asked: ProvedEnrollment };
+}
+
+/** What the questions about a CSR in its TLS session need besides it. */
+export interface SessionServices {
+  readonly credentials: Credentials;
+  readonly signal: AbortSignal;
+  readonly channelBinding: () => ChannelBinding;
+  /** Bits of the key with which TLS encrypts the answer; 0 where nobody knows. Throws `malformed_request`. */
+  readonly cipherStrength: () => number;
+  readonly alias: { readonly policy: Policy; readonly verifyOtp: OtpVerifier };
+}
+
+/** What the questions need that the configuration, the state and other services answer. */
+export interface StateServices extends JournalServices, KeyHolderServices {
+  readonly credentials: Pick<Credentials, 'address'>;
+  readonly signal: AbortSignal;
+  readonly alias: JournalServices['alias'] &
+    KeyHolderServices['alias'] & {
+      /** Undefined: nobody else is asked. */
+      readonly askPolicyWebhook: PolicyWebhook | undefined;
+    };
+}
+
+/** No two ways to read the request, which `src/http` sees to. */
+export const framing: Finding = {
+  name: 'fixed: HTTP framing',
+  cost: 'none',
+  needs: 'connection',
+  finds: 'request',
+};
+
+/** Path and method name an operation of an alias. */
+export const address: Finding = {
+  name: 'fixed: an alias and its operation',
+  cost: 'none',
+  needs: 'connection',
+  finds: 'request',
+};
+
+/** Certificates and codes, and whether they are in force. What can be refused without the body is refused before it is read. */
+export const authentication: Finding = {
+  name: 'authentication',
+  cost: 'network',
+  needs: 'request',
+  finds: 'identity',
+};
+
+/** Media type, size and encoding of the body, and every field of the CSR; all but its signature. */
+export const form: Finding = {
+  name: 'fixed: the form of the request',
+  cost: 'memory',
+  needs: 'identity',
+  finds: 'csr',
+};
+
+const ofCsr: readonly Question<'csr'>[] = [
+  { name: 'fixed: linking to the TLS session', cost: 'memory', needs: 'csr', ask: linking },
+  { name: 'fixed: a cipher suite as strong as the key', cost: 'memory', needs: 'csr', ask: cipherSuite },
+];
+
+/** The code that a CSR may hold (RFC 7894, section 3.1) is a credential like those of HTTP. */
+const otpChallenge: Finding = {
+  name: 'fixed: the code in otpChallenge',
+  cost: 'network',
+  needs: 'csr',
+  finds: 'proved',
+};
+
+const ofProved: readonly Question<'proved'>[] = [
+  { name: 'a repeat, or a code that is still good', cost: 'store', needs: 'proved', ask: examineCode },
+  { name: 'signatures', cost: 'computing', needs: 'proved', ask: (_, { signatures }) => signatures },
+  { name: 'policy', cost: 'memory', needs: 'proved', ask: policy },
+  { name: 'quota', cost: 'store', needs: 'proved', ask: examineQuota },
+  { name: 'key holder', cost: 'store', needs: 'proved', ask: keyHolder },
+  { name: 'key', cost: 'computing', needs: 'proved', ask: key },
+  { name: 'certificates', cost: 'network', needs: 'proved', ask: (_, { certificates }) => certificates },
+  { name: 'policy.webhook', cost: 'network', needs: 'proved', ask: webhook },
+];
+
+/**
+ * "May this client have this?" in the order in which it is asked: first who asks, then what is cheap before what is dear,
+ * so that a request that is refused has spent nothing that comes later. Every enrolling operation goes through all of it;
+ * only then the journal records the request, a key is made where one is asked for, and the CA is asked.
+ */
+export const examination: readonly (Finding | Question<'csr'> | Question<'proved'>)[] = [
+  ...[framing, address, authentication, form],
+  ...ofCsr,
+  otpChallenge,
+  ...ofProved,
+];
+
+/** Gives what a step finds out; a refusal names the step. */
+export async function find<Found>({ name }: Finding, how: () => Found | Promise<Found>): Promise<Found> {
+  return await underRule(name, how);
+}
+
+/**
+ * Asks all questions about a request whose form is known, each when all before it were answered well, and throws the
+ * first refusal. A repeat of an earlier request passes again, but costs neither a use of a code nor quota.
+ */
+export async function examine<Csr extends RequestedCertificate>(
+  services: SessionServices & StateServices,
+  asked: AskedEnrollment<Csr>,
+): Promise<ProvedEnrollment<Csr>> {
+  for (const question of ofCsr) await pass(await question.ask(services, asked));
+  const otpUser = await find(otpChallenge, async () => await proveOtp(services, asked));
+  const proved = { ...asked, otpUser };
+  for (const question of ofProved) await pass(await question.ask(services, proved));
+  return proved;
+}
+
+/** Where the alias makes no use of it, the policy refuses it unread. */
+async function proveOtp(
+  services: SessionServices,
+  { csr, identity }: AskedEnrollment,
+): Promise<ProvedEnrollment['otpUser']> {
+  const { policy: options, verifyOtp } = services.alias;
+  return options.otpChallenge === 'unused' ? undefined : await verifyOtp(csr, identity, services);
+}
+
+function linking({ channelBinding }: SessionServices, { csr, identity }: AskedEnrollment): readonly Check[] {
+  const check = (): void => {
+    checkChannelBinding(csr, channelBinding, identity);
+  };
+  return [{ rule: 'fixed: linking to the TLS session', check }];
+}
+
+/** The way of a key that is made here must not be weaker than the key (RFC 7030, section 4.4). */
+function cipherSuite({ cipherStrength }: SessionServices, { csr }: AskedEnrollment): readonly Check[] {
+  const { publicKey } = csr;
+  if (!('kind' in publicKey)) return [];
+  const { kind } = publicKey;
+  const wanted = strengthOf(kind);
+  const check = (): void => {
+    const found = cipherStrength();
+    if (found >= wanted) return;
+    const why = found === 0 ? 'the strength of this one is not known here' : 'offer a stronger one';
+    throw new EstError(
+      'refused_by_policy',
+      `A key of the kind ${kind} is given only over a TLS cipher suite of ${wanted} bits; ${why}.`,
+    );
+  };
+  return [{ rule: 'fixed: a cipher suite as strong as the key', check }];
+}
+
+/** What the alias grants and demands, and then what its operator's own rules say. */
+function policy(services: StateServices, asked: ProvedEnrollment): readonly Check[] {
+  const { identity, csr, renewed } = asked;
+  const { policy: own } = services.alias;
+  return [
+    ...(renewed === undefined
+      ? examineEnrollment(own, identity, csr)
+      : examineRenewal(own, identity, renewed, csr, services.receivedAt)),
+    ...own.examine(viewOf(services, asked)),
+  ];
+}
+
+/** Of a key that the gateway makes there is nothing to ask. */
+async function keyHolder(services: StateServices, asked: ProvedEnrollment): Promise<readonly Check[]> {
+  const { publicKey } = asked.csr;
+  return 'kind' in publicKey ? [] : await examineKeyHolder(services, asked, publicKey);
+}
+
+async function key(
+  { credentials: { address }, signal }: StateServices,
+  { csr: { publicKey }, identity }: ProvedEnrollment,
+): Promise<readonly Check[]> {
+  return 'kind' in publicKey
+    ? []
+    : await examineModulus(publicKey, { address, identity: identity.key }, signal);
+}
+
+function webhook(services: StateServices, asked: ProvedEnrollment): readonly Check[] {
+  const { alias, id, signal } = services;
+  const { askPolicyWebhook: ask } = alias;
+  if (ask === undefined) return [];
+  const check = async (): Promise<void> => {
+    await ask(viewOf(services, asked), id, signal);
+  };
+  return [{ rule: 'policy.webhook', check }];
+}
+
+/** The request as the operator's rules see it. */
+function viewOf({ alias, credentials }: StateServices, asked: AskedEnrollment): RequestView {
+  return createView({ alias: alias.name, clientAddress: credentials.address, ...asked });
+}
