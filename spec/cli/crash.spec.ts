@@ -104,7 +104,11 @@ describe('est-gateway serve, killed in the midst of enrolments', () => {
     const devices: Device[] = [];
     for (let crash = 1; crash <= crashes; crash += 1) {
       const gateway = await serve();
-      const enrolling = Promise.all(Array.from({ length: clients }, async () => await enrolAll(devices)));
+      const enrolling = Promise.all(
+        Array.from({ length: clients }, async () => {
+          await enrolAll(devices);
+        }),
+      );
       await setTimeout(200 + Math.random() * 300);
       gateway.process.kill('SIGKILL');
       await Promise.all([enrolling, gateway.outcome]);

@@ -54,7 +54,10 @@ describe('the executable on an older Node', () => {
       const data = join(folder.path, String(index));
       await output(['init', '--directory', data], { program });
       const config = ['--config', join(data, 'est-gateway.yaml')];
-      await output(['user', 'add', 'a b', '--code-stdin', ...config], { program, input: 'none but mine own\n' });
+      await output(['user', 'add', 'a b', '--code-stdin', ...config], {
+        program,
+        input: 'none but mine own\n',
+      });
       expect(await output(['user', 'list', ...config], { program })).toMatch(/^est +a b /m);
     }
     await folder.remove();

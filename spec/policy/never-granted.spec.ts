@@ -71,7 +71,9 @@ function ask(checks: readonly Check[]): void {
 function refusalOf(
   der: Buffer,
 ): { readonly code: string; readonly offending: string | undefined } | undefined {
-  const error = thrownBy(() => { ask(examineEnrollment(policy, client, readCertificationRequest(der))); });
+  const error = thrownBy(() => {
+    ask(examineEnrollment(policy, client, readCertificationRequest(der)));
+  });
   if (error === undefined) return undefined;
   if (!(error instanceof EstError)) throw new Error('Something unforeseen was thrown.', { cause: error });
   return { code: error.code, offending: error.refusedBy?.offending };
@@ -200,8 +202,12 @@ describe('What is never granted', () => {
     const authority = { ...client, registrationAuthority: { name: 'ra', names, foreignLinking: true } };
     for (const [, oid] of purposes) {
       const csr = readCertificationRequest(signedRequest(key, { extensions: [extendedKeyUsage(oid)] }));
-      expect(() => { ask(examineRenewal(policy, client, shown, csr, new Date())); }).toThrow('never granted');
-      expect(() => { ask(examineEnrollment(policy, authority, csr)); }).toThrow('never granted');
+      expect(() => {
+        ask(examineRenewal(policy, client, shown, csr, new Date()));
+      }).toThrow('never granted');
+      expect(() => {
+        ask(examineEnrollment(policy, authority, csr));
+      }).toThrow('never granted');
     }
   });
 });
@@ -230,7 +236,9 @@ describe('CSRs by openssl', () => {
     ['1.3.6.1.5.5.7.1.3=DER:30023000', 'qcStatements'],
   ])('S-18 ask in vain for %s', async (wanted, offending) => {
     const der = await opensslCsr(...newKey, '-addext', wanted);
-    const error = thrownBy(() => { ask(examineEnrollment(policy, client, readCertificationRequest(der))); });
+    const error = thrownBy(() => {
+      ask(examineEnrollment(policy, client, readCertificationRequest(der)));
+    });
     expect(error).toBeInstanceOf(EstError);
     // What is critical and unknown is refused before.
     expect(error instanceof EstError && error.refusedBy?.offending).toEqual(offending);

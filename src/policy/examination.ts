@@ -14,7 +14,7 @@ import { createView, type RequestView } from './request-view.ts';
 import type { PolicyWebhook } from './webhook.ts';
 
 /** What a step spends at most: nothing to speak of, memory, the store, computing, or the time of another service. */
-export type Cost = 'none' | 'memory' | 'store' | 'computing' | 'network';
+type Cost = 'none' | 'memory' | 'store' | 'computing' | 'network';
 
 /** A step of the examination. */
 interface Step {
@@ -66,7 +66,7 @@ export interface StateServices extends JournalServices, KeyHolderServices {
 }
 
 /** No two ways to read the request, which `src/http` sees to. */
-export const framing: Finding = {
+const framing: Finding = {
   name: 'fixed: HTTP framing',
   cost: 'none',
   needs: 'connection',
@@ -74,7 +74,7 @@ export const framing: Finding = {
 };
 
 /** Path and method name an operation of an alias. */
-export const address: Finding = {
+const address: Finding = {
   name: 'fixed: an alias and its operation',
   cost: 'none',
   needs: 'connection',
