@@ -3,14 +3,12 @@
  * long `cacerts` takes meanwhile, on the disk of this machine and on one that takes 20 ms longer for each fsync. Needs
  * Linux and a C compiler. `node spec/bench/slow-disk.ts [clients]`; 8 by default.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, get, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { certificationRequest, generateKeyPair, id, name, utf8String } from '../support/csr.ts';
-import { privatePem } from '../support/device.ts';
 import { compileDisk, type DiskBehaviour } from '../support/disk.ts';
+import { enrolClient, newBody } from './enrolment.ts';
 import { median, paced, percentile } from './pace.ts';
 import { estGateway, main, post, row, startIn, stop } from './processes.ts';
 
@@ -20,13 +18,6 @@ const port = 18_453;
 const url = `https://localhost:${port}/.well-known/est`;
 const directory = mkdtempSync(join(tmpdir(), 'est-gateway-bench-'));
 const environment = compileDisk(directory);
-const subject = name([id.commonName, utf8String('bench')]);
-
-/** For a new key each time: a repeat would be answered out of the journal. */
-async function newBody(): Promise<string> {
-  const key = await generateKeyPair('P-256');
-  return (await certificationRequest({ key, subject })).toString('base64');
-}
 
 async function getCaCertificates(options: RequestOptions): Promise<void> {
   await new Promise<void>((resolve, reject) => {
@@ -67,25 +58,12 @@ async function measure(client: RequestOptions): Promise<Round> {
   return { perSecond, p95: percentile(times, 95) };
 }
 
-/** A client with a certificate, which costs the gateway less than a code. */
-async function enrolClient(data: string, code: string): Promise<RequestOptions> {
-  const key = await generateKeyPair('P-256');
-  const csr = (await certificationRequest({ key, subject })).toString('base64');
-  const headers = { 'Content-Type': 'application/pkcs10', Accept: '*/*' };
-  const ca = readFileSync(join(data, 'trust-anchor.pem'));
-  const reply = await post(`${url}/simpleenroll`, { ca, headers, auth: `bench:${code}` }, csr);
-  const input = Buffer.from(reply, 'base64');
-  const cert = execFileSync('openssl', ['pkcs7', '-inform', 'DER', '-print_certs'], { input });
-  return { ca, cert, key: privatePem(key.privateKey), headers };
-}
-
 async function measureDisk(behaviour: DiskBehaviour, data: string): Promise<readonly Round[]> {
   estGateway('init', '--directory', data, '--hostname', 'localhost', '--port', String(port));
   const file = join(data, 'est-gateway.yaml');
-  const code = estGateway('user', 'add', 'bench', '--alias', 'est', '--config', file);
   const server = await startIn(environment(behaviour), main, 'serve', '--config', file);
   try {
-    const client = await enrolClient(data, code);
+    const client = await enrolClient(data, url);
     const results: Round[] = [];
     for (let n = 0; n <= rounds; n += 1) results.push(await measure(client));
     // The first one warms up.
