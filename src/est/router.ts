@@ -10,6 +10,7 @@ import type { Work } from '../ops/work.ts';
 import type { EnrollmentJournal } from '../store/store.ts';
 import type { Alias } from './alias.ts';
 import { decodeBody } from './body.ts';
+import { address, find, framing } from '../policy/examination.ts';
 import type { KeyReservations } from '../policy/key-holder.ts';
 import type { EstRequest, RequestFacts } from './message.ts';
 import { errorReply, operationReply, sendRelayed } from './reply.ts';
@@ -52,23 +53,27 @@ export function createEstHandler(service: EstService): RequestListener {
   const application = express();
   application.disable('x-powered-by');
 
-  application.use(function begin(request: Request, response: EstExpressResponse, next: NextFunction) {
-    const address = service.transport.address(request);
+  application.use(async function begin(request: Request, response: EstExpressResponse, next: NextFunction) {
+    const clientAddress = service.transport.address(request);
     response.locals.exchange = {
       id: randomUUID(),
       startedAt: performance.now(),
-      address: address && plainAddress(address),
+      address: clientAddress && plainAddress(clientAddress),
       facts: {},
     };
-    checkFraming(request);
+    await find(framing, () => {
+      checkFraming(request);
+    });
     next();
   });
 
   application.use(async function serve(request: Request, response: EstExpressResponse) {
     const { exchange } = response.locals;
-    const { alias, operation } = findRoute(service.aliases, request.method, pathOf(request), (facts) => {
-      exchange.facts = { ...exchange.facts, ...facts };
-    });
+    const { alias, operation } = await find(address, () =>
+      findRoute(service.aliases, request.method, pathOf(request), (facts) => {
+        exchange.facts = { ...exchange.facts, ...facts };
+      }),
+    );
     if (operation.method === 'POST' && service.transport.isEarly(request)) throw tooEarly();
     const credentials = credentialsOf(
       request,

@@ -66,7 +66,7 @@ export interface StateServices extends JournalServices, KeyHolderServices {
 }
 
 /** No two ways to read the request, which `src/http` sees to. */
-const framing: Finding = {
+export const framing: Finding = {
   name: 'fixed: HTTP framing',
   cost: 'none',
   needs: 'connection',
@@ -74,7 +74,7 @@ const framing: Finding = {
 };
 
 /** Path and method name an operation of an alias. */
-const address: Finding = {
+export const address: Finding = {
   name: 'fixed: an alias and its operation',
   cost: 'none',
   needs: 'connection',
