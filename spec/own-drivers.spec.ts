@@ -40,13 +40,13 @@ describe('docs/backends.md', () => {
     await writeFile(path('gateway.mjs'), examples['js'] ?? '');
     await writeFile(
       path('ca/issue.sh'),
-      `#!/bin/sh\nexec openssl x509 -req -days 9 -CA ca/root.pem -CAkey ca/root.key -set_serial 0x$(openssl rand -hex 16)\n`,
+      `#!/bin/sh\nexec openssl x509 -req -days 90 -CA ca/root.pem -CAkey ca/root.key -set_serial 0x$(openssl rand -hex 16)\n`,
     );
     await chmod(path('ca/issue.sh'), 0o700);
     const newKey = '-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes';
     await place.bash(
-      `openssl req -x509 ${newKey} -days 9 -subj '/CN=Legacy CA' -keyout ca/root.key -out ca/root.pem
-       openssl req -x509 ${newKey} -days 9 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout server.key -out server.pem`,
+      `openssl req -x509 ${newKey} -days 90 -subj '/CN=Legacy CA' -keyout ca/root.key -out ca/root.pem
+       openssl req -x509 ${newKey} -days 90 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout server.key -out server.pem`,
     );
     await writeConfiguration(parse(examples['yaml'] ?? '') as object);
   });

@@ -25,7 +25,13 @@ function commandsWith(text: string): string {
 
 type Members = Readonly<Record<string, object>>;
 
-const ofConfiguration = ['backends', 'aliases', 'limits'];
+const ofConfiguration = ['listeners', 'backends', 'aliases', 'limits'];
+
+/** Adds to each mapping the members of the other one. */
+function withMembers(one: Members, other: Members): Members {
+  const changed = Object.entries(other).map(([key, value]) => [key, { ...one[key], ...value }]);
+  return { ...one, ...(Object.fromEntries(changed) as Members) };
+}
 
 /** The shortest configuration with the settings of an example: its own members, or those of its alias. */
 function withSettings(text: string): Members {
@@ -35,8 +41,8 @@ function withSettings(text: string): Members {
     const aliases = whole['aliases'] as Members;
     return { ...whole, aliases: { est: { ...aliases['est'], ...added } } };
   }
-  const merged = Object.entries(added).map(([key, value]) => [key, { ...whole[key], ...value }]);
-  return { ...whole, ...(Object.fromEntries(merged) as Members) };
+  if (added['listeners'] === undefined) return withMembers(whole, added);
+  return { ...whole, listeners: withMembers(whole['listeners'] as Members, added['listeners'] as Members) };
 }
 
 describe('docs/configuration.md', () => {
