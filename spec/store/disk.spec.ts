@@ -133,7 +133,7 @@ describeWith('cc', 'sqlite on a disk', () => {
       await addMany(0, 2500);
       const first = await sizeOfLog();
       await addMany(2500, 20000);
-      report((await sizeOfLog()) / first < 4);`,
+      report((await sizeOfLog()) / first < 8);`,
     );
     expect(found).toBe(true);
   });
