@@ -5,7 +5,7 @@ import { networksOf } from '../../src/ops/networks.ts';
 import { createDebts } from '../../src/ops/debts.ts';
 
 describe('createLine()', () => {
-  it('lets networks of each size take turns, and the newest of an address come first', () => {
+  it('lets networks of each size take turns, and of an address who waits longest', () => {
     const line = createLine<string>();
     const add = (item: string, address: string): void => {
       line.add(item, networksOf(address));
@@ -15,12 +15,12 @@ describe('createLine()', () => {
     add('near', '203.0.7.1');
     add('elsewhere', '192.0.2.1');
     expect(Array.from({ length: 7 }, () => line.next())).toEqual([
-      'flood 3',
+      'flood 1',
       'elsewhere',
       'near',
       'neighbour',
       'flood 2',
-      'flood 1',
+      'flood 3',
       undefined,
     ]);
   });

@@ -12,14 +12,14 @@ export interface Line<Item> {
 /** A network; those in it take turns, and who is next stands first. */
 interface Network<Item> {
   readonly inside: Map<string, Network<Item>>;
-  readonly items: Item[];
+  readonly items: Set<Item>;
 }
 
-const newNetwork = <Item>(): Network<Item> => ({ inside: new Map(), items: [] });
+const newNetwork = <Item>(): Network<Item> => ({ inside: new Map(), items: new Set() });
 
 /**
  * A line of any length, in which networks of the same size take turns, and so do the networks inside of each. Of one
- * address the newest comes first: when not all can be served in time, it is the one whose client still waits.
+ * address the one that waits longest comes first.
  */
 export function createLine<Item>(): Line<Item> {
   const all = newNetwork<Item>();
@@ -29,10 +29,12 @@ export function createLine<Item>(): Line<Item> {
     for (const [name, inner] of network.inside) {
       const item = take(inner);
       network.inside.delete(name);
-      if (inner.items.length > 0 || inner.inside.size > 0) network.inside.set(name, inner);
+      if (inner.items.size > 0 || inner.inside.size > 0) network.inside.set(name, inner);
       if (item !== undefined) return item;
     }
-    return network.items.pop();
+    const [first] = network.items;
+    if (first !== undefined) network.items.delete(first);
+    return first;
   }
 
   return {
@@ -46,7 +48,7 @@ export function createLine<Item>(): Line<Item> {
         place.inside.set(name, inner);
         place = inner;
       }
-      place.items.push(item);
+      place.items.add(item);
       length += 1;
     },
     next() {
@@ -55,14 +57,8 @@ export function createLine<Item>(): Line<Item> {
       return item;
     },
     remove(item, networks) {
-      const items = networks.reduce<Network<Item> | undefined>(
-        (place, name) => place?.inside.get(name),
-        all,
-      )?.items;
-      const index = items?.indexOf(item) ?? -1;
-      if (index < 0) return;
-      items?.splice(index, 1);
-      length -= 1;
+      const place = networks.reduce<Network<Item> | undefined>((outer, name) => outer?.inside.get(name), all);
+      if (place?.items.delete(item) === true) length -= 1;
     },
   };
 }

@@ -16,8 +16,8 @@ export interface Handshakes {
 
 /** What holds for handshakes. */
 interface HandshakeLimits {
-  /** Seconds until one must be complete, and for which one may wait for its turn. */
-  readonly handshakeTimeout: number;
+  /** Seconds for which one may wait for its turn. */
+  readonly requestTimeout: number;
 }
 
 /**
@@ -32,8 +32,12 @@ const mostAtOnce = 256;
 /** Milliseconds after which a handshake that is not complete gives its place to one that waits, when all are taken. */
 const idleTime = 2000;
 
-/** Milliseconds that a handshake may wait where some have waited all the time since `handshakeTimeout`. */
-const waitInOverload = 2000;
+/**
+ * Milliseconds of waiting after which a handshake is late: all that are not late come before it. Where some that are not
+ * late have waited for longer than `busyTime`, they will go on coming, and those that are late are given up.
+ */
+const lateTime = 3000;
+const busyTime = 5000;
 
 /** Octets of a client in its handshake; the largest certificates are those with SLH-DSA, of some 50 KB. */
 const mostOctets = 65_536;
@@ -46,32 +50,31 @@ const usualCost = 5;
 const costOfFailure = 2;
 
 /** For an HTTPS server; the server must not listen yet. */
-export function createHandshakes(server: Server, { handshakeTimeout }: HandshakeLimits): Handshakes {
+export function createHandshakes(server: Server, { requestTimeout }: HandshakeLimits): Handshakes {
   const line = createLine<Waiting>();
+  const late = createLine<Waiting>();
   const debts = createDebts();
   const lap = createStopwatch();
   /** The oldest first. */
   const underWay = new Map<Connection, Begun>();
-  let emptyAt = performance.now();
+  /** Since when some wait that are not late. */
+  let busySince = performance.now();
   let isScheduled = false;
   let isWatched = false;
 
   async function enter(connection: Connection, networks: readonly string[]): Promise<void> {
     const { socket } = connection;
     if (debts.owes(networks)) throw owing();
-    const now = performance.now();
-    if (line.length === 0) emptyAt = now;
-    const patience = handshakeTimeout * 1000;
-    connection.due = {
-      at: now + (now - emptyAt > patience ? Math.min(patience, waitInOverload) : patience),
-      otherwise: 'Too many handshakes wait.',
-    };
+    const since = performance.now();
+    if (line.length === 0) busySince = since;
+    connection.due = { at: since + requestTimeout * 1000, otherwise: 'Too many handshakes wait.' };
     const turn = Promise.withResolvers<undefined>();
-    const waiting = { begin: turn.resolve };
+    const waiting = { networks, since, turn };
     line.add(waiting, networks);
     schedule();
     const leave = (): void => {
       line.remove(waiting, networks);
+      late.remove(waiting, networks);
     };
     socket.once('close', leave);
     await turn.promise;
@@ -86,7 +89,7 @@ export function createHandshakes(server: Server, { handshakeTimeout }: Handshake
     connection.socket.once('close', () => {
       if (!underWay.delete(connection)) return;
       if (connection.socket.bytesRead > connection.announced) charge(networks, costOfFailure);
-      if (line.length > 0) schedule();
+      if (isAwaited()) schedule();
     });
     watchOctets();
   }
@@ -96,9 +99,30 @@ export function createHandshakes(server: Server, { handshakeTimeout }: Handshake
     isScheduled = true;
     setImmediate(() => {
       isScheduled = false;
-      for (let begun = 0; begun < perTurn && hasRoom(); begun += 1) line.next()?.begin(undefined);
-      if (line.length > 0 && hasRoom()) schedule();
+      for (let begun = 0; begun < perTurn && hasRoom(); begun += 1) next()?.turn.resolve(undefined);
+      if (isAwaited() && hasRoom()) schedule();
     });
+  }
+
+  const isAwaited = (): boolean => line.length + late.length > 0;
+
+  function next(): Waiting | undefined {
+    const now = performance.now();
+    for (;;) {
+      const waiting = line.next();
+      if (waiting === undefined) return late.next();
+      if (now - waiting.since < lateTime) {
+        if (now - busySince > busyTime) giveUpLate();
+        return waiting;
+      }
+      late.add(waiting, waiting.networks);
+    }
+  }
+
+  function giveUpLate(): void {
+    for (let given = late.next(); given !== undefined; given = late.next()) {
+      given.turn.reject(new TooManyConnections('Too many handshakes wait.'));
+    }
   }
 
   /** Where all places are taken, the oldest handshake ends if it had time enough. */
@@ -136,7 +160,7 @@ export function createHandshakes(server: Server, { handshakeTimeout }: Handshake
       isWatched = false;
       for (const connection of underWay.keys()) refuseLarge(connection);
       if (underWay.size > 0) watchOctets();
-      if (line.length > 0) schedule();
+      if (isAwaited()) schedule();
     }, octetsInterval).unref();
   }
 
@@ -146,7 +170,7 @@ export function createHandshakes(server: Server, { handshakeTimeout }: Handshake
     if (connection === undefined || begun === undefined) return;
     underWay.delete(connection);
     charge(begun.networks, 0);
-    if (line.length > 0) schedule();
+    if (isAwaited()) schedule();
   });
   // What requests cost is not the cost of the next handshake.
   for (const event of ['request', 'checkContinue', 'checkExpectation']) server.prependListener(event, lap);
@@ -162,7 +186,9 @@ interface Begun {
 
 /** A connection that waits for its turn. */
 interface Waiting {
-  readonly begin: (value: undefined) => void;
+  readonly networks: readonly string[];
+  readonly since: number;
+  readonly turn: PromiseWithResolvers<undefined>;
 }
 
 function owing(): TooManyConnections {
