@@ -23,10 +23,11 @@ export async function enrolClient(data: string, url: string): Promise<RequestOpt
   const config = join(data, 'est-gateway.yaml');
   const code = estGateway('user', 'add', 'bench', '--alias', 'est', '--config', config);
   const key = await generateKeyPair('P-256');
-  const ca = readFileSync(join(data, 'trust-anchor.pem'));
+  const ca = readFileSync(join(data, 'trust-anchor.pem'), 'utf8');
   const headers = { 'Content-Type': 'application/pkcs10', Accept: '*/*' };
   const reply = await post(`${url}/simpleenroll`, { ca, headers, auth: `bench:${code}` }, await bodyFor(key));
   const input = Buffer.from(reply, 'base64');
-  const cert = execFileSync('openssl', ['pkcs7', '-inform', 'DER', '-print_certs'], { input });
+  const words = ['pkcs7', '-inform', 'DER', '-print_certs'];
+  const cert = execFileSync('openssl', words, { input, encoding: 'utf8' });
   return { ca, cert, key: privatePem(key.privateKey), headers };
 }

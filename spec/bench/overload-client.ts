@@ -1,8 +1,9 @@
 /**
- * Makes new connections to the gateway, some at once, and prints as JSON what came of them. Its argument is a `Load` as
- * JSON.
+ * Makes new connections to the gateway, some at once, and prints as JSON what came of them. Its argument is the path of a
+ * `Load` as JSON.
  */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
 
@@ -10,8 +11,8 @@ import { request, type RequestOptions } from 'node:https';
 export interface Load {
   readonly url: string;
   readonly options: RequestOptions;
-  /** Of a POST; left out: GET. */
-  readonly body?: string;
+  /** Of POSTs, one for each client; left out: GET. */
+  readonly bodies?: readonly string[];
   readonly atOnce: number;
   /** For which connections are made anew when they have ended; 0: each once. */
   readonly seconds: number;
@@ -29,16 +30,16 @@ export interface Outcome {
   readonly milliseconds: readonly number[];
 }
 
-const load = JSON.parse(process.argv[2] ?? '') as Load;
+const load = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as Load;
 const statuses: Record<string, number> = {};
 const milliseconds: number[] = [];
 let withoutRetryAfter = 0;
 
 async function exchange(host: number): Promise<string> {
-  const { url, options, body, network } = load;
+  const { url, options, bodies, network } = load;
   const local = network === undefined ? {} : { localAddress: `${network}.${1 + (host % 250)}` };
   const outgoing = request(url, { agent: false, ...options, ...local });
-  outgoing.end(body);
+  outgoing.end(bodies?.[host]);
   const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
   await once(incoming.resume(), 'end');
   const { statusCode, headers } = incoming;
@@ -57,5 +58,5 @@ await Promise.all(
     } while (performance.now() < end);
   }),
 );
-process.stdout.write(JSON.stringify({ statuses, withoutRetryAfter, milliseconds } satisfies Outcome));
-process.exit();
+const outcome: Outcome = { statuses, withoutRetryAfter, milliseconds };
+process.stdout.write(JSON.stringify(outcome));

@@ -5,6 +5,7 @@
  * a core each. Needs Linux. `node spec/bench/overload.ts [seconds of each]`; 10 by default.
  */
 import { execFile, execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -29,7 +30,9 @@ const file = join(data, 'est-gateway.yaml');
 
 async function offer(load: Load): Promise<Outcome> {
   const client = join(import.meta.dirname, 'overload-client.ts');
-  const words = ['-c', cores.clients, process.execPath, client, JSON.stringify(load)];
+  const argument = join(directory, `load-${randomUUID()}.json`);
+  writeFileSync(argument, JSON.stringify(load));
+  const words = ['-c', cores.clients, process.execPath, client, argument];
   const { stdout } = await promisify(execFile)('taskset', words, { maxBuffer: 100_000_000 });
   return JSON.parse(stdout) as Outcome;
 }
@@ -75,9 +78,10 @@ async function overload(options: RequestOptions): Promise<void> {
 
 async function slowCa(ca: string): Promise<void> {
   const code = estGateway('user', 'add', 'slow', '--alias', 'slow', '--uses', '100000', '--config', file);
-  const body = await newBody();
+  const bodies: string[] = [];
+  while (bodies.length < 2000) bodies.push(await newBody());
   const options = { ca, headers, auth: `slow:${code}`, method: 'POST' };
-  const outcome = await offer({ url: `${url}/slow/simpleenroll`, options, body, atOnce: 2000, seconds: 0 });
+  const outcome = await offer({ url: `${url}/slow/simpleenroll`, options, bodies, atOnce: 2000, seconds: 0 });
   const { 200: issued = 0, 503: overloaded = 0, ...others } = outcome.statuses;
   row('2,000 enrolments at once, the CA takes 2 s: 200', String(issued), '');
   row('  503 with Retry-After', String(overloaded - outcome.withoutRetryAfter), '');

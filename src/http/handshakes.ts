@@ -45,7 +45,13 @@ const mostOctets = 65_536;
 /** Milliseconds between two looks at them. */
 const octetsInterval = 10;
 
-/** Milliseconds of CPU of a handshake that cost nothing, and what one that fails costs at least. */
+/**
+ * Octets of a client in which no dear handshake fits. How much CPU one has used is known only as the time since something
+ * else was done, and what else went on meanwhile is charged to nobody who has not sent more than that.
+ */
+const smallOctets = 10_240;
+
+/** Milliseconds of CPU of a larger handshake that cost nothing, and what one that fails costs at least. */
 const usualCost = 5;
 const costOfFailure = 2;
 
@@ -88,7 +94,7 @@ export function createHandshakes(server: Server, { requestTimeout }: HandshakeLi
     underWay.set(connection, { networks, since: performance.now() });
     connection.socket.once('close', () => {
       if (!underWay.delete(connection)) return;
-      if (connection.socket.bytesRead > connection.announced) charge(networks, costOfFailure);
+      if (connection.socket.bytesRead > connection.announced) charge(connection, networks, costOfFailure);
       if (isAwaited()) schedule();
     });
     watchOctets();
@@ -102,6 +108,8 @@ export function createHandshakes(server: Server, { requestTimeout }: HandshakeLi
       for (let begun = 0; begun < perTurn && hasRoom(); begun += 1) next()?.turn.resolve(undefined);
       if (isAwaited() && hasRoom()) schedule();
     });
+    // What the answers to those that begin have cost.
+    setImmediate(lap);
   }
 
   const isAwaited = (): boolean => line.length + late.length > 0;
@@ -130,14 +138,18 @@ export function createHandshakes(server: Server, { requestTimeout }: HandshakeLi
     if (underWay.size < mostAtOnce) return true;
     const [oldest] = underWay;
     if (oldest === undefined || performance.now() - oldest[1].since < idleTime) return false;
-    const [connection] = oldest;
+    const [connection, { networks }] = oldest;
+    underWay.delete(connection);
+    debts.charge(networks, costOfFailure);
     connection.failure ??= new Error('The handshake took too long while others waited.');
     connection.socket.destroy();
     return true;
   }
 
-  function charge(networks: readonly string[], least: number): void {
-    const cost = Math.max(least, lap() - usualCost);
+  function charge({ socket, announced }: Connection, networks: readonly string[], least: number): void {
+    const used = lap();
+    const isSmall = socket.bytesRead - announced <= smallOctets;
+    const cost = isSmall ? least : Math.max(least, used - usualCost);
     if (cost <= 0) return;
     debts.charge(networks, cost);
     if (debts.owes(networks)) refuseWhoOwes();
@@ -169,7 +181,7 @@ export function createHandshakes(server: Server, { requestTimeout }: HandshakeLi
     const begun = connection && underWay.get(connection);
     if (connection === undefined || begun === undefined) return;
     underWay.delete(connection);
-    charge(begun.networks, 0);
+    charge(connection, begun.networks, 0);
     if (isAwaited()) schedule();
   });
   // What requests cost is not the cost of the next handshake.
