@@ -11,7 +11,10 @@ export interface Checkpoints {
   copy(): Promise<void>;
   /** Counts transactions that were written; after many of them a checkpoint begins. */
   written(transactions: number): void;
-  /** Resolves when the log may be written to: writers wait while it begins anew, which takes four fsyncs. */
+  /**
+   * Resolves when the log may be written to: writers wait while it begins anew, which takes four fsyncs, and for a checkpoint
+   * that is slower than they are.
+   */
   ready(): Promise<void>;
   /** Ends the thread when it is done with what it has begun. Nothing may be called afterwards. */
   close(): Promise<void>;
@@ -20,11 +23,15 @@ export interface Checkpoints {
 /** Transactions between two checkpoints; each adds about 20 kB to the log. */
 const interval = 2000;
 
+/** Transactions that may be written while a checkpoint copies; then writers wait for it, so that the log cannot outgrow it. */
+const mostMeanwhile = 2 * interval;
+
 /** Prepares the checkpoints of a database file that is open in this process. */
 export function createCheckpoints(database: string): Checkpoints {
   const thread = createThread(database);
   let state: 'waiting' | 'copying' | 'copied' = 'waiting';
   let transactions = 0;
+  let copying = Promise.resolve();
 
   /** What could not be moved stays in the log, and is tried again with the next checkpoint. */
   function warn(error: unknown): void {
@@ -51,9 +58,10 @@ export function createCheckpoints(database: string): Checkpoints {
     },
     written(more) {
       transactions += more;
-      if (state === 'waiting' && transactions >= interval) void copyMeanwhile();
+      if (state === 'waiting' && transactions >= interval) copying = copyMeanwhile();
     },
     async ready() {
+      if (state === 'copying' && transactions >= mostMeanwhile) await copying;
       if (state !== 'copied') return;
       state = 'waiting';
       await thread.take('restart').catch(warn);
