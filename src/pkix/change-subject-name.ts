@@ -1,6 +1,7 @@
 import { contextTag, DerError, expectTag, tags, type DerNode } from './der.ts';
-import { readGeneralNameNodes, type GeneralName } from './general-names.ts';
+import type { GeneralName } from './general-names.ts';
 import { nameFromAttributes, readName, type Name } from './names.ts';
+import { readRequestedNames } from './requested-names.ts';
 
 /** The names of a certificate. */
 export interface CertifiedNames {
@@ -37,5 +38,5 @@ function readAlt(node: DerNode): readonly GeneralName[] {
   if (node.tag !== tags.sequence && node.tag !== contextTag(1, 'constructed')) {
     throw new DerError('The new subjectAlt is no list of general names.');
   }
-  return readGeneralNameNodes(node.children);
+  return readRequestedNames(node.children);
 }

@@ -32,12 +32,20 @@ export interface Name {
   readonly rdns: readonly RelativeDistinguishedName[];
 }
 
-/** Decodes a Name (RFC 5280, section 4.1.2.4); it may be empty. Throws DerError. */
+/** More attributes than any name has. */
+const mostAttributes = 100;
+
+/**
+ * Decodes a Name (RFC 5280, section 4.1.2.4); it may be empty. One that is too large is refused before its values are looked
+ * at. Throws DerError.
+ */
 export function readName(node: DerNode): Name {
-  const rdns = expectTag(node, tags.sequence, 'A distinguished name').children.map(
-    readRelativeDistinguishedName,
-  );
-  return { der: node.bytes, rdns };
+  const { children } = expectTag(node, tags.sequence, 'A distinguished name');
+  const attributes = children.reduce((sum, rdn) => sum + rdn.children.length, 0);
+  if (attributes > mostAttributes) {
+    throw new DerError(`A distinguished name has more than ${mostAttributes} attributes.`);
+  }
+  return { der: node.bytes, rdns: children.map(readRelativeDistinguishedName) };
 }
 
 function readRelativeDistinguishedName(node: DerNode): RelativeDistinguishedName {

@@ -22,12 +22,17 @@ import {
   type Extension,
   type KeyUsage,
 } from './extensions.ts';
-import { readGeneralNames, type GeneralName } from './general-names.ts';
+import type { GeneralName } from './general-names.ts';
 import { readPublicKey, type PublicKey } from './keys.ts';
 import { readName, type Name } from './names.ts';
 import { nameOfOid, oids } from './oids.ts';
 import { guessOtherKind } from './other-kinds.ts';
-import { checkRequestedNames, checkRequestedSubject, describeNames } from './requested-names.ts';
+import {
+  checkRequestedNames,
+  checkRequestedSubject,
+  describeNames,
+  readRequestedNames,
+} from './requested-names.ts';
 import { isRight, readSignature, type Signature } from './signature.ts';
 import { readText } from './text.ts';
 import { refuseUnfitKeyUsage } from './unfit-key-usage.ts';
@@ -258,7 +263,7 @@ function readRequestedExtensions(attributes: Attributes): RequestedExtensions {
   const node = standard ?? twin;
   const extensions = node === undefined ? [] : readExtensions(node);
   extensions.forEach(checkRequestedExtension);
-  const subjectAltName = readExtensionValue(extensions, oids.subjectAltName, readGeneralNames);
+  const subjectAltName = readExtensionValue(extensions, oids.subjectAltName, readNames);
   checkRequestedNames(subjectAltName ?? []);
   return {
     extensions,
@@ -267,6 +272,10 @@ function readRequestedExtensions(attributes: Attributes): RequestedExtensions {
     extendedKeyUsage: readExtensionValue(extensions, oids.extendedKeyUsage, readExtendedKeyUsage),
     basicConstraints: readExtensionValue(extensions, oids.basicConstraints, readBasicConstraints),
   };
+}
+
+function readNames(der: Buffer): readonly GeneralName[] {
+  return readRequestedNames(expectTag(readDer(der), tags.sequence, 'A list of general names').children);
 }
 
 /** These are decoded, and what is in them is looked at there. */

@@ -1,6 +1,6 @@
 import type { RequestedNames } from '../errors.ts';
-import { DerError } from './der.ts';
-import { generalNameText, type GeneralName } from './general-names.ts';
+import { DerError, type DerNode } from './der.ts';
+import { generalNameText, readGeneralNameNodes, type GeneralName } from './general-names.ts';
 import { attributeValues, nameToString, type AttributeTypeAndValue, type Name } from './names.ts';
 import { nameOfOid, oids } from './oids.ts';
 
@@ -28,18 +28,12 @@ const longestValue = 255;
 /** Control characters, line and paragraph separators, overrides of the writing direction, markup. */
 const unfitCharacters = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069<>]/u;
 
-/** More attributes than any name has. */
-const mostAttributes = 100;
-
 /**
- * Throws DerError when the subject has too many attributes, when one is empty, too long, no text, or not fit to be
- * printed, or when there are two common names, of which one would be checked and another believed.
+ * Throws DerError when an attribute of the subject is empty, too long, no text, or not fit to be printed, or when there are
+ * two common names, of which one would be checked and another believed.
  */
 export function checkRequestedSubject(subject: Name): void {
   const attributes = subject.rdns.flat();
-  if (attributes.length > mostAttributes) {
-    throw new DerError(`The subject has more than ${mostAttributes} attributes.`);
-  }
   attributes.forEach(checkAttribute);
   if (attributeValues(subject, oids.commonName).length > 1) {
     throw new DerError('The subject has more than one commonName.');
@@ -71,12 +65,20 @@ function isLonger(value: string, upperBound: number): boolean {
 /** More names than any device has; each costs time in every check and octets in every handshake. */
 const mostNames = 1000;
 
+/** Decodes what a list of names holds; too long a list is refused before its names are looked at. Throws DerError. */
+export function readRequestedNames(children: readonly DerNode[]): readonly GeneralName[] {
+  refuseTooMany(children.length);
+  return readGeneralNameNodes(children);
+}
+
 /** Throws DerError when there are too many names, or one that has not the syntax of its type. */
 export function checkRequestedNames(names: readonly GeneralName[]): void {
-  if (names.length > mostNames) {
-    throw new DerError(`The subjectAltName holds more than ${mostNames} names.`);
-  }
+  refuseTooMany(names.length);
   names.forEach(checkGeneralName);
+}
+
+function refuseTooMany(names: number): void {
+  if (names > mostNames) throw new DerError(`The subjectAltName holds more than ${mostNames} names.`);
 }
 
 /** LDH labels (RFC 1034, section 3.5), underscores as found in practice, one leading wildcard label. */

@@ -36,15 +36,24 @@ function readUcs2(content: Buffer): string {
   return must(!surrogate.test(text), text);
 }
 
+/** Of so many characters a string is made at once: they are arguments of one call. */
+const charactersAtOnce = 4096;
+
 /** UCS-4, big endian. */
 function readUcs4(content: Buffer): string {
   must(content.length % 4 === 0, '');
-  const points = Array.from({ length: content.length / 4 }, (_, i) => content.readUInt32BE(i * 4));
-  must(
-    points.every((point) => point <= 0x10ffff && (point < 0xd800 || point > 0xdfff)),
-    '',
-  );
-  return points.map((point) => String.fromCodePoint(point)).join('');
+  const parts: string[] = [];
+  for (let start = 0; start < content.length; start += 4 * charactersAtOnce) {
+    const points: number[] = [];
+    const end = Math.min(start + 4 * charactersAtOnce, content.length);
+    for (let at = start; at < end; at += 4) {
+      const point = content.readUInt32BE(at);
+      must(point <= 0x10ffff && (point < 0xd800 || point > 0xdfff), '');
+      points.push(point);
+    }
+    parts.push(String.fromCodePoint(...points));
+  }
+  return parts.join('');
 }
 
 function must(fits: boolean, text: string): string {
