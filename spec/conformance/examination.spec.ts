@@ -157,7 +157,7 @@ const setups: readonly (readonly [kind: string, open: () => Promise<Setup>])[] =
 
 describe('the examination', () => {
   it('is a list in which no step needs what is found later', () => {
-    const stages = ['connection', 'request', 'identity', 'csr', 'proved'];
+    const stages = ['connection', 'request', 'identity', 'csr', 'proved', 'compared'];
     const needs = examination.map((step) => stages.indexOf(step.needs));
     expect(needs).toEqual(needs.toSorted((one, other) => one - other));
     const findings = examination.flatMap((step) => ('finds' in step ? [step] : []));

@@ -28,12 +28,20 @@ export function quotaContract(open: () => Promise<StateStore>): void {
 
     it('S-29 says without recording anything whether a quota is reached', async () => {
       const quota = { key: 'user:a', most: 1, since: later(-100) };
-      const reached = async (fingerprint: string): Promise<Date | undefined> =>
-        await store.enrollments.reachedQuota(enrollment({ fingerprint, quota }), at(1));
-      expect([await reached('f1'), await reached('f1')]).toEqual([undefined, undefined]);
+      const { enrollments } = store;
+      const { alias } = enrollment({});
+      const look = async () => [
+        await enrollments.isRepeat('f1', at(1)),
+        await enrollments.isRepeat('f2', at(1)),
+        await enrollments.reachedQuota(alias, quota),
+        await enrollments.reachedQuota(alias, { ...quota, most: 2 }),
+        await enrollments.reachedQuota('other', quota),
+      ];
+      expect([await look(), await look()]).toEqual(
+        Array.from({ length: 2 }, () => [false, false, undefined, undefined, undefined]),
+      );
       await openOne(store, { fingerprint: 'f1', quota });
-      expect([await reached('f1'), await reached('f2')]).toEqual([undefined, later(0)]);
-      expect(await store.enrollments.reachedQuota(enrollment({ fingerprint: 'f2' }), at(1))).toBeUndefined();
+      expect(await look()).toEqual([true, false, later(0), undefined, undefined]);
     });
 
     it('S-29 counts no refusal, no repeat and nobody else', async () => {

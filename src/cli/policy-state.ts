@@ -5,9 +5,10 @@ import { limitsOfRequest } from '../est/request-limits.ts';
 import type { ClientIdentity } from '../identity.ts';
 import type { Log } from '../ops/log.ts';
 import { createBlocklist } from '../pkix/weak-keys.ts';
-import type { AskedEnrollment, ProvedEnrollment } from '../policy/asked-enrollment.ts';
+import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
 import { refusalBy, type Check } from '../policy/check.ts';
-import { examination, form, type StateServices } from '../policy/examination.ts';
+import { compare } from '../policy/enrollment-record.ts';
+import { examination, form, repeat, type StateServices } from '../policy/examination.ts';
 import { keyRules } from '../policy/key-holder.ts';
 import type { Policy } from '../policy/policy.ts';
 import { openingTimeout } from '../server/drivers.ts';
@@ -61,14 +62,16 @@ export async function examineByState(
       ...limitsOfRequest(configuration.limits),
     };
     const identity = await withLimits(store, name, asked.identity);
-    const proved: ProvedEnrollment = { ...asked, identity, otpUser: undefined };
+    const compared = await compare(services, { ...asked, identity, otpUser: undefined });
     const verdicts: Verdict[] = [];
     for (const step of examination) {
-      if (step.needs === 'proved') {
-        for (const check of await step.ask(services, proved)) verdicts.push(await verdictOf(check, unknown));
+      if (step.needs === 'compared') {
+        for (const check of await step.ask(services, compared))
+          verdicts.push(await verdictOf(check, unknown));
       } else {
         // The form of the file was read before.
-        verdicts.push({ state: step === form ? 'passed' : 'skipped', rule: step.name });
+        const isKnown = step === form || step === repeat;
+        verdicts.push({ state: isKnown ? 'passed' : 'skipped', rule: step.name });
       }
     }
     return verdicts;

@@ -7,7 +7,7 @@ import { certsOnly } from '../pkix/cms.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { describeNames } from '../pkix/requested-names.ts';
 import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
-import { codeSpent, quotaReached, recordOf, repeatWindowOf } from '../policy/enrollment-record.ts';
+import { codeSpent, quotaReached, repeatWindowOf } from '../policy/enrollment-record.ts';
 import { examine } from '../policy/examination.ts';
 import type { OpenedEnrollment } from '../store/store.ts';
 import { checkFullPkiResponse, readIssuedCertificate } from './issued-certificate.ts';
@@ -62,10 +62,10 @@ export async function begin(
     ...describeNames(asked.names),
     registrationAuthority: asked.identity.registrationAuthority?.name,
   });
-  const proved = await examine(request, asked);
+  const { record } = await examine(request, asked);
   const { ca } = request.alias;
   const opened = await request.journal.open(
-    recordOf(request, proved),
+    record,
     repeatWindowOf(request),
     // Only a CA that can be asked again lets requests wait.
     ca.resume === undefined ? undefined : request.pending,

@@ -4,6 +4,7 @@ import type { Certificate } from '../pkix/certificate.ts';
 import type { CertifiedNames } from '../pkix/change-subject-name.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import { verifyProofOfPossession, type CertificationRequest } from '../pkix/pkcs10.ts';
+import type { NewEnrollment } from '../store/store.ts';
 import type { Check } from './check.ts';
 
 /** Who asks for what, as far as it could be read. Nothing of it has been granted. */
@@ -29,6 +30,16 @@ export interface ProvedEnrollment<
 > extends AskedEnrollment<Csr> {
   /** Whose code the CSR held as otpChallenge. */
   readonly otpUser: UserIdentity | undefined;
+}
+
+/** A request whose record the journal was asked about. */
+export interface ComparedEnrollment<
+  Csr extends RequestedCertificate = RequestedCertificate,
+> extends ProvedEnrollment<Csr> {
+  /** What the journal gets to know of it. */
+  readonly record: NewEnrollment;
+  /** It costs neither a use of a code nor quota, since an earlier one was the same. Found out only where one of these counts. */
+  readonly isRepeat: boolean;
 }
 
 /** Whether the client has the private key: the signature of the CSR. */

@@ -4,7 +4,7 @@ import type { ClientIdentity } from '../identity.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import { nameToString } from '../pkix/names.ts';
 import type { EnrollmentJournal, NewEnrollment, PendingLimits, Quota, RepeatWindow } from '../store/store.ts';
-import type { ProvedEnrollment } from './asked-enrollment.ts';
+import type { ComparedEnrollment, ProvedEnrollment } from './asked-enrollment.ts';
 import type { Check } from './check.ts';
 import type { Policy } from './policy.ts';
 
@@ -27,8 +27,18 @@ export interface JournalServices extends AskedFor {
   readonly journal: EnrollmentJournal;
 }
 
-/** What the journal gets to know of a request. */
-export function recordOf(asked: AskedFor, proved: ProvedEnrollment): NewEnrollment {
+/** Asks the journal whether this repeats an earlier request, where a use of a code or quota would be spared; `open` decides at last. */
+export async function compare<Csr extends RequestedCertificate>(
+  asked: JournalServices,
+  proved: ProvedEnrollment<Csr>,
+): Promise<ComparedEnrollment<Csr>> {
+  const record = recordOf(asked, proved);
+  const isCounted = record.countedUser !== undefined || record.quota !== undefined;
+  const isRepeat = isCounted && (await asked.journal.isRepeat(record.fingerprint, repeatWindowOf(asked)));
+  return { ...proved, record, isRepeat };
+}
+
+function recordOf(asked: AskedFor, proved: ProvedEnrollment): NewEnrollment {
   const { id, alias } = asked;
   const { operation, identity, csr, names } = proved;
   const subject = nameToString(names.subject);
@@ -98,13 +108,13 @@ function quotaKey({ key, claim, user }: ClientIdentity, subject: string): string
 const quotaRule = 'policy.quota';
 
 /** Is the code with which the client came good for one more certificate? A repeat needs none; `open` decides at last. */
-export async function examineCode(
-  asked: JournalServices,
-  proved: ProvedEnrollment,
-): Promise<readonly Check[]> {
-  if (countedUser(proved) === undefined) return [];
-  const spent = await asked.journal.spentCode(recordOf(asked, proved), repeatWindowOf(asked));
-  const check = (): void => {
+export function examineCode(
+  { journal, receivedAt }: JournalServices,
+  { record: { alias, countedUser: user }, isRepeat }: ComparedEnrollment,
+): readonly Check[] {
+  if (user === undefined) return [];
+  const check = async (): Promise<void> => {
+    const spent = isRepeat ? undefined : await journal.spentCode(alias, user, receivedAt);
     if (spent !== undefined) throw codeSpent(spent);
   };
   return [{ rule: codeRule, check }];
@@ -120,14 +130,14 @@ export function codeSpent(why: 'exhausted' | 'expired'): EstError {
   });
 }
 
-/** May this client have one more now? For who wants to know without asking for it; `open` decides for who does. */
-export async function examineQuota(
+/** May this client have one more now? A repeat is none; `open` decides at last. */
+export function examineQuota(
   asked: JournalServices,
-  proved: ProvedEnrollment,
-): Promise<readonly Check[]> {
-  if (asked.alias.policy.quota === undefined) return [];
-  const oldest = await asked.journal.reachedQuota(recordOf(asked, proved), repeatWindowOf(asked));
-  const check = (): void => {
+  { record: { alias, quota }, isRepeat }: ComparedEnrollment,
+): readonly Check[] {
+  if (quota === undefined) return [];
+  const check = async (): Promise<void> => {
+    const oldest = isRepeat ? undefined : await asked.journal.reachedQuota(alias, quota);
     if (oldest !== undefined) throw quotaReached(asked, oldest);
   };
   return [{ rule: quotaRule, check }];

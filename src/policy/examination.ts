@@ -4,9 +4,9 @@ import type { OtpVerifier } from '../auth/otp-challenge.ts';
 import { EstError } from '../errors.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import { strengthOf } from '../pkix/private-keys.ts';
-import type { AskedEnrollment, ProvedEnrollment } from './asked-enrollment.ts';
+import type { AskedEnrollment, ComparedEnrollment, ProvedEnrollment } from './asked-enrollment.ts';
 import { pass, underRule, type Check } from './check.ts';
-import { examineCode, examineQuota, type JournalServices } from './enrollment-record.ts';
+import { compare, examineCode, examineQuota, type JournalServices } from './enrollment-record.ts';
 import { examineKeyHolder, type KeyHolderServices } from './key-holder.ts';
 import { examineEnrollment, examineRenewal, type Policy } from './policy.ts';
 import { examineModulus } from './prime-modulus.ts';
@@ -25,8 +25,8 @@ interface Step {
 
 /** Finds out what later steps need; what it can neither read nor believe, it refuses. */
 interface Finding extends Step {
-  readonly needs: 'connection' | 'request' | 'identity' | 'csr';
-  readonly finds: 'request' | 'identity' | 'csr' | 'proved';
+  readonly needs: 'connection' | 'request' | 'identity' | 'csr' | 'proved';
+  readonly finds: 'request' | 'identity' | 'csr' | 'proved' | 'compared';
 }
 
 /** Asks about what has been found. */
@@ -38,10 +38,13 @@ interface Question<Stage extends keyof Stages> extends Step {
   ) => readonly Check[] | Promise<readonly Check[]>;
 }
 
-/** What a question has: the CSR in its TLS session, or all of it when the client has proved every code that it showed. */
+/**
+ * What a question has: the CSR in its TLS session, or all of it when the client has proved every code that it showed and
+ * the journal was asked for an earlier request.
+ */
 interface Stages {
   readonly csr: { readonly services: SessionServices; readonly asked: AskedEnrollment };
-  readonly proved: { readonly services: StateServices; readonly asked: ProvedEnrollment };
+  readonly compared: { readonly services: StateServices; readonly asked: ComparedEnrollment };
 }
 
 /** What the questions about a CSR in its TLS session need besides it. */
@@ -110,15 +113,23 @@ const otpChallenge: Finding = {
   finds: 'proved',
 };
 
-const ofProved: readonly Question<'proved'>[] = [
-  { name: 'a repeat, or a code that is still good', cost: 'store', needs: 'proved', ask: examineCode },
-  { name: 'signatures', cost: 'computing', needs: 'proved', ask: (_, { signatures }) => signatures },
-  { name: 'policy', cost: 'memory', needs: 'proved', ask: policy },
-  { name: 'quota', cost: 'store', needs: 'proved', ask: examineQuota },
-  { name: 'key holder', cost: 'store', needs: 'proved', ask: keyHolder },
-  { name: 'key', cost: 'computing', needs: 'proved', ask: key },
-  { name: 'certificates', cost: 'network', needs: 'proved', ask: (_, { certificates }) => certificates },
-  { name: 'policy.webhook', cost: 'network', needs: 'proved', ask: webhook },
+/** A repeat of an earlier request, as after a lost reply, is examined like any other, but costs neither a use of a code nor quota. */
+export const repeat: Finding = {
+  name: 'fixed: a repeat of an earlier request',
+  cost: 'store',
+  needs: 'proved',
+  finds: 'compared',
+};
+
+const ofCompared: readonly Question<'compared'>[] = [
+  { name: 'a code that is still good', cost: 'store', needs: 'compared', ask: examineCode },
+  { name: 'signatures', cost: 'computing', needs: 'compared', ask: (_, { signatures }) => signatures },
+  { name: 'policy', cost: 'memory', needs: 'compared', ask: policy },
+  { name: 'quota', cost: 'store', needs: 'compared', ask: examineQuota },
+  { name: 'key holder', cost: 'store', needs: 'compared', ask: keyHolder },
+  { name: 'key', cost: 'computing', needs: 'compared', ask: key },
+  { name: 'certificates', cost: 'network', needs: 'compared', ask: (_, { certificates }) => certificates },
+  { name: 'policy.webhook', cost: 'network', needs: 'compared', ask: webhook },
 ];
 
 /**
@@ -126,11 +137,12 @@ const ofProved: readonly Question<'proved'>[] = [
  * so that a request that is refused has spent nothing that comes later. Every enrolling operation goes through all of it;
  * only then the journal records the request, a key is made where one is asked for, and the CA is asked.
  */
-export const examination: readonly (Finding | Question<'csr'> | Question<'proved'>)[] = [
+export const examination: readonly (Finding | Question<'csr'> | Question<'compared'>)[] = [
   ...[framing, address, authentication, form],
   ...ofCsr,
   otpChallenge,
-  ...ofProved,
+  repeat,
+  ...ofCompared,
 ];
 
 /** Gives what a step finds out; a refusal names the step. */
@@ -140,17 +152,17 @@ export async function find<Found>({ name }: Finding, how: () => Found | Promise<
 
 /**
  * Asks all questions about a request whose form is known, each when all before it were answered well, and throws the
- * first refusal. A repeat of an earlier request passes again, but costs neither a use of a code nor quota.
+ * first refusal.
  */
 export async function examine<Csr extends RequestedCertificate>(
   services: SessionServices & StateServices,
   asked: AskedEnrollment<Csr>,
-): Promise<ProvedEnrollment<Csr>> {
+): Promise<ComparedEnrollment<Csr>> {
   for (const question of ofCsr) await pass(await question.ask(services, asked));
   const otpUser = await find(otpChallenge, async () => await proveOtp(services, asked));
-  const proved = { ...asked, otpUser };
-  for (const question of ofProved) await pass(await question.ask(services, proved));
-  return proved;
+  const compared = await find(repeat, async () => await compare(services, { ...asked, otpUser }));
+  for (const question of ofCompared) await pass(await question.ask(services, compared));
+  return compared;
 }
 
 /** Where the alias makes no use of it, the policy refuses it unread. */
@@ -188,7 +200,7 @@ function cipherSuite({ cipherStrength }: SessionServices, { csr }: AskedEnrollme
 }
 
 /** What the alias grants and demands, and then what its operator's own rules say. */
-function policy(services: StateServices, asked: ProvedEnrollment): readonly Check[] {
+function policy(services: StateServices, asked: ComparedEnrollment): readonly Check[] {
   const { identity, csr, renewed } = asked;
   const { policy: own } = services.alias;
   return [
@@ -200,21 +212,21 @@ function policy(services: StateServices, asked: ProvedEnrollment): readonly Chec
 }
 
 /** Of a key that the gateway makes there is nothing to ask. */
-async function keyHolder(services: StateServices, asked: ProvedEnrollment): Promise<readonly Check[]> {
+async function keyHolder(services: StateServices, asked: ComparedEnrollment): Promise<readonly Check[]> {
   const { publicKey } = asked.csr;
   return 'kind' in publicKey ? [] : await examineKeyHolder(services, asked, publicKey);
 }
 
 async function key(
   { credentials: { address }, signal }: StateServices,
-  { csr: { publicKey }, identity }: ProvedEnrollment,
+  { csr: { publicKey }, identity }: ComparedEnrollment,
 ): Promise<readonly Check[]> {
   return 'kind' in publicKey
     ? []
     : await examineModulus(publicKey, { address, identity: identity.key }, signal);
 }
 
-function webhook(services: StateServices, asked: ProvedEnrollment): readonly Check[] {
+function webhook(services: StateServices, asked: ComparedEnrollment): readonly Check[] {
   const { alias, id, signal } = services;
   const { askPolicyWebhook: ask } = alias;
   if (ask === undefined) return [];

@@ -9,6 +9,7 @@ import type {
   NewEnrollment,
   OpenedEnrollment,
   PendingLimits,
+  Quota,
   RepeatWindow,
 } from './store.ts';
 import type { Tables } from './tables.ts';
@@ -21,7 +22,7 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
     async open(enrollment, window, limits, until = 'durable') {
       return await database.transaction(
         async (transaction): Promise<OpenedEnrollment> => {
-          const earlier = await findEarlier(transaction, queries, enrollment, window);
+          const earlier = await findEarlier(transaction, queries, enrollment.fingerprint, window);
           if (earlier !== undefined && earlier.state !== 'abandoned') return earlier;
           const full = limits && (await reachedLimit(transaction, enrollment, window, limits));
           if (full !== undefined) return { state: 'too_many_pending', of: full };
@@ -33,17 +34,16 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
       );
     },
 
-    async spentCode(enrollment, window) {
-      const { alias, countedUser } = enrollment;
-      if (countedUser === undefined) return undefined;
-      const earlier = await findEarlier(database, queries, enrollment, window);
-      if (earlier !== undefined) return undefined;
-      return spentBy(await findLimits(database, alias, countedUser), window.now);
+    async isRepeat(fingerprint, window) {
+      return (await findEarlier(database, queries, fingerprint, window)) !== undefined;
     },
 
-    async reachedQuota(enrollment, window) {
-      const earlier = await findEarlier(database, queries, enrollment, window);
-      return earlier === undefined ? await reachedQuota(database, enrollment) : undefined;
+    async spentCode(alias, countedUser, now) {
+      return spentBy(await findLimits(database, alias, countedUser), now);
+    },
+
+    async reachedQuota(alias, quota) {
+      return await reachedQuota(database, alias, quota);
     },
 
     async issued(id, { certificate, serialNumber, notAfter, publicKey }, now) {
@@ -233,7 +233,7 @@ interface AbandonedEnrollment {
 async function findEarlier(
   transaction: Database,
   queries: Queries,
-  { fingerprint }: NewEnrollment,
+  fingerprint: string,
   window: RepeatWindow,
 ): Promise<OpenedEnrollment | AbandonedEnrollment | undefined> {
   const [unfinished] = (await queries.unfinished(transaction, { fingerprint })).rows;
@@ -293,7 +293,7 @@ async function openNew(
   now: Date,
 ): Promise<OpenedEnrollment> {
   const { alias, countedUser, quota } = enrollment;
-  const oldest = await reachedQuota(transaction, enrollment);
+  const oldest = quota && (await reachedQuota(transaction, alias, quota));
   if (oldest !== undefined) return { state: 'quota_reached', oldest };
   const refusal = countedUser && (await takeUse(transaction, alias, countedUser, now));
   if (refusal) return { state: refusal };
@@ -316,9 +316,11 @@ async function openNew(
 }
 
 /** The time of the oldest record that fills a quota; undefined: there is room for one more. */
-async function reachedQuota(database: Database, { alias, quota }: NewEnrollment): Promise<Date | undefined> {
-  if (quota === undefined) return undefined;
-  const { key, most, since } = quota;
+async function reachedQuota(
+  database: Database,
+  alias: string,
+  { key, most, since }: Quota,
+): Promise<Date | undefined> {
   const filling = await database.kysely
     .selectFrom('enrollments')
     .select('opened_at')

@@ -156,16 +156,22 @@ export interface EnrollmentJournal {
   ): Promise<OpenedEnrollment>;
 
   /**
-   * `exhausted` or `expired` where `open` would answer so to this now; undefined where it would not, since nothing is
-   * counted, the code is good, or an earlier enrolment is found. Nothing is recorded.
+   * Whether `open` would find an earlier enrolment with this fingerprint now, so that it would take neither a use of a code
+   * nor quota. Nothing is recorded.
    */
-  spentCode(enrollment: NewEnrollment, window: RepeatWindow): Promise<'exhausted' | 'expired' | undefined>;
+  isRepeat(fingerprint: string, window: RepeatWindow): Promise<boolean>;
 
   /**
-   * The time of the oldest record that counts where `open` would answer `quota_reached` to this now; undefined where it
-   * would not. Nothing is recorded.
+   * `exhausted` or `expired` where `open` would answer so to a new enrolment with this counted user; undefined: the code is
+   * good. Nothing is recorded.
    */
-  reachedQuota(enrollment: NewEnrollment, window: RepeatWindow): Promise<Date | undefined>;
+  spentCode(alias: string, countedUser: string, now: Date): Promise<'exhausted' | 'expired' | undefined>;
+
+  /**
+   * The time of the oldest record that counts where `open` would answer `quota_reached` to a new enrolment; undefined:
+   * there is room for one more. Nothing is recorded.
+   */
+  reachedQuota(alias: string, quota: Quota): Promise<Date | undefined>;
 
   /** The CA issued: closes the record. Afterwards `open` answers `issued` within the window. */
   issued(id: string, certificate: IssuedCertificate, now: Date): Promise<void>;
