@@ -41,6 +41,9 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   const state = createProcessState(configuration.limits, log);
   let current = await openServices(configuration, log, state);
   opened.defer(() => current.close());
+  opened.defer(() => {
+    state.stopping.abort(new Error('The gateway stops.'));
+  });
   const { served } = current;
   const listening: Listener[] = [];
   opened.defer(async () => {

@@ -14,6 +14,7 @@ import { createWork } from '../../src/ops/work.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { createProcessState } from '../../src/server/process-state.ts';
 import { openReservedKeys } from '../../src/server/reserved-keys.ts';
+import { createEnrollmentJobs } from '../../src/est/enrollment-jobs.ts';
 import { createEstHandler } from '../../src/est/router.ts';
 import { tlsTransport } from '../../src/http/transport.ts';
 import { certificatesFromPem, readCertificate } from '../../src/pkix/certificate.ts';
@@ -160,7 +161,8 @@ describe('bypasses of client authentication', () => {
       const journal = store.enrollments;
       const reservationOf = await openReservedKeys({ configuration, aliases, backends, store });
       const work = createWork();
-      handler = createEstHandler({ aliases, journal, reservationOf, log, limits, transport, work });
+      const jobs = createEnrollmentJobs(work, state.stopping.signal);
+      handler = createEstHandler({ aliases, journal, reservationOf, log, limits, transport, work, jobs });
     });
     const ticketKeys = randomBytes(48);
     const seen: boolean[] = [];

@@ -17,7 +17,7 @@ export function orderContract(open: () => Promise<StateStore>): void {
       const opened = await store.enrollments.open(enrollment(), at(0), undefined, 'written');
       if (opened.state !== 'opened') throw new Error(opened.state);
       const { id } = opened;
-      expect(await store.enrollments.open(enrollment(), at(0))).toEqual({ state: 'in_progress' });
+      expect(await store.enrollments.open(enrollment(), at(0))).toEqual({ state: 'in_progress', id });
       const issued = { ...registered, idempotencyKey: id };
       await store.certificates.add(issued, 'written');
       const { serialNumber } = registered;

@@ -135,6 +135,13 @@ export interface CertificationAuthority {
    */
   readonly issuesInStore?: true;
 
+  /**
+   * Seconds that `enroll`, `fullCmc` and `resume` may take. They go on when the time of the client's request is over, since
+   * the CA would too: repeats of the request wait for their outcome, which gets into the journal in any case. Left out: they
+   * end with the request.
+   */
+  readonly deadline?: number;
+
   /** The CA writes the parts of a subject in an order of its own; a CSR for a renewal may have them in another one. */
   readonly ordersSubject?: true;
 

@@ -10,6 +10,7 @@ import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
 import { codeSpent, quotaReached, repeatWindowOf } from '../policy/enrollment-record.ts';
 import { examine } from '../policy/examination.ts';
 import type { OpenedEnrollment } from '../store/store.ts';
+import { inTime } from './enrollment-jobs.ts';
 import { checkFullPkiResponse, readIssuedCertificate } from './issued-certificate.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
 
@@ -75,8 +76,12 @@ export async function begin(
     case 'issued':
       request.annotate({ repeated: true, serialNumber: readCertificate(opened.certificate).serialNumber });
       return { status: 'issued', certificate: opened.certificate };
-    case 'in_progress':
-      return { status: 'pending', retryAfter: retryWhileInProgress };
+    case 'in_progress': {
+      const job = request.jobs.find(opened.id);
+      if (job === undefined) return { status: 'pending', retryAfter: retryWhileInProgress };
+      request.annotate({ repeated: true });
+      return await inTime(job, request.signal);
+    }
     case 'exhausted':
     case 'expired':
       throw codeSpent(opened.state);
@@ -105,8 +110,23 @@ export async function beforeCa<Made>(
   }
 }
 
-/** Asks the CA, and records what it says. */
+/** Asks the CA, and records what it says; one that has a deadline of its own also when the request is over before. */
 export async function askCa(
+  request: EstRequest,
+  opened: UnfinishedEnrollment,
+  asked: AskedEnrollment<CertificationRequest>,
+): Promise<EnrollmentOutcome> {
+  const { deadline } = request.alias.ca;
+  if (deadline === undefined) return await askAndRecord(request, opened, asked);
+  const job = request.jobs.run(
+    opened.id,
+    deadline,
+    async (signal) => await askAndRecord({ ...request, signal }, opened, asked),
+  );
+  return await inTime(job, request.signal);
+}
+
+async function askAndRecord(
   request: EstRequest,
   opened: UnfinishedEnrollment,
   asked: AskedEnrollment<CertificationRequest>,

@@ -6,6 +6,7 @@ import type { TrustAnchorKind } from '../identity.ts';
 import type { KeyReservations } from '../policy/key-holder.ts';
 import type { EnrollmentJournal, PendingLimits } from '../store/store.ts';
 import type { Alias } from './alias.ts';
+import type { EnrollmentJobs } from './enrollment-jobs.ts';
 
 /** What an operation sees of a request; `est/router.ts` makes it, and no operation sees HTTP. */
 export interface EstRequest {
@@ -14,6 +15,7 @@ export interface EstRequest {
   readonly receivedAt: Date;
   readonly alias: Alias;
   readonly journal: EnrollmentJournal;
+  readonly jobs: EnrollmentJobs;
   readonly reservationOf: KeyReservations;
   /** How long, in seconds, a repeat of the same request gets the same certificate. */
   readonly repeatWindow: number;

@@ -10,6 +10,7 @@ import type { Work } from '../ops/work.ts';
 import type { EnrollmentJournal } from '../store/store.ts';
 import type { Alias } from './alias.ts';
 import { decodeBody } from './body.ts';
+import type { EnrollmentJobs } from './enrollment-jobs.ts';
 import { address, find, framing } from '../policy/examination.ts';
 import type { KeyReservations } from '../policy/key-holder.ts';
 import type { EstRequest, RequestFacts } from './message.ts';
@@ -27,6 +28,7 @@ import type { Transport } from '../http/transport.ts';
 export interface EstService {
   readonly aliases: ReadonlyMap<string, Alias>;
   readonly journal: EnrollmentJournal;
+  readonly jobs: EnrollmentJobs;
   readonly reservationOf: KeyReservations;
   readonly log: Log;
   readonly transport: Transport;
@@ -197,6 +199,7 @@ function toEstRequest(
     receivedAt: new Date(),
     alias,
     journal: service.journal,
+    jobs: service.jobs,
     reservationOf: service.reservationOf,
     ...limitsOfRequest(service.limits),
     credentials,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { CertificationAuthority } from '../ca/ca.ts';
 import { EstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
@@ -13,7 +14,12 @@ export interface AskedFor {
   /** Of the request. */
   readonly id: string;
   readonly receivedAt: Date;
-  readonly alias: { readonly name: string; readonly policy: Policy };
+  readonly alias: {
+    readonly name: string;
+    readonly policy: Policy;
+    /** Left out: what is asked of the CA ends with the request. */
+    readonly ca?: Pick<CertificationAuthority, 'deadline'>;
+  };
   /** How long, in seconds, a repeat of the same request gets the same certificate. */
   readonly repeatWindow: number;
   /** How long, in seconds, a request may take in all. */
@@ -156,8 +162,9 @@ export function quotaReached({ alias, receivedAt }: AskedFor, oldest: Date): Est
   );
 }
 
-/** A record left open for longer than a request may take was abandoned by a crash. */
+/** A record left open for longer than a request and the CA may take was abandoned by a crash. */
 export function repeatWindowOf({
+  alias,
   receivedAt,
   repeatWindow: seconds,
   deadline,
@@ -167,7 +174,7 @@ export function repeatWindowOf({
   return {
     now: receivedAt,
     issuedSince: ago(seconds),
-    openedSince: ago(deadline),
+    openedSince: ago(deadline + (alias.ca?.deadline ?? 0)),
     pendingSince: ago(pending.expiry),
   };
 }

@@ -5,6 +5,7 @@ import { createSecureContext, Server as TlsServer, type SecureContextOptions } f
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
+import type { EnrollmentJobs } from '../est/enrollment-jobs.ts';
 import type { Connection } from '../http/connections.ts';
 import { createHandshakes } from '../http/handshakes.ts';
 import { createEstListener, estSecureContext, prepareHttp, serverOptions } from '../http/listener.ts';
@@ -37,6 +38,7 @@ export interface Services {
   readonly reservationOf: KeyReservations;
   readonly passThrough: PassThrough | undefined;
   readonly work: Work;
+  readonly jobs: EnrollmentJobs;
   readonly log: Log;
 }
 
@@ -98,12 +100,12 @@ export function servedAt(services: Services): ServedAt {
 }
 
 function estHandlerOf(services: Services, transport: Transport): RequestListener {
-  const { configuration, aliases, store, reservationOf, work, log } = services;
+  const { configuration, aliases, store, reservationOf, work, jobs, log } = services;
   const { limits } = configuration;
   const journal = store.enrollments;
   return handlerOf(
     services,
-    createEstHandler({ aliases, journal, reservationOf, log, limits, transport, work }),
+    createEstHandler({ aliases, journal, reservationOf, log, limits, transport, work, jobs }),
   );
 }
 

@@ -8,9 +8,15 @@ export interface ProcessState {
   readonly attempts: Attempts;
   /** Which credentials of Digest were used. */
   readonly nonceUses: NonceUses;
+  /** Aborted when all requests have been answered and the process is to end. */
+  readonly stopping: AbortController;
 }
 
 /** With nothing in it yet. A reload takes up no change of the limits. */
 export function createProcessState(limits: AttemptLimits, log: Log): ProcessState {
-  return { attempts: createAttempts(limits, log), nonceUses: createNonceUses() };
+  return {
+    attempts: createAttempts(limits, log),
+    nonceUses: createNonceUses(),
+    stopping: new AbortController(),
+  };
 }

@@ -1,4 +1,5 @@
 import type { Configuration } from '../config/configuration.ts';
+import { createEnrollmentJobs } from '../est/enrollment-jobs.ts';
 import type { Log } from '../ops/log.ts';
 import { createWork } from '../ops/work.ts';
 import { openAliases } from './aliases.ts';
@@ -41,6 +42,7 @@ export async function openServices(
     reservationOf,
     passThrough,
     work,
+    jobs: createEnrollmentJobs(work, state.stopping.signal),
     log,
   };
   const served = servedAt(services);

@@ -247,7 +247,7 @@ async function findEarlier(
   if (state === 'pending' && reference !== null && (askedAt ?? 0) >= window.pendingSince.getTime()) {
     return { state, id, reference };
   }
-  if (state === 'open' && openedAt >= window.openedSince.getTime()) return { state: 'in_progress' };
+  if (state === 'open' && openedAt >= window.openedSince.getTime()) return { state: 'in_progress', id };
   return { state: 'abandoned', id };
 }
 

@@ -68,7 +68,7 @@ export type OpenedEnrollment =
   /** The same request waits at the CA: ask it by this reference. */
   | { readonly state: 'pending'; readonly id: string; readonly reference: string }
   /** The same request is being handled at this moment, here or by another gateway. */
-  | { readonly state: 'in_progress' }
+  | { readonly state: 'in_progress'; readonly id: string }
   /** The counted user has no use left, or is gone. */
   | { readonly state: 'exhausted' }
   /** The time of the counted user's code is over. */

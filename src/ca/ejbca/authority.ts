@@ -19,6 +19,8 @@ export interface AuthorityParts {
   readonly dn: string;
   /** Seconds after which a client whose request waits for approval shall ask again. */
   readonly retryAfter: number;
+  /** Seconds that all that is asked for one enrolment may take. */
+  readonly deadline: number;
   readonly record: RecordOption;
   /** Undefined: switched off. */
   readonly vendorMode: VendorMode | undefined;
@@ -31,6 +33,7 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
 
   return {
     ordersSubject: true,
+    deadline: parts.deadline,
 
     caCertificates: async (signal) => await calls.chain(dn, signal),
 

@@ -48,6 +48,7 @@ export async function openEjbca(
           settings,
           dn: ca.dn,
           retryAfter: options.retryAfter,
+          deadline: deadlineOf(options),
           record: options.record,
           vendorMode,
         }),
@@ -71,6 +72,14 @@ export async function openEjbca(
       await Promise.resolve();
     },
   };
+}
+
+/** Calls for one enrolment whose answers may all be as late as they can be. */
+const lateCalls = 4;
+
+/** Seconds that all that is asked for one enrolment may take. */
+function deadlineOf({ timeouts: { connect, answer } }: EjbcaOptions): number {
+  return lateCalls * (connect + answer);
 }
 
 /** Says in the log which EJBCA it is, and what is switched off that only some requests need. */
