@@ -1,6 +1,15 @@
 import { EstError } from '../errors.ts';
 import type { Work } from '../ops/work.ts';
-import type { EnrollmentOutcome } from './enrollment.ts';
+
+/** What becomes of an enrolment. */
+export type EnrollmentOutcome =
+  | {
+      readonly status: 'issued';
+      readonly certificate: Buffer;
+      /** The CA's own, when it speaks CMC itself. */
+      readonly fullPkiResponse?: Buffer | undefined;
+    }
+  | { readonly status: 'pending'; readonly retryAfter: number };
 
 /** What is asked of CAs in the name of records of the journal, also when the requests that began it are over. */
 export interface EnrollmentJobs {

@@ -10,19 +10,9 @@ import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
 import { codeSpent, quotaReached, repeatWindowOf } from '../policy/enrollment-record.ts';
 import { examine } from '../policy/examination.ts';
 import type { OpenedEnrollment } from '../store/store.ts';
-import { inTime } from './enrollment-jobs.ts';
+import { inTime, type EnrollmentOutcome } from './enrollment-jobs.ts';
 import { checkFullPkiResponse, readIssuedCertificate } from './issued-certificate.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
-
-/** What becomes of it. */
-export type EnrollmentOutcome =
-  | {
-      readonly status: 'issued';
-      readonly certificate: Buffer;
-      /** The CA's own, when it speaks CMC itself. */
-      readonly fullPkiResponse?: Buffer | undefined;
-    }
-  | { readonly status: 'pending'; readonly retryAfter: number };
 
 /** Seconds until asking again makes sense while the same request is being handled elsewhere. */
 const retryWhileInProgress = 2;

@@ -4,7 +4,7 @@ import { pkiResponse, type CmcOutcome } from '../pkix/cmc-response.ts';
 import { namesEqual } from '../pkix/names.ts';
 import { oids } from '../pkix/oids.ts';
 import type { FullCmc } from './alias.ts';
-import type { EnrollmentOutcome } from './enrollment.ts';
+import type { EnrollmentOutcome } from './enrollment-jobs.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
 
 /** To what an answer belongs, as far as it could be read. */
