@@ -227,8 +227,8 @@ function pemOf(csr: Buffer): string {
   );
 }
 
-/** EJBCA gives base64 of DER, in some answers base64 of that; undefined for anything else. */
-function decodeCertificate(base64: string): Buffer | undefined {
+/** EJBCA gives base64 of DER, in some answers base64 of that, and so it is in XML; undefined for anything else. */
+export function decodeCertificate(base64: string): Buffer | undefined {
   return decodeDer(base64) ?? decodeDer(Buffer.from(base64, 'base64').toString('latin1'));
 }
 

@@ -9,6 +9,7 @@ import { enrollmentCodesOf } from './client-mode.ts';
 import { openCredentials } from './credentials.ts';
 import type { EjbcaOptions } from './options.ts';
 import { createRestClient } from './rest-client.ts';
+import { createTransport } from './transport.ts';
 import { createVendorMode } from './vendor-mode.ts';
 import { createWebService, type WebService } from './web-service.ts';
 
@@ -22,13 +23,13 @@ export async function openEjbca(
 ): Promise<CertificationAuthorities<EjbcaAliasSettings>> {
   const trustAnchor = await readFile(options.trustAnchor, 'utf8');
   const credentials = await openCredentials(options);
-  const client = createRestClient({ options, trustAnchor, credentials, name, log });
-  const calls = createEjbcaCalls(client);
-  const webService = await createWebService({ options, trustAnchor, credentials, name, log });
+  const transport = createTransport({ options, trustAnchor, credentials, name, log });
+  const calls = createEjbcaCalls(createRestClient(transport, name, log));
+  const webService = createWebService(transport, name, log);
   try {
     await introduce(calls, name, log);
   } catch (error) {
-    client.close();
+    transport.close();
     throw error;
   }
   return {
@@ -38,7 +39,7 @@ export async function openEjbca(
       await requireCertificateProfile(calls, settings, signal);
       const vendorChains = await findVendorChains(calls, settings, signal);
       const vendorCas = vendorChains.flatMap((chain) => chain.slice(0, 1)).map((der) => readCertificate(der));
-      if (settings.vendorCertificateMode) await requireWebService(webService);
+      if (settings.vendorCertificateMode) await requireWebService(webService, signal);
       const vendorMode = settings.vendorCertificateMode
         ? createVendorMode({ calls, webService, settings, vendorCas })
         : undefined;
@@ -67,8 +68,7 @@ export async function openEjbca(
       await explained(calls.statusOfV2(signal));
     },
     async close() {
-      client.close();
-      webService.close();
+      transport.close();
       await Promise.resolve();
     },
   };
@@ -103,8 +103,8 @@ async function findCa(
 /** Vendor mode looks registered end entities up and gives them codes. */
 const webServiceRules = ['/ra_functionality/view_end_entity', '/ra_functionality/edit_end_entity'];
 
-async function requireWebService(webService: WebService): Promise<void> {
-  const missing = await explained(webService.missingRules(webServiceRules));
+async function requireWebService(webService: WebService, signal: AbortSignal): Promise<void> {
+  const missing = await explained(webService.missingRules(webServiceRules, signal));
   if (missing.length === 0) return;
   throw new Error(
     `ejbca.vendorCertificateMode: allow ${missing.join(' and ')} in the role of the gateway in EJBCA.`,

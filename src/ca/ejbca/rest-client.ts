@@ -1,19 +1,9 @@
 import { Ajv, type ValidateFunction } from 'ajv';
 import { EstError } from '../../errors.ts';
-import { createCircuitBreaker } from '../../ops/circuit-breaker.ts';
-import { createGate } from '../../ops/gate.ts';
+import { parseJson, type HttpAnswer } from '../../ops/connection.ts';
 import type { Log } from '../../ops/log.ts';
-import {
-  createConnection,
-  isServerFailure,
-  serverVerdict,
-  parseJson,
-  type Connection,
-  type HttpAnswer,
-} from '../../ops/connection.ts';
-import type { Credentials } from './credentials.ts';
-import type { EjbcaOptions } from './options.ts';
 import { refusalOf } from './refusal.ts';
+import { isProxyOutage, type EjbcaTransport } from './transport.ts';
 
 /** A call of EJBCA's REST API. */
 interface RestCall {
@@ -49,85 +39,35 @@ export interface RestClient {
     check: ValidateFunction<Answer>,
     signal: AbortSignal,
   ): Promise<Answer | undefined>;
-  close(): void;
 }
 
-/** What a client is made of. */
-export interface RestClientParts {
-  readonly options: EjbcaOptions;
-  /** PEM. */
-  readonly trustAnchor: string;
-  readonly credentials: Credentials;
-  /** The backend's name, for the log. */
-  readonly name: string;
-  readonly log: Log;
-}
-
-/** Nothing is asked before the first call. */
-export function createRestClient({
-  options,
-  trustAnchor,
-  credentials,
-  name,
-  log,
-}: RestClientParts): RestClient {
-  const connection: Connection = createConnection({
-    peer: 'EJBCA',
-    tls: { ca: trustAnchor, ...credentials.tls },
-    timeouts: options.timeouts,
-    limits: options.limits,
-  });
-  const gate = createGate(options.limits);
-  const breaker = createCircuitBreaker({
-    ...options.circuitBreaker,
-    verdictOn: serverVerdict,
-    onOpen: (error) => {
-      log.error('EJBCA fails again and again; it is left alone for a while.', { backend: name, error });
-    },
-  });
-  const base = `${options.baseUrl.replace(/\/$/, '')}/ejbca-rest-api`;
-
-  async function send({ method, path, body }: RestCall, signal: AbortSignal): Promise<HttpAnswer> {
-    const authorization = await credentials.authorization();
-    const request = {
-      method,
-      url: base + path,
-      headers: {
-        Accept: 'application/json',
-        // EJBCA refuses what looks like a browser's script without it.
-        'X-Keyfactor-Requested-With': 'est-gateway',
-        ...(authorization !== undefined && { Authorization: authorization }),
-        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+/** The REST API over a transport. `backend` is the name for the log. */
+export function createRestClient(transport: EjbcaTransport, backend: string, log: Log): RestClient {
+  async function send({ method, path, body, isSafe }: RestCall, signal: AbortSignal): Promise<HttpAnswer> {
+    return await transport.send(
+      {
+        method,
+        path: `/ejbca-rest-api${path}`,
+        headers: {
+          Accept: 'application/json',
+          // EJBCA refuses what looks like a browser's script without it.
+          'X-Keyfactor-Requested-With': 'est-gateway',
+          ...(body !== undefined && { 'Content-Type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        isSafe: isSafe ?? method === 'GET',
+        outageIn: (answer) =>
+          isProxyOutage(answer, 'application/json') ? refusalOf(readRefused(answer, path)).error : undefined,
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    };
-    return await breaker.run(async () => {
-      const answer = await connection.send(request, signal);
-      if (isOutage(answer)) throw refusalOf(readRefused(answer, path)).error;
-      return answer;
-    });
-  }
-
-  /** A call that changes nothing gets a second chance, and any call does with a new token in place of a refused one. */
-  async function sendAgain(call: RestCall, signal: AbortSignal): Promise<HttpAnswer> {
-    try {
-      const answer = await send(call, signal);
-      if (isTokenRefused(answer) && credentials.renew()) return await send(call, signal);
-      return answer;
-    } catch (error) {
-      const isRepeatable = call.isSafe ?? call.method === 'GET';
-      if (!isRepeatable || signal.aborted || !isServerFailure(error)) throw error;
-      return await send(call, signal);
-    }
+      signal,
+    );
   }
 
   async function call(restCall: RestCall, signal: AbortSignal): Promise<RestAnswer> {
-    const answer = await gate
-      .run(signal, async () => await sendAgain(restCall, signal))
-      .catch((error: unknown) => {
-        logFailure(restCall, error);
-        throw error;
-      });
+    const answer = await send(restCall, signal).catch((error: unknown) => {
+      logFailure(restCall, error);
+      throw error;
+    });
     const { status, body } = answer;
     if (status === 202) return { status: 'waiting', requestId: waitingRequest(body) };
     if (status >= 200 && status < 300) return { status: 'ok', body };
@@ -139,7 +79,7 @@ export function createRestClient({
   function refuse({ path, requestId, secret = '' }: RestCall, answer: HttpAnswer): EstError {
     const { error, text, advice } = refusalOf(readRefused(answer, path));
     const said = secret === '' ? text : text.replaceAll(secret, '...');
-    const fields = { backend: name, requestId, path, status: answer.status, answer: said, advice };
+    const fields = { backend, requestId, path, status: answer.status, answer: said, advice };
     if (advice === undefined) log.warn('EJBCA refuses a request.', fields);
     else log.error('EJBCA refuses a request, and its operator or that of the gateway can help.', fields);
     return error;
@@ -150,7 +90,7 @@ export function createRestClient({
     const advice = isTls
       ? 'Check trustAnchor and the credentials of the gateway, and maxResponse.'
       : undefined;
-    log.error('EJBCA could not be asked.', { backend: name, requestId, path, error, advice });
+    log.error('EJBCA could not be asked.', { backend, requestId, path, error, advice });
   }
 
   return {
@@ -162,10 +102,6 @@ export function createRestClient({
       if (check(value)) return value;
       throw nonsense(restCall.path);
     },
-    close() {
-      connection.close();
-      credentials.close();
-    },
   };
 }
 
@@ -174,15 +110,6 @@ export function nonsense(path: string): EstError {
   return new EstError('ca_bad_answer', 'The answer of EJBCA makes no sense.', {
     cause: new Error(`The answer to ${path} does not have the form that EJBCA documents.`),
   });
-}
-
-/** What a proxy says in place of EJBCA. EJBCA's own 503 has its JSON: it is about one CA. */
-function isOutage({ status, mediaType }: HttpAnswer): boolean {
-  return [502, 503, 504].includes(status) && mediaType !== 'application/json';
-}
-
-function isTokenRefused(answer: HttpAnswer): boolean {
-  return (answer.status === 401 || answer.status === 403) && answer.body.includes('OAuth Bearer Token');
 }
 
 interface ErrorAnswer {

@@ -76,13 +76,13 @@ async function enrollRegistered(
 ): Promise<EnrollmentAnswer> {
   const { requestId, csr } = request;
   refuseOtherSubject(request);
-  const endEntity = await webService.findEndEntity(username, requestId);
+  const endEntity = await webService.findEndEntity(username, requestId, signal);
   if (endEntity?.status !== newEndEntity || endEntity.caName !== certificateAuthority) {
     throw refusal(wrongEnrollmentCode);
   }
   refuseOtherNames(request, endEntity);
   const code = randomBytes(24).toString('base64url');
-  await webService.setEnrollmentCode(endEntity, code, requestId);
+  await webService.setEnrollmentCode(endEntity, code, requestId, signal);
   return await calls.certificateRequest(
     { requestId, csr: csr.der, username, code, certificateAuthority },
     signal,

@@ -1,201 +1,240 @@
 import { Ajv } from 'ajv';
-import { createClientAsync, type Client, type IHttpClient } from 'soap';
 import { EstError } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
-import { createConnection, type HttpAnswer } from '../../ops/connection.ts';
-import type { Credentials } from './credentials.ts';
-import type { EjbcaOptions } from './options.ts';
+import type { HttpAnswer } from '../../ops/connection.ts';
+import { decodeCertificate } from './calls.ts';
 import { refusalOf, type Meaning, type Refusal } from './refusal.ts';
-import { webServiceDescription } from './web-service-description.ts';
+import { nonsense } from './rest-client.ts';
+import { readEnvelope, writeEnvelope, type SoapAnswer, type XmlContent } from './soap-envelope.ts';
+import { isProxyOutage, type EjbcaTransport } from './transport.ts';
 
-/** An end entity as EJBCA's web service gives it (UserDataVOWS); members that the gateway does not use are kept. */
+/**
+ * An end entity as EJBCA's web service takes it (UserDataVOWS). One that EJBCA gave has all its members, those without a
+ * name here too (`extendedInformation`, `email`, `startTime`), so that a copy with changes can be written back.
+ */
 export interface RegisteredEndEntity {
   readonly username: string;
   readonly caName: string;
+  readonly certificateProfileName: string;
+  readonly endEntityProfileName: string;
   /** In EJBCA's writing, such as `CN=device,O=Acme`. */
   readonly subjectDN: string;
   /** Such as `dNSName=a.example, iPAddress=192.0.2.1`. */
   readonly subjectAltName?: string;
-  /** One of `endEntityStatus`, or another. */
+  /** EJBCA's number: 10 is NEW. EJBCA makes an end entity that it does not have NEW whatever this is. */
   readonly status: number;
+  /** Such as `USERGENERATED`. */
+  readonly tokenType: string;
+}
+
+/** An end entity as it shall be registered. */
+export interface EndEntityFields extends RegisteredEndEntity {
+  /** The enrolment code. */
+  readonly password: string;
 }
 
 /** NEW: a certificate may be issued. */
 export const newEndEntity = 10;
 
-/** What the REST API of EJBCA Community cannot say of registered end entities, by its SOAP web service. */
+/**
+ * What the REST API of EJBCA Community cannot say or do, by its SOAP web service. Everything throws an EstError for what
+ * is no answer, after a line in the log.
+ */
 export interface WebService {
-  /** Undefined: there is none of this name that the gateway may see. Throws EstError after a line in the log. */
-  findEndEntity(username: string, requestId: string): Promise<RegisteredEndEntity | undefined>;
-  /** Gives the end entity a new enrolment code, for one certificate. Throws as `findEndEntity`. */
-  setEnrollmentCode(endEntity: RegisteredEndEntity, code: string, requestId: string): Promise<void>;
-  /** Those of the access rules that the role of the gateway does not allow. Throws as `findEndEntity`. */
-  missingRules(rules: readonly string[]): Promise<readonly string[]>;
-  close(): void;
+  /** Undefined: there is none of exactly this name that the gateway may see. */
+  findEndEntity(
+    username: string,
+    requestId: string,
+    signal: AbortSignal,
+  ): Promise<RegisteredEndEntity | undefined>;
+  /** Registers the end entity, or changes the one of this name to these fields. */
+  editEndEntity(fields: EndEntityFields, requestId: string, signal: AbortSignal): Promise<void>;
+  /** Gives the end entity a new enrolment code, for one certificate. */
+  setEnrollmentCode(
+    endEntity: RegisteredEndEntity,
+    code: string,
+    requestId: string,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** The names of the CAs that the gateway may use, external and off-line ones included. */
+  availableCas(signal: AbortSignal): Promise<readonly string[]>;
+  /** From the CA of this name up to its root, DER; `/v1/ca` of the REST API has no external CAs. */
+  caChain(name: string, signal: AbortSignal): Promise<readonly Buffer[]>;
+  /** Those of the access rules that the role of the gateway does not allow. */
+  missingRules(rules: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
 }
 
-/** What a web service client is made of. */
-export interface WebServiceParts {
-  readonly options: EjbcaOptions;
-  /** PEM. */
-  readonly trustAnchor: string;
-  readonly credentials: Credentials;
-  /** The backend's name, for the log. */
-  readonly name: string;
-  readonly log: Log;
+interface SoapCall {
+  readonly operation: string;
+  readonly parameters: readonly XmlContent[];
+  /** The call changes nothing, so that it may be repeated. */
+  readonly isSafe: boolean;
+  readonly requestId?: string;
+  /** What must never be logged though EJBCA may quote it. */
+  readonly secret?: string;
 }
 
 /** UserMatch: MATCH_WITH_USERNAME, MATCH_TYPE_EQUALS. */
 const byUsername = { matchwith: 0, matchtype: 0 };
 
-/** Nothing is asked before the first call. */
-export async function createWebService(parts: WebServiceParts): Promise<WebService> {
-  const { options, credentials, name: backend, log } = parts;
-  const connection = createConnection({
-    peer: 'EJBCA',
-    tls: { ca: parts.trustAnchor, ...credentials.tls },
-    timeouts: options.timeouts,
-    limits: options.limits,
-  });
-  const url = `${options.baseUrl.replace(/\/$/, '')}/ejbcaws/ejbcaws`;
+const path = '/ejbcaws/ejbcaws';
+const mediaType = 'text/xml';
 
-  async function send(body: string, headers: object): Promise<HttpAnswer> {
-    const authorization = await credentials.authorization();
-    const all = { ...headers, ...(authorization !== undefined && { Authorization: authorization }) };
-    return await connection.send({ method: 'POST', url, headers: all, body }, never);
+/** The web service over a transport. `backend` is the name for the log. */
+export function createWebService(transport: EjbcaTransport, backend: string, log: Log): WebService {
+  async function call(soapCall: SoapCall, signal: AbortSignal): Promise<readonly XmlContent[]> {
+    const { operation, parameters, isSafe, requestId, secret = '' } = soapCall;
+    const body = writeEnvelope(operation, parameters);
+    if (body === undefined) throw unwritable();
+    const answer = await send(body, isSafe, signal).catch((error: unknown) => {
+      log.error('The web service of EJBCA could not be asked.', { backend, requestId, operation, error });
+      throw error;
+    });
+    const soap = answer.mediaType === mediaType ? readSoap(answer, operation) : undefined;
+    if (soap?.kind === 'results') return soap.results;
+    const { error, text, advice } = soap === undefined ? refusalOf(refusedPage(answer)) : meaningOf(soap);
+    const said = secret === '' ? text : text.replaceAll(secret, '...');
+    const fields = { backend, requestId, operation, answer: said, advice };
+    if (advice === undefined) log.warn('The web service of EJBCA refuses a request.', fields);
+    else log.error('The web service of EJBCA refuses the gateway.', fields);
+    throw error;
   }
 
-  const client = await createClientAsync(webServiceDescription, {
-    endpoint: url,
-    httpClient: httpClientOver(send),
-    disableCache: true,
-  });
-
-  async function call(operation: string, argument: object, requestId?: string): Promise<unknown> {
-    try {
-      const [result] = (await invoke(client, operation, argument)) as readonly unknown[];
-      return result;
-    } catch (thrown) {
-      throw logged(thrown, { backend, requestId, operation });
-    }
+  async function send(body: string, isSafe: boolean, signal: AbortSignal): Promise<HttpAnswer> {
+    const headers = { Accept: mediaType, 'Content-Type': `${mediaType}; charset=utf-8`, SOAPAction: '""' };
+    return await transport.send(
+      {
+        method: 'POST',
+        path,
+        headers,
+        body,
+        isSafe,
+        outageIn: (answer) =>
+          isProxyOutage(answer, mediaType) ? refusalOf(refusedPage(answer)).error : undefined,
+      },
+      signal,
+    );
   }
 
-  /** Gives the error that the caller throws, after a line in the log: loud when the operator has to do something. */
-  function logged(thrown: unknown, fields: object): EstError {
-    if (thrown instanceof EstError) {
-      log.error('The web service of EJBCA could not be asked.', { ...fields, error: thrown });
-      return thrown;
-    }
-    const { error, text: answer, advice } = meaningOf(thrown);
-    if (advice === undefined) log.warn('The web service of EJBCA refuses a request.', { ...fields, answer });
-    else log.error('The web service of EJBCA refuses the gateway.', { ...fields, answer, advice });
-    return error;
+  async function ask(
+    operation: string,
+    parameters: readonly XmlContent[],
+    signal: AbortSignal,
+  ): Promise<readonly XmlContent[]> {
+    return await call({ operation, parameters, isSafe: true }, signal);
   }
+
+  const editEndEntity: WebService['editEndEntity'] = async (fields, requestId, signal) => {
+    const parameters = [{ ...fields, clearPwd: false }];
+    const secret = fields.password;
+    await call({ operation: 'editUser', parameters, isSafe: false, requestId, secret }, signal);
+  };
 
   return {
-    async findEndEntity(username, requestId) {
-      const result = await call('findUser', { arg0: { ...byUsername, matchvalue: username } }, requestId);
-      if (!isFound(result)) throw nonsense('findUser');
-      const [found, ...others] = result?.return ?? [];
-      // EJBCA compares as its database does, which may ignore case.
-      return others.length === 0 && found?.username === username ? found : undefined;
+    async findEndEntity(username, requestId, signal) {
+      const operation = 'findUser';
+      const parameters = [{ ...byUsername, matchvalue: username }];
+      const found = await call({ operation, parameters, isSafe: true, requestId }, signal);
+      const endEntities = found.map((members) => {
+        if (!isUserData(members)) throw nonsense(`${path} ${operation}`);
+        return { ...members, status: Number(members.status) };
+      });
+      // EJBCA compares as its database does, which may ignore case and blanks at the end.
+      const [endEntity, ...others] = endEntities.filter((each) => each.username === username);
+      return others.length === 0 ? endEntity : undefined;
     },
-    async setEnrollmentCode(endEntity, code, requestId) {
-      await call('editUser', { arg0: { ...endEntity, password: code, clearPwd: false } }, requestId);
+    editEndEntity,
+    async setEnrollmentCode(endEntity, code, requestId, signal) {
+      await editEndEntity({ ...endEntity, password: code }, requestId, signal);
     },
-    async missingRules(rules) {
+    async availableCas(signal) {
+      return (await ask('getAvailableCAs', [], signal)).map((found) => {
+        if (!isNameAndId(found)) throw nonsense(`${path} getAvailableCAs`);
+        return found.name;
+      });
+    },
+    async caChain(name, signal) {
+      const certificates = (await ask('getLastCAChain', [name], signal)).map((found) =>
+        isCertificateData(found) ? decodeCertificate(found.certificateData) : undefined,
+      );
+      if (certificates.length > 0 && certificates.every((each) => each !== undefined)) return certificates;
+      throw nonsense(`${path} getLastCAChain`);
+    },
+    async missingRules(rules, signal) {
       const answers = await Promise.all(
-        rules.map(async (rule) => await call('isAuthorized', { arg0: rule })),
+        rules.map(async (rule) => ({ rule, answer: await ask('isAuthorized', [rule], signal) })),
       );
-      if (!answers.every((answer) => isDecision(answer))) throw nonsense('isAuthorized');
-      return rules.filter((_, index) => !answers[index]?.return);
-    },
-    close() {
-      connection.close();
+      return answers.flatMap(({ rule, answer: [decision] }) => {
+        if (decision !== 'true' && decision !== 'false') throw nonsense(`${path} isAuthorized`);
+        return decision === 'true' ? [] : [rule];
+      });
     },
   };
 }
 
-/** The connection has its own time limit. */
-const never = new AbortController().signal;
-
-async function invoke(client: Client, operation: string, argument: object): Promise<unknown> {
-  const method = (client as unknown as Readonly<Record<string, (argument: object) => Promise<unknown>>>)[
-    `${operation}Async`
-  ];
-  if (method === undefined) throw new Error(`There is no operation ${operation}.`);
-  return await method.call(client, argument);
+function readSoap(answer: HttpAnswer, operation: string): SoapAnswer {
+  const soap = readEnvelope(answer.body.toString('utf8'), operation);
+  if (soap === undefined) throw nonsense(`${path} ${operation}`);
+  return soap;
 }
 
-/** The library over our connection, which bounds time and size and follows no redirect. */
-function httpClientOver(send: (body: string, headers: object) => Promise<HttpAnswer>): IHttpClient {
-  return {
-    request(
-      _url: string,
-      body: string,
-      callback: (error: unknown, answer?: object, text?: string) => void,
-      headers = {},
-    ) {
-      send(body, headers).then(
-        (answer) => {
-          if (answer.mediaType !== 'text/xml') callback(new NoSoapAnswer(answer));
-          else callback(null, { status: answer.status }, answer.body.toString('utf8'));
-        },
-        (error: unknown) => {
-          callback(error);
-        },
-      );
-      return undefined as never;
-    },
-  };
-}
-
-/** Something else than the web service answered. */
-class NoSoapAnswer extends Error {
-  readonly answer: HttpAnswer;
-
-  constructor(answer: HttpAnswer) {
-    super('It is no SOAP.');
-    this.answer = answer;
-  }
+function unwritable(): EstError {
+  return new EstError(
+    'bad_certification_request',
+    'A name or a code of the request has a character that the CA cannot take, such as a control character.',
+  );
 }
 
 const ajv = new Ajv();
+const text = { type: 'string' } as const;
 
-const isFound = ajv.compile<{ readonly return?: readonly RegisteredEndEntity[] } | null>({
-  type: ['object', 'null'],
-  properties: {
-    return: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          username: { type: 'string' },
-          caName: { type: 'string' },
-          subjectDN: { type: 'string' },
-          subjectAltName: { type: 'string' },
-          status: { type: 'integer' },
-        },
-        required: ['username', 'caName', 'subjectDN', 'status'],
-      },
-    },
-  },
-});
+type UserData = Omit<RegisteredEndEntity, 'status'> & { readonly status: string };
 
-const isDecision = ajv.compile<{ readonly return: boolean }>({
+/** Of a member that occurs twice the parser makes a list, which is none of these. */
+const isUserData = ajv.compile<UserData>({
   type: 'object',
-  properties: { return: { type: 'boolean' } },
-  required: ['return'],
+  properties: {
+    username: text,
+    caName: text,
+    certificateProfileName: text,
+    endEntityProfileName: text,
+    subjectDN: text,
+    subjectAltName: text,
+    status: { type: 'string', pattern: '^[0-9]{1,9}$' },
+    tokenType: text,
+  },
+  required: [
+    'username',
+    'caName',
+    'certificateProfileName',
+    'endEntityProfileName',
+    'subjectDN',
+    'status',
+    'tokenType',
+  ],
 });
 
-/** What a fault means, or an answer that is no SOAP. The request stays out of it: it may hold an enrolment code. */
-function meaningOf(thrown: unknown): Refusal {
-  if (thrown instanceof NoSoapAnswer) {
-    const { status, body, retryAfter } = thrown.answer;
-    const page = body.toString('utf8', 0, 4096);
-    return refusalOf({ status, message: undefined, page, retryAfter, path: '/ejbcaws' });
-  }
-  const { exception, message } = faultOf(thrown);
+const isNameAndId = ajv.compile<{ readonly name: string }>({
+  type: 'object',
+  properties: { name: text },
+  required: ['name'],
+});
+
+const isCertificateData = ajv.compile<{ readonly certificateData: string }>({
+  type: 'object',
+  properties: { certificateData: text },
+  required: ['certificateData'],
+});
+
+/** Something else than the web service answered. */
+function refusedPage({ status, body, retryAfter }: HttpAnswer): Parameters<typeof refusalOf>[0] {
+  return { status, message: undefined, page: body.toString('utf8', 0, 4096), retryAfter, path: '/ejbcaws' };
+}
+
+/** What a fault means. */
+function meaningOf(fault: Extract<SoapAnswer, { readonly kind: 'fault' }>): Refusal {
+  const { exception } = fault;
+  const message = fault.message.slice(0, 500);
   if (exception === 'AuthorizationDeniedException') {
     return refusalOf({ status: 403, message, page: '', retryAfter: undefined, path: '/ejbcaws' });
   }
@@ -222,48 +261,4 @@ function meaningOfException(exception: string): Meaning {
     default:
       return { code: 'ca_bad_answer', sentence: 'The web service of EJBCA failed.' };
   }
-}
-
-/** The library gives a fault as an Error that has the parsed envelope as `root`. */
-function faultOf(thrown: unknown): { readonly exception: string; readonly message: string } {
-  if (!isFault(thrown)) return { exception: '', message: 'It is no SOAP.' };
-  const { detail, faultstring } = thrown.root.Envelope.Body.Fault;
-  const [exception = ''] = Object.keys(detail ?? {});
-  return { exception, message: String(faultstring).slice(0, 500) };
-}
-
-const isFault = ajv.compile<{
-  readonly root: {
-    readonly Envelope: {
-      readonly Body: { readonly Fault: { readonly faultstring?: unknown; readonly detail?: object } };
-    };
-  };
-}>({
-  type: 'object',
-  properties: {
-    root: {
-      type: 'object',
-      properties: {
-        Envelope: {
-          type: 'object',
-          properties: {
-            Body: {
-              type: 'object',
-              properties: { Fault: { type: 'object', properties: { detail: { type: 'object' } } } },
-              required: ['Fault'],
-            },
-          },
-          required: ['Body'],
-        },
-      },
-      required: ['Envelope'],
-    },
-  },
-  required: ['root'],
-});
-
-function nonsense(operation: string): EstError {
-  return new EstError('ca_bad_answer', 'The answer of EJBCA makes no sense.', {
-    cause: new Error(`The answer to ${operation} does not have the form that EJBCA documents.`),
-  });
 }
