@@ -19,6 +19,7 @@ import {
   tlv,
   type KeyPair,
 } from '../support/csr.ts';
+import { linearGrowth } from '../support/growth.ts';
 import { openssl } from '../support/openssl.ts';
 
 const at = new Date('2026-06-01T00:00:00Z');
@@ -281,6 +282,53 @@ describe('validatePath (row T-13)', () => {
     expect(await objection({ leaf: { extensions: [named1] }, issuing: withIdentifier(2) })).toBe(
       'it leads to no trust anchor',
     );
+  });
+
+  it('S-09 looks at constraints and policies only where signatures lead to a trust anchor', async () => {
+    const unreadable = ['2.5.29.30', '2.5.29.32', '2.5.29.36'].map((oid) => extension(oid, null_));
+    const constrained = { extensions: [caConstraints(), keyCertSign, ...unreadable] };
+    const self = { ...constrained, key: keyOf('other') };
+    expect(await objection({ issuing: constrained })).toBe('its path has a malformed extension');
+    expect(await objection({ issuing: { ...constrained, issuerKey: keyOf('other') } })).toBe(
+      'a signature in its path is wrong',
+    );
+    const leaf = await certificate({ ...leafParts(), issuerKey: keyOf('other') });
+    const issuers = await Promise.all([
+      certificate({ ...self, subject: named('issuing'), issuer: named('self-made') }),
+      certificate({ ...self, subject: named('self-made'), key: keyOf('device') }),
+    ]);
+    await expect(validatePath(leaf, { intermediates: issuers, trustAnchors: [root], at })).rejects.toThrow(
+      'it leads to no trust anchor',
+    );
+  });
+
+  it('S-09 judges a chain that the peer made up in time that grows with its size', async () => {
+    const dNSNames = (size: number, domain: string): readonly Buffer[] =>
+      Array.from({ length: size }, (_, index) => tlv(0x82, Buffer.from(`${index}.${domain}`)));
+    const madeUp = async (size: number): Promise<readonly [Certificate, Certificate]> => {
+      const excluded = tlv(0xa1, ...dNSNames(size / 2, 'example').map((name) => sequence(name)));
+      const constraints = extension('2.5.29.30', sequence(excluded), true);
+      const names = extension(id.subjectAltName, sequence(...dNSNames(size, 'test')));
+      return await Promise.all([
+        certificate({ ...leafParts(), extensions: [names] }),
+        certificate({ ...issuingParts(), extensions: [caConstraints(), constraints], key: keyOf('issuing') }),
+      ]);
+    };
+    const cpuTime = async (size: number): Promise<number> => {
+      const [leaf, above] = await madeUp(size);
+      const before = process.threadCpuUsage();
+      for (let run = 0; run < 20; run += 1) {
+        // Signed by the anchor's key or not, and read anew each time.
+        const fresh = { ...leaf };
+        const intermediates = [{ ...above }];
+        const trustAnchors = run % 2 === 0 ? [root] : [{ ...root, spki: leaf.spki }];
+        await validatePath(fresh, { intermediates, trustAnchors, at }).catch(() => undefined);
+      }
+      const { user, system } = process.threadCpuUsage(before);
+      return user + system;
+    };
+    await cpuTime(8000);
+    expect((await cpuTime(8000)) / (await cpuTime(1000))).toBeLessThan(linearGrowth);
   });
 
   it('S-09 gives up on cross certificates that go in circles', async () => {

@@ -165,8 +165,13 @@ export function sameAttributes(a: Name, b: Name): boolean {
 
 /** A text that is the same for two names exactly when they are the same name. */
 export function comparableName(name: Name): string {
-  return JSON.stringify(name.rdns.map(comparableAttributes));
+  const text = comparableNames.get(name) ?? JSON.stringify(name.rdns.map(comparableAttributes));
+  comparableNames.set(name, text);
+  return text;
 }
+
+/** Names of CAs are compared with one after another. */
+const comparableNames = new WeakMap<Name, string>();
 
 /** The same for one level of a name. */
 export function comparableRdn(rdn: RelativeDistinguishedName): string {

@@ -30,6 +30,9 @@ export const oids = {
   unstructuredName: '1.2.840.113549.1.9.2',
   unstructuredAddress: '1.2.840.113549.1.9.8',
 
+  // Kinds of otherName: RFC 9598, section 3.
+  smtpUtf8Mailbox: '1.3.6.1.5.5.7.8.9',
+
   // Certificate and CRL extensions: RFC 5280, section 4.2 and 5.2; RFC 7633; RFC 8399.
   subjectDirectoryAttributes: '2.5.29.9',
   subjectKeyIdentifier: '2.5.29.14',

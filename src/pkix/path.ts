@@ -1,12 +1,17 @@
-import { EstError, type CertificateFault } from '../errors.ts';
-import { readSignedCertificate, type Certificate } from './certificate.ts';
-import { objectionToPolicies } from './certificate-policies.ts';
-import { DerError, readBitString, readDer } from './der.ts';
-import { decodePublicKey, type PublicKey } from './keys.ts';
-import { objectionToNames } from './name-constraints.ts';
+import type { CertificateFault } from '../errors.ts';
+import type { Certificate } from './certificate.ts';
 import { namesEqual } from './names.ts';
 import { nameOfOid, oids } from './oids.ts';
-import { verifySignature } from './signature.ts';
+import { objectionToPolicies } from './path/certificate-policies.ts';
+import {
+  findIssuers,
+  hasUnknownCriticalExtension,
+  type IssuerOptions,
+  type Issuers,
+} from './path/issuers.ts';
+import { objectionToNames } from './path/name-constraints.ts';
+import { checked, objection, type Objection } from './path/objection.ts';
+import { objectionToSignature } from './path/signature.ts';
 
 /** No path leads from the certificate to a trust anchor. The message says of the certificate why: `it has expired`. */
 export class PathError extends Error {
@@ -19,22 +24,8 @@ export class PathError extends Error {
   }
 }
 
-/** Why a certificate does not count: a stable word, and what follows "it is refused: ". */
-interface Objection {
-  readonly fault: CertificateFault;
-  readonly text: string;
-}
-
-function objection(fault: CertificateFault, text: string): Objection {
-  return { fault, text };
-}
-
 /** From what and for when a path is built. */
-export interface PathOptions {
-  /** Trusted only by a path to a trust anchor; may come from the peer. */
-  readonly intermediates: readonly Certificate[];
-  readonly trustAnchors: readonly Certificate[];
-  readonly at: Date;
+export interface PathOptions extends IssuerOptions {
   /** Extended key usages of which the client's certificate must have one, if it has any; default: clientAuth. */
   readonly purposes?: readonly string[];
   /** Certificate policies of which the path must be valid under one; default: any, or none. */
@@ -45,83 +36,56 @@ export interface PathOptions {
 
 const longestPath = 10;
 
-/** What this file and those beside it process. */
-const processedExtensions: ReadonlySet<string> = new Set([
-  oids.basicConstraints,
-  oids.keyUsage,
-  oids.extendedKeyUsage,
-  oids.subjectAltName,
-  oids.nameConstraints,
-  oids.certificatePolicies,
-  oids.policyMappings,
-  oids.policyConstraints,
-  oids.inhibitAnyPolicy,
-]);
-
 /**
  * Finds a valid path from a client's certificate to a trust anchor (RFC 5280, section 6) and gives it, the client's
  * certificate first. Checked are signatures, names and their constraints, the dates of every certificate,
- * basicConstraints, key usages, certificate policies and unknown critical extensions. Throws PathError.
+ * basicConstraints, key usages, certificate policies and unknown critical extensions. What is dear to check is looked at
+ * when the signatures of a path are right. Throws PathError.
  */
 export async function validatePath(leaf: Certificate, options: PathOptions): Promise<readonly Certificate[]> {
   const found = objectionToClient(leaf, options);
   if (found !== undefined) throw new PathError(found);
-  const outcome = await extendPath([leaf], leaf, options);
+  const outcome = extendPath([leaf], leaf, await findIssuers(leaf, options), options);
   if (isObjection(outcome)) throw new PathError(outcome);
   return outcome;
 }
 
-/** Tries every issuer whose name fits; gives the path to a trust anchor, or why the last attempt failed. */
-async function extendPath(
+/** Tries every issuer; gives the path to a trust anchor, or why the last attempt failed. */
+function extendPath(
   path: readonly Certificate[],
   last: Certificate,
+  issuers: Issuers,
   options: PathOptions,
-): Promise<readonly Certificate[] | Objection> {
-  let failure = objection('unknown_issuer', 'it leads to no trust anchor');
-  for (const issuer of [...options.trustAnchors, ...options.intermediates]) {
-    if (!mayHaveIssued(issuer, last, path)) continue;
+): readonly Certificate[] | Objection {
+  let { failure } = issuers;
+  for (const issuer of issuers.of(last)) {
+    if (hasKeyOf(issuer, path)) continue;
     const longer = [...path, issuer];
-    const outcome =
-      (await objectionToIssuer(issuer, last, path, options.at)) ??
-      (await continuePath(longer, issuer, options));
+    const outcome = objectionToLength(issuer, path) ?? continuePath(longer, issuer, issuers, options);
     if (!isObjection(outcome)) return outcome;
     failure = outcome;
   }
   return failure;
 }
 
+function continuePath(
+  path: readonly Certificate[],
+  last: Certificate,
+  issuers: Issuers,
+  options: PathOptions,
+): readonly Certificate[] | Objection {
+  if (options.trustAnchors.includes(last)) return objectionToPath(path, options) ?? path;
+  if (path.length === longestPath) return objection('path_length', 'its path is too long');
+  return extendPath(path, last, issuers, options);
+}
+
 function isObjection(outcome: readonly Certificate[] | Objection): outcome is Objection {
   return 'fault' in outcome;
 }
 
-async function continuePath(
-  path: readonly Certificate[],
-  last: Certificate,
-  options: PathOptions,
-): Promise<readonly Certificate[] | Objection> {
-  if (options.trustAnchors.includes(last))
-    return (
-      (await checked(
-        () => objectionToPolicies(path, options.policies),
-        'certificate_policies',
-        malformedExtension,
-      )) ?? path
-    );
-  if (path.length === longestPath) return objection('path_length', 'its path is too long');
-  return await extendPath(path, last, options);
-}
-
 /** No key occurs twice in a path (RFC 4158, section 5.2), so cross certificates cannot send us in circles. */
-function mayHaveIssued(issuer: Certificate, subject: Certificate, path: readonly Certificate[]): boolean {
-  return (
-    namesEqual(issuer.subject, subject.issuer) &&
-    keyIdentifiersAgree(issuer.subjectKeyIdentifier, subject.authorityKeyIdentifier) &&
-    !path.some(({ spki }) => spki.equals(issuer.spki))
-  );
-}
-
-function keyIdentifiersAgree(ofIssuer: Buffer | undefined, named: Buffer | undefined): boolean {
-  return ofIssuer === undefined || named === undefined || ofIssuer.equals(named);
+function hasKeyOf({ spki: key }: Certificate, path: readonly Certificate[]): boolean {
+  return path.some(({ spki }) => spki.equals(key));
 }
 
 function objectionToClient(
@@ -145,60 +109,36 @@ function objectionToClient(
   return undefined;
 }
 
-async function objectionToIssuer(
-  issuer: Certificate,
-  subject: Certificate,
+function objectionToLength(
+  { basicConstraints }: Certificate,
   path: readonly Certificate[],
-  at: Date,
-): Promise<Objection | undefined> {
-  const { basicConstraints, keyUsage } = issuer;
-  if (at < issuer.notBefore || at > issuer.notAfter)
-    return objection('issuer_not_valid', 'the certificate of its CA has expired or is not valid yet');
-  if (basicConstraints?.cA !== true) return objection('issuer_no_ca', 'its issuer is not a CA');
-  if (keyUsage?.includes('keyCertSign') === false)
-    return objection('issuer_no_ca', 'its issuer may not sign certificates');
-  if (hasUnknownCriticalExtension(issuer))
-    return objection('critical_extension', 'the certificate of its CA has an unknown critical extension');
+): Objection | undefined {
   const casBelow = path.slice(1).filter((certificate) => !isSelfIssued(certificate)).length;
-  if (casBelow > (basicConstraints.pathLenConstraint ?? casBelow))
-    return objection('path_length', 'its path is longer than a CA in it allows');
+  return casBelow > (basicConstraints?.pathLenConstraint ?? casBelow)
+    ? objection('path_length', 'its path is longer than a CA in it allows')
+    : undefined;
+}
+
+const malformedExtension = objection('malformed', 'its path has a malformed extension');
+
+/** What the whole path has to fulfil. */
+function objectionToPath(path: readonly Certificate[], { policies }: PathOptions): Objection | undefined {
   return (
-    (await checked(() => objectionToNamesBelow(issuer, path), 'name_constraints', malformedExtension)) ??
-    (await checked(() => objectionToSignature(subject, issuer), 'signature', unacceptedSignature))
+    checked(() => objectionToNamesIn(path), 'name_constraints', malformedExtension) ??
+    checked(() => objectionToPolicies(path, policies), 'certificate_policies', malformedExtension)
   );
 }
 
 /** Self-issued certificates of CAs, as at a change of keys, are exempt from constraints on names. */
-function objectionToNamesBelow(issuer: Certificate, path: readonly Certificate[]): string | undefined {
+function objectionToNamesIn(path: readonly Certificate[]): string | undefined {
   return path
-    .filter((certificate, at) => at === 0 || !isSelfIssued(certificate))
-    .map((certificate) => objectionToNames(certificate, issuer))
+    .flatMap((issuer, height) =>
+      path
+        .slice(0, height)
+        .filter((certificate, at) => at === 0 || !isSelfIssued(certificate))
+        .map((certificate) => objectionToNames(certificate, issuer)),
+    )
     .find((objection) => objection !== undefined);
-}
-
-const malformedExtension = objection('malformed', 'its path has a malformed extension');
-const unacceptedSignature = objection(
-  'signature',
-  'its path has a key or signature of a kind that is not accepted',
-);
-
-/** What is malformed, or of a kind that is not accepted, is an objection too. */
-async function checked(
-  look: () => string | undefined | Promise<string | undefined>,
-  fault: CertificateFault,
-  failure: Objection,
-): Promise<Objection | undefined> {
-  try {
-    const text = await look();
-    return text === undefined ? undefined : objection(fault, text);
-  } catch (error) {
-    if (error instanceof EstError || error instanceof DerError) return failure;
-    throw error;
-  }
-}
-
-function hasUnknownCriticalExtension({ extensions }: Certificate): boolean {
-  return extensions.some(({ oid, critical }) => critical && !processedExtensions.has(oid));
 }
 
 function isSelfIssued({ issuer, subject }: Certificate): boolean {
@@ -207,35 +147,5 @@ function isSelfIssued({ issuer, subject }: Certificate): boolean {
 
 /** Whether the signature of a certificate is right by the key of another one; nothing else is looked at. */
 export async function isSignedBy(subject: Certificate, issuer: Certificate): Promise<boolean> {
-  const found = await checked(() => objectionToSignature(subject, issuer), 'signature', unacceptedSignature);
-  return found === undefined;
-}
-
-async function objectionToSignature(subject: Certificate, issuer: Certificate): Promise<string | undefined> {
-  if (signedBy.get(subject)?.has(issuer) === true) return undefined;
-  const { tbs, signatureAlgorithm, signature } = readSignedCertificate(subject.der);
-  const octets = readBitString(signature).octets;
-  if (!(await verifySignature(signatureAlgorithm, publicKeyOf(issuer), tbs.bytes, octets))) {
-    return 'a signature in its path is wrong';
-  }
-  remember(subject, issuer);
-  return undefined;
-}
-
-/** Signatures found right, and keys: certificates never change, and those of CAs and busy clients are kept. */
-const signedBy = new WeakMap<Certificate, WeakSet<Certificate>>();
-const publicKeys = new WeakMap<Certificate, PublicKey>();
-
-function remember(subject: Certificate, issuer: Certificate): void {
-  const issuers = signedBy.get(subject) ?? new WeakSet();
-  issuers.add(issuer);
-  signedBy.set(subject, issuers);
-}
-
-function publicKeyOf(certificate: Certificate): PublicKey {
-  const known = publicKeys.get(certificate);
-  if (known !== undefined) return known;
-  const publicKey = decodePublicKey(readDer(certificate.spki));
-  publicKeys.set(certificate, publicKey);
-  return publicKey;
+  return (await objectionToSignature(subject, issuer)) === undefined;
 }

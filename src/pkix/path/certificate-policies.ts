@@ -1,4 +1,4 @@
-import type { Certificate } from './certificate.ts';
+import type { Certificate } from '../certificate.ts';
 import {
   contextTag,
   readDer,
@@ -7,9 +7,9 @@ import {
   tags,
   withTag,
   type DerNode,
-} from './der.ts';
-import { namesEqual } from './names.ts';
-import { oids } from './oids.ts';
+} from '../der.ts';
+import { namesEqual } from '../names.ts';
+import { oids } from '../oids.ts';
 
 /** The policies under which a path is valid; `any` as long as nothing narrows them. */
 type Policies = 'any' | ReadonlySet<string>;

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { readCertificate, type Certificate } from '../../src/pkix/certificate.ts';
-import { objectionToPolicies } from '../../src/pkix/certificate-policies.ts';
-import { caConstraints, certificateDer, keyUsage, named } from '../support/certificate.ts';
+import { readCertificate, type Certificate } from '../../../src/pkix/certificate.ts';
+import { objectionToPolicies } from '../../../src/pkix/path/certificate-policies.ts';
+import { caConstraints, certificateDer, keyUsage, named } from '../../support/certificate.ts';
 import {
   extension,
   generateKeyPair,
@@ -10,7 +10,7 @@ import {
   sequence,
   tlv,
   type KeyPair,
-} from '../support/csr.ts';
+} from '../../support/csr.ts';
 
 const anyPolicy = '2.5.29.32.0';
 const policies = (...oids: readonly string[]): Buffer =>
