@@ -12,7 +12,7 @@ import { nameFromAttributes } from '../../src/pkix/names.ts';
 import { oids } from '../../src/pkix/oids.ts';
 import { readCertificationRequest } from '../../src/pkix/pkcs10.ts';
 import { stateStoreDrivers } from '../../src/store/index.ts';
-import type { CertificateRegistry, HeldRequestRegistry } from '../../src/store/store.ts';
+import type { AttemptRegistry, CertificateRegistry, HeldRequestRegistry } from '../../src/store/store.ts';
 import { extension, id, sequence, signedRequest, type KeyPair } from '../support/csr.ts';
 import { recordLog, type RecordedLog } from '../support/log.ts';
 
@@ -28,6 +28,7 @@ export interface CaTexts {
 interface Registries {
   readonly certificates: CertificateRegistry;
   readonly heldRequests: HeldRequestRegistry;
+  readonly attempts: AttemptRegistry;
 }
 
 /** A backend with a store of its own. */
@@ -59,6 +60,7 @@ export async function openRegistry(): Promise<Registries & { readonly close: () 
   return {
     certificates: store.certificates,
     heldRequests: store.heldRequests,
+    attempts: store.attempts,
     close: async () => {
       await store.close();
       await rm(folder, { recursive: true });
@@ -83,7 +85,7 @@ export async function openLocal(
   const writeAll = async (name: string, all: readonly string[]): Promise<readonly string[]> =>
     await Promise.all(all.map(async (text, index) => await write(`${name}-${index}.pem`, text)));
   const opened = await openRegistry();
-  const { certificates = opened.certificates, heldRequests = opened.heldRequests } = lent;
+  const { certificates, heldRequests, attempts } = { ...opened, ...lent };
   const log = recordLog();
   const close = async (): Promise<void> => {
     await opened.close();
@@ -113,9 +115,9 @@ export async function openLocal(
         },
         ...changes,
       },
-      { name: 'local', certificates, heldRequests, pendingExpiry: 60, log },
+      { name: 'local', certificates, heldRequests, attempts, pendingExpiry: 60, log },
     );
-    return { ca, certificates, heldRequests, log, close };
+    return { ca, certificates, heldRequests, attempts, log, close };
   } catch (error) {
     await close();
     throw error;

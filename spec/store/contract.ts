@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { revocationReasons } from '../../src/store/store.ts';
 import type { HeldRequest, NewEnrollment, NewHeldRequest, StateStore } from '../../src/store/store.ts';
+import { attemptContract } from './attempt-contract.ts';
 import { orderContract } from './order-contract.ts';
 import { quotaContract } from './quota-contract.ts';
 import { start, later, at, enrollment, user, certificate, registered, openOne } from './records.ts';
@@ -17,6 +18,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
     });
 
     quotaContract(open);
+    attemptContract(open);
     orderContract(open);
 
     describe('the journal', () => {

@@ -32,6 +32,8 @@ afterAll(async () => {
 function asBefore0002(file: string): void {
   const database = new DatabaseSync(file);
   database.exec(`
+    DROP TABLE attempts;
+    DROP TABLE occupied_end_entities;
     DROP INDEX users_code_hash;
     DROP INDEX certificates_reserved;
     ALTER TABLE certificates DROP COLUMN public_key;

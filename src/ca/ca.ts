@@ -7,7 +7,7 @@ import type { GeneralName } from '../pkix/general-names.ts';
 import type { KeyUsage } from '../pkix/extensions.ts';
 import type { Name } from '../pkix/names.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
-import type { CertificateRegistry, HeldRequestRegistry } from '../store/store.ts';
+import type { AttemptRegistry, CertificateRegistry, HeldRequestRegistry } from '../store/store.ts';
 
 /** What the gateway asks a CA backend to certify. Every check has passed; immutable. */
 export interface EnrollmentRequest {
@@ -207,6 +207,8 @@ export interface CertificationAuthorityServices {
   readonly certificates: CertificateRegistry;
   /** Where a backend that issues by itself keeps what waits for a person's decision. */
   readonly heldRequests: HeldRequestRegistry;
+  /** Where a backend that asks a CA elsewhere keeps what it must know when an answer is lost. */
+  readonly attempts: AttemptRegistry;
   /** Seconds after which a pending request that its client does not repeat has lapsed. */
   readonly pendingExpiry: number;
   readonly log: Log;

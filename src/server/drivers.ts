@@ -25,12 +25,12 @@ export async function openState({ store, drivers }: Configuration): Promise<Stat
 /** Opens every CA backend of the configuration; the keys are their names. */
 export async function openCertificationAuthorities(
   { backends, drivers, limits: { pendingExpiry } }: Configuration,
-  { certificates, heldRequests }: StateStore,
+  { certificates, heldRequests, attempts }: StateStore,
   log: Log,
 ): Promise<Backends> {
   const all = new Map<string, Backend>();
   for (const [name, backend] of Object.entries(backends)) {
-    const services = { name, certificates, heldRequests, pendingExpiry, log };
+    const services = { name, certificates, heldRequests, attempts, pendingExpiry, log };
     const opened = await withContext<Backend['opened']>(
       `backends.${name}`,
       findDriver(drivers.certificationAuthorities, backend).open(optionsOf(backend), services),

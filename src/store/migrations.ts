@@ -169,6 +169,27 @@ const migrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  '0004_attempts': {
+    async up(database: Kysely<Tables>): Promise<void> {
+      await database.schema
+        .createTable('attempts')
+        .addColumn('record', 'text', (column) => column.primaryKey())
+        .addColumn('number', 'integer', (column) => column.notNull())
+        .addColumn('username', 'text', (column) => column.notNull())
+        .addColumn('password', 'text', (column) => column.notNull())
+        .addColumn('before', 'text', (column) => column.notNull())
+        .addColumn('started_at', 'bigint', (column) => column.notNull())
+        .execute();
+      await database.schema
+        .createTable('occupied_end_entities')
+        .addColumn('backend', 'text', (column) => column.notNull())
+        .addColumn('username', 'text', (column) => column.notNull())
+        .addColumn('record', 'text', (column) => column.notNull())
+        .addColumn('until', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('occupied_end_entities_key', ['backend', 'username'])
+        .execute();
+    },
+  },
 };
 
 /** Brings the tables up to date. Throws an Error with a plain sentence when that cannot be done. */

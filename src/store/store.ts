@@ -12,6 +12,7 @@ export interface StateStore {
   readonly users: UserRegistry;
   readonly certificates: CertificateRegistry;
   readonly heldRequests: HeldRequestRegistry;
+  readonly attempts: AttemptRegistry;
   /** 32 random octets, made when first asked for by this name: the same for all that use the store, for ever. */
   secret(name: string): Promise<Buffer>;
   /** Closes the database; nothing may be called afterwards. */
@@ -396,6 +397,56 @@ export interface HeldRequestRegistry {
     decision: Decision,
     askedSince: Date,
   ): Promise<'decided' | 'already' | 'unknown'>;
+}
+
+/** What is sent to a CA elsewhere with an attempt at an enrolment. */
+export interface NewAttempt {
+  /** Of the end entity at the CA. */
+  readonly username: string;
+  /** By which the end entity gets one certificate: a secret, of this attempt alone. */
+  readonly password: string;
+  /** What was there before the first attempt, in the backend's own writing. */
+  readonly before: string;
+}
+
+/** The latest attempt of a record of the journal. */
+export interface Attempt extends NewAttempt {
+  /** From 1 on. */
+  readonly number: number;
+  readonly startedAt: Date;
+}
+
+/** An end entity at a CA elsewhere. */
+export interface EndEntityKey {
+  /** The backend's name in the configuration. */
+  readonly backend: string;
+  /** In the one form of all names that the CA takes for the same. */
+  readonly username: string;
+}
+
+/**
+ * What CA backends that register end entities at a CA elsewhere must know when an answer is lost. `record` is the id of
+ * the journal's record.
+ */
+export interface AttemptRegistry {
+  /** Begins the first or the next attempt of a record: the latest takes the place of the one before, but for `before`. */
+  begin(record: string, attempt: NewAttempt, now: Date): Promise<Attempt>;
+  /** Undefined: there was none, or its outcome is known. */
+  latest(record: string): Promise<Attempt | undefined>;
+  /** The outcome is known: forgets the attempts, whose passwords are of no more use. */
+  end(record: string): Promise<void>;
+  /**
+   * Keeps an end entity for one record until a time, or until `vacate`; again, for a record that has it. False: another
+   * record has it.
+   */
+  occupy(endEntity: EndEntityKey, record: string, now: Date, until: Date): Promise<boolean>;
+  /** Does nothing where another record has it. */
+  vacate(endEntity: EndEntityKey, record: string): Promise<void>;
+  /**
+   * The serial numbers of all certificates with this key (SHA-256 of the subjectPublicKeyInfo, hex) that the journal had
+   * before a time.
+   */
+  serialNumbersOf(publicKey: string, before: Date): Promise<readonly string[]>;
 }
 
 /** A kind of store: one object in the table of `store/index.ts`. */

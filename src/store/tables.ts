@@ -7,6 +7,8 @@ export interface Tables {
   readonly certificates: CertificatesTable;
   readonly crl_numbers: CrlNumbersTable;
   readonly held_requests: HeldRequestsTable;
+  readonly attempts: AttemptsTable;
+  readonly occupied_end_entities: OccupiedEndEntitiesTable;
   readonly secrets: SecretsTable;
 }
 
@@ -56,6 +58,22 @@ interface CertificatesTable {
   certificate: Uint8Array;
   revoked_at: number | null;
   revocation_reason: RevocationReason | null;
+}
+
+interface AttemptsTable {
+  record: string;
+  number: number;
+  username: string;
+  password: string;
+  before: string;
+  started_at: number;
+}
+
+interface OccupiedEndEntitiesTable {
+  backend: string;
+  username: string;
+  record: string;
+  until: number;
 }
 
 interface SecretsTable {

@@ -55,15 +55,13 @@ interface OpenedEjbca {
 }
 
 /** Opens the driver as the gateway does. */
-async function openBackend(options: EjbcaOptions): Promise<OpenedEjbca> {
+async function openBackend(
+  options: EjbcaOptions,
+  registries: Omit<OpenedCa, 'ca' | 'log' | 'close'>,
+): Promise<OpenedEjbca> {
   const log = recordLog();
-  const { close, ...registries } = await openRegistry();
-  try {
-    const services = { name: 'ejbca', ...registries, pendingExpiry: 60, log };
-    return { backend: await ejbcaDriver.open(options, services), log };
-  } finally {
-    await close();
-  }
+  const services = { name: 'ejbca', ...registries, pendingExpiry: 60, log };
+  return { backend: await ejbcaDriver.open(options, services), log };
 }
 
 /** The CA of an alias at a backend of its own, for the contract suite. */
@@ -73,7 +71,7 @@ export async function openForContract(
   closeMore: () => Promise<void>,
 ): Promise<OpenedCa> {
   const { close, ...registries } = await openRegistry();
-  const { backend, log } = await openBackend(options);
+  const { backend, log } = await openBackend(options, registries);
   const { ca } = await backend.forAlias(settings, signal);
   const contractCa: CertificationAuthority = {
     ...ca,
