@@ -46,6 +46,9 @@ export interface EnrollmentRequest {
   readonly attemptedSince: Date | undefined;
 }
 
+/** For whom a certificate is asked for, while nothing of it is recorded yet. */
+export type NamesToCertify = Pick<EnrollmentRequest, 'identity' | 'renewed' | 'subject' | 'subjectAltName'>;
+
 /** What a CA backend answers. A refusal is thrown. */
 export type EnrollmentResult =
   | {
@@ -144,6 +147,12 @@ export interface CertificationAuthority {
 
   /** The CA writes the parts of a subject in an order of its own; a CSR for a renewal may have them in another one. */
   readonly ordersSubject?: true;
+
+  /**
+   * Refuses names that the CA would certify in another form or without a part of them; asks nobody, and is asked before a
+   * request is recorded. Throws `bad_certification_request` with a sentence that says what to change.
+   */
+  refuseNames?(names: NamesToCertify): void;
 
   /** The certificates, DER, by which the CA knows the gateway. */
   readonly clientCertificates?: readonly Buffer[];

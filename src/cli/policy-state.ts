@@ -13,7 +13,7 @@ import { keyRules } from '../policy/key-holder.ts';
 import type { Policy } from '../policy/policy.ts';
 import { openingTimeout } from '../server/drivers.ts';
 import { readTexts } from '../server/files.ts';
-import { learnReservedKeys } from '../server/learn-reserved-keys.ts';
+import { learnFromBackends } from '../server/learn-from-backends.ts';
 import type { StateStore } from '../store/store.ts';
 import { withState } from './state.ts';
 
@@ -50,11 +50,13 @@ export async function examineByState(
 ): Promise<readonly Verdict[]> {
   const knownKeys = createBlocklist(await readTexts(options.knownKeys));
   return await withState(configuration, async (store) => {
-    const { reservationOf, unknown } = await learnReservedKeys(configuration, store, noLog);
+    const learnt = await learnFromBackends(configuration, store, noLog);
+    const { reservationOf, unknown } = learnt;
+    const ca = learnt.certificationAuthorities.get(name);
     const services: StateServices = {
       id: '',
       receivedAt: new Date(),
-      alias: { name, policy, knownKeys, askPolicyWebhook: undefined },
+      alias: { name, policy, knownKeys, ca: ca ?? {}, askPolicyWebhook: undefined },
       journal: store.enrollments,
       reservationOf,
       credentials: { address },

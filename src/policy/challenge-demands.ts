@@ -1,7 +1,7 @@
 import { EstError } from '../errors.ts';
 import { oids } from '../pkix/oids.ts';
 import type { Demand } from './demand.ts';
-import { missing } from './offending.ts';
+import { missing } from '../pkix/offending.ts';
 import type { PolicyOptions } from './options.ts';
 
 /**

@@ -1,6 +1,7 @@
 import type { Credentials } from '../auth/auth.ts';
 import { checkChannelBinding, type ChannelBinding } from '../auth/channel-binding.ts';
 import type { OtpVerifier } from '../auth/otp-challenge.ts';
+import type { CertificationAuthority } from '../ca/ca.ts';
 import { EstError } from '../errors.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import { strengthOf } from '../pkix/private-keys.ts';
@@ -63,6 +64,7 @@ export interface StateServices extends JournalServices, KeyHolderServices {
   readonly signal: AbortSignal;
   readonly alias: JournalServices['alias'] &
     KeyHolderServices['alias'] & {
+      readonly ca: Pick<CertificationAuthority, 'refuseNames'>;
       /** Undefined: nobody else is asked. */
       readonly askPolicyWebhook: PolicyWebhook | undefined;
     };
@@ -121,10 +123,14 @@ export const repeat: Finding = {
   finds: 'compared',
 };
 
+/** The rule of names that the CA would certify in another form. */
+export const namesOfCa = 'fixed: names that the CA certifies as they are';
+
 const ofCompared: readonly Question<'compared'>[] = [
   { name: 'a code that is still good', cost: 'store', needs: 'compared', ask: examineCode },
   { name: 'signatures', cost: 'computing', needs: 'compared', ask: (_, { signatures }) => signatures },
   { name: 'policy', cost: 'memory', needs: 'compared', ask: policy },
+  { name: namesOfCa, cost: 'memory', needs: 'compared', ask: namesThatCaCertifies },
   { name: 'quota', cost: 'store', needs: 'compared', ask: examineQuota },
   { name: 'key holder', cost: 'store', needs: 'compared', ask: keyHolder },
   { name: 'key', cost: 'computing', needs: 'compared', ask: key },
@@ -209,6 +215,18 @@ function policy(services: StateServices, asked: ComparedEnrollment): readonly Ch
       : examineRenewal(own, identity, renewed, csr, services.receivedAt)),
     ...own.examine(viewOf(services, asked)),
   ];
+}
+
+/** Asked of the backend alone; its CA hears nothing of it. */
+function namesThatCaCertifies(
+  { alias: { ca } }: StateServices,
+  { identity, renewed, names }: ComparedEnrollment,
+): readonly Check[] {
+  if (ca.refuseNames === undefined) return [];
+  const check = (): void => {
+    ca.refuseNames?.({ identity, renewed, ...names });
+  };
+  return [{ rule: namesOfCa, check }];
 }
 
 /** Of a key that the gateway makes there is nothing to ask. */

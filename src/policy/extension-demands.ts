@@ -5,7 +5,7 @@ import type { Extension } from '../pkix/extensions.ts';
 import { nameOfOid, oidOf, oids } from '../pkix/oids.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import type { Demand, Wanted } from './demand.ts';
-import { missing, offendingValue } from './offending.ts';
+import { missing, offendingValue } from '../pkix/offending.ts';
 import { valuesOf, type RequiredContents } from './options.ts';
 
 type DemandedContent = Exclude<Wanted, { readonly what: 'key' | 'subject' }>;

@@ -12,7 +12,7 @@ import {
   neverGrantedUri,
 } from '../pkix/never-granted.ts';
 import type { RequestedContents } from '../pkix/pkcs10.ts';
-import { offendingName, offendingValue } from './offending.ts';
+import { offendingName, offendingValue } from '../pkix/offending.ts';
 
 /** What a CSR asks for besides its subject and its key. */
 export type RequestedRights = Pick<

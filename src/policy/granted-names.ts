@@ -2,7 +2,7 @@ import { EstError } from '../errors.ts';
 import type { GeneralName } from '../pkix/general-names.ts';
 import type { Name } from '../pkix/names.ts';
 import { nameOfOid } from '../pkix/oids.ts';
-import { offendingAttribute, offendingName } from './offending.ts';
+import { offendingAttribute, offendingName } from '../pkix/offending.ts';
 import type { PolicyOptions } from './options.ts';
 
 /** Refuses a subject with an attribute that is not granted. Throws `refused_by_policy`. */

@@ -4,7 +4,7 @@ import { comparableGeneralName, type GeneralName } from '../pkix/general-names.t
 import { comparableAttribute, type AttributeTypeAndValue, type Name } from '../pkix/names.ts';
 import { nameOfOid, oids } from '../pkix/oids.ts';
 import type { AttributeGrant } from './granted-attributes.ts';
-import { missing, offendingAttribute, offendingName } from './offending.ts';
+import { missing, offendingAttribute, offendingName } from '../pkix/offending.ts';
 
 /** What the alias grants besides the names of the client. */
 export interface Grants {

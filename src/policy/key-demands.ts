@@ -4,7 +4,7 @@ import { isOfKind, type KeyKind, type KeyType } from '../pkix/keys.ts';
 import { oids } from '../pkix/oids.ts';
 import { signatureAlgorithms, type SignatureAlgorithm } from '../pkix/signature.ts';
 import type { Demand } from './demand.ts';
-import { offendingValue } from './offending.ts';
+import { offendingValue } from '../pkix/offending.ts';
 import type { PolicyOptions } from './options.ts';
 
 /**

@@ -13,7 +13,7 @@ import {
 import { nameOfOid, oidOf, oids } from '../pkix/oids.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import type { Demand, Wanted } from './demand.ts';
-import { missing, offendingName, offendingValue } from './offending.ts';
+import { missing, offendingName, offendingValue } from '../pkix/offending.ts';
 import { valuesOf, type RequiredContents, type RequiredValue } from './options.ts';
 
 /** The attribute types that the subject must hold, with the given values or with any. */

@@ -7,7 +7,7 @@ import {
   type IdentityValues,
   type NamePattern,
 } from './name-pattern.ts';
-import { missing, offendingValue } from './offending.ts';
+import { missing, offendingValue } from '../pkix/offending.ts';
 import type { PolicyOptions } from './options.ts';
 import { isAttributeType, viewedNameTypes, type RequestView, type ValuesByType } from './request-view.ts';
 

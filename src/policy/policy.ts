@@ -22,7 +22,7 @@ import { keyDemands } from './key-demands.ts';
 import { createNameRule } from './name-rule.ts';
 import { subjectAltNameDemands, subjectDemands } from './name-demands.ts';
 import type { PolicyOptions } from './options.ts';
-import { missing, offendingValue } from './offending.ts';
+import { missing, offendingValue } from '../pkix/offending.ts';
 import { refuseNamesBeyondScope } from './registration-scope.ts';
 import { refuseOtherNames } from './renewed-names.ts';
 import { createRequestSchema } from './request-schema.ts';

@@ -3,7 +3,7 @@ import type { RegistrationAuthority } from '../identity.ts';
 import type { GeneralName } from '../pkix/general-names.ts';
 import { comparableText, type Name } from '../pkix/names.ts';
 import { nameOfOid } from '../pkix/oids.ts';
-import { offendingAttribute, offendingName } from './offending.ts';
+import { offendingAttribute, offendingName } from '../pkix/offending.ts';
 
 /**
  * Refuses names for which a registration authority may not ask: each attribute of the subject and each subjectAltName

@@ -7,7 +7,7 @@ import {
   type Name,
   type RelativeDistinguishedName,
 } from '../pkix/names.ts';
-import { missing, offendingName, offendingPart, offendingText } from './offending.ts';
+import { missing, offendingName, offendingPart, offendingText } from '../pkix/offending.ts';
 
 /** Subject and subjectAltName of a certificate or a CSR; undefined: no such extension. */
 interface Named {

@@ -3,7 +3,7 @@ import type { SchemaObject } from 'ajv';
 import { RE2JS } from 're2js';
 import { EstError } from '../errors.ts';
 import type { Check } from './check.ts';
-import { missing, offendingValue } from './offending.ts';
+import { missing, offendingValue } from '../pkix/offending.ts';
 import { isMemberOfView, type RequestView } from './request-view.ts';
 
 /** What an operator's JSON Schema says about a request. */

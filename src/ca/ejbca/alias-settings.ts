@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import { isKeptInUsernames } from './changed-names.ts';
 import { distinguishedNameFields, type DistinguishedNameField } from './distinguished-name-fields.ts';
 
 /** How the name of an end entity is made in RA mode. */
@@ -190,6 +191,10 @@ function raContradictions(settings: EjbcaAliasSettings): readonly Finding[] {
       unknown !== undefined,
       `nameGeneration.parameters names ${unknown}, which is no part of a DN that EJBCA knows.`,
     ),
+    ...unkeptParts(nameGeneration).map(
+      (part) =>
+        `nameGeneration.${part} holds a character that EJBCA replaces in user names: one of % ? ; ! $ ~ \` \\ < >.`,
+    ),
     when(
       nameGeneration.scheme === 'FIXED' && nameGeneration.parameters === '',
       'nameGeneration.parameters must hold the name of the end entity for the scheme FIXED.',
@@ -238,6 +243,14 @@ function vendorContradictions(settings: EjbcaAliasSettings): readonly Finding[] 
 function unknownField({ scheme, parameters }: NameGeneration): string | undefined {
   if (scheme !== 'DN' || parameters === '') return undefined;
   return parameters.split(';').find((field) => !Object.hasOwn(distinguishedNameFields, field));
+}
+
+/** `${RANDOM}` is no part of the name. */
+function unkeptParts({ scheme, parameters, prefix, postfix }: NameGeneration): readonly string[] {
+  const texts = { prefix, postfix, ...(scheme === 'FIXED' && { parameters }) };
+  return Object.entries(texts)
+    .filter(([, text]) => !isKeptInUsernames(text.replaceAll('${RANDOM}', '')))
+    .map(([part]) => part);
 }
 
 function when(isSo: boolean, sentence: string): Finding {

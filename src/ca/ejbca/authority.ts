@@ -4,10 +4,12 @@ import type { EnrollmentClaim } from '../../identity.ts';
 import type { Certificate } from '../../pkix/certificate.ts';
 import { generalNamesEqual } from '../../pkix/general-names.ts';
 import { namesEqual, sameAttributes } from '../../pkix/names.ts';
-import type { CertificationAuthority, EnrollmentRequest, EnrollmentResult } from '../ca.ts';
+import type { CertificationAuthority, EnrollmentRequest, EnrollmentResult, NamesToCertify } from '../ca.ts';
 import { statusByRecord, type RecordOption } from '../record.ts';
 import type { EjbcaAliasSettings } from './alias-settings.ts';
 import type { EjbcaCalls, EnrollmentAnswer } from './calls.ts';
+import { refuseChangedAltNames, refuseChangedSubject, refuseChangedUsername } from './changed-names.ts';
+import { usernameIn } from './client-mode.ts';
 import { generateUsername } from './name-generation.ts';
 import type { VendorMode } from './vendor-mode.ts';
 
@@ -35,6 +37,10 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
     ordersSubject: true,
     deadline: parts.deadline,
 
+    refuseNames: (names) => {
+      refuseChangedNames(parts, names);
+    },
+
     caCertificates: async (signal) => await calls.chain(dn, signal),
 
     async enroll(request, signal) {
@@ -57,6 +63,27 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
 
     crl: async (signal) => await calls.latestCrl(dn, signal),
   };
+}
+
+/** A registered end entity has names of its own, so that of the client's only the one that finds it counts. */
+function refuseChangedNames(
+  { settings, vendorMode }: AuthorityParts,
+  { identity, renewed, subject, subjectAltName }: NamesToCertify,
+): void {
+  if (identity.claim !== undefined) {
+    refuseChangedUsername(identity.claim.username);
+    return;
+  }
+  if (vendorMode !== undefined && renewed === undefined) {
+    const vendorSubject = identity.certificate?.certificate.subject;
+    if (vendorSubject !== undefined) refuseChangedUsername(usernameIn(vendorSubject, settings));
+    return;
+  }
+  refuseChangedSubject(subject);
+  refuseChangedAltNames(subjectAltName);
+  if (settings.operationMode === 'ra' && renewed === undefined) {
+    refuseChangedUsername(generateUsername(settings.nameGeneration, subject, ''));
+  }
 }
 
 async function enroll(

@@ -1,3 +1,4 @@
+import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { KeyReservations } from '../policy/key-holder.ts';
 import type { Log } from '../ops/log.ts';
@@ -8,19 +9,22 @@ import { textOf, withContext } from './context.ts';
 import { closeBackends, openCertificationAuthorities, type Backends } from './drivers.ts';
 import { openReservedKeys } from './reserved-keys.ts';
 
-/** The keys that no client may have, as far as they could be learnt. */
-interface LearntKeys {
+/** What can be asked of backends that are closed again, as far as they could be opened. */
+interface Learnt {
+  /** The keys that no client may have. */
   readonly reservationOf: KeyReservations;
-  /** Whose keys could not be learnt and why, a sentence for each. */
+  /** By alias; for what its backend says without asking its CA. */
+  readonly certificationAuthorities: ReadonlyMap<string, Pick<CertificationAuthority, 'refuseNames'>>;
+  /** What could not be opened and why, a sentence for each. */
   readonly unknown: readonly string[];
 }
 
-/** Learns the keys that a gateway with this configuration knows; what cannot be opened or reached is left out. */
-export async function learnReservedKeys(
+/** Learns what a gateway with this configuration knows of its CAs; what cannot be opened or reached is left out. */
+export async function learnFromBackends(
   configuration: Configuration,
   store: StateStore,
   log: Log,
-): Promise<LearntKeys> {
+): Promise<Learnt> {
   const tried = await Promise.all(
     Object.keys(configuration.backends).map(
       async (name) => await attempt(openBackend(configuration, name, store, log)),
@@ -28,20 +32,21 @@ export async function learnReservedKeys(
   );
   await using opened = new AsyncDisposableStack();
   const backends = opened.adopt(new Map(tried.flatMap(({ value }) => [...(value ?? [])])), closeBackends);
-  const certificates = await Promise.all(
+  const opening = await Promise.all(
     Object.entries(configuration.aliases)
       .filter(([, { backend }]) => backends.has(backend))
       .map(async ([name, options]) => {
-        const context = withContext(`aliases.${name}`, openCertificates(options, backends, log));
+        const context = withContext(`aliases.${name}`, openOfAlias(options, backends, log));
         return { name, ...(await attempt(context)) };
       }),
   );
   const aliases = new Map(
-    certificates.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const])),
+    opening.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const])),
   );
   return {
     reservationOf: await openReservedKeys({ configuration, aliases, backends, store }),
-    unknown: [...tried, ...certificates].flatMap(({ failure }) => failure ?? []),
+    certificationAuthorities: new Map([...aliases].map(([name, { ca }]) => [name, ca])),
+    unknown: [...tried, ...opening].flatMap(({ failure }) => failure ?? []),
   };
 }
 
@@ -70,10 +75,11 @@ async function openBackend(
   return await openCertificationAuthorities({ ...configuration, backends }, store, log);
 }
 
-async function openCertificates(
+async function openOfAlias(
   options: Configuration['aliases'][string],
   backends: Backends,
   log: Log,
-): Promise<AliasCertificates> {
-  return await openAliasCertificates(options, await openAliasBackend(options, backends), log);
+): Promise<AliasCertificates & { readonly ca: CertificationAuthority }> {
+  const backend = await openAliasBackend(options, backends);
+  return { ca: backend.ca, ...(await openAliasCertificates(options, backend, log)) };
 }

@@ -1,6 +1,6 @@
-import { generalNameText, type GeneralName } from '../pkix/general-names.ts';
-import { escapeValue, type AttributeTypeAndValue, type RelativeDistinguishedName } from '../pkix/names.ts';
-import { nameOfOid } from '../pkix/oids.ts';
+import { generalNameText, type GeneralName } from './general-names.ts';
+import { escapeValue, type AttributeTypeAndValue, type RelativeDistinguishedName } from './names.ts';
+import { nameOfOid } from './oids.ts';
 
 /**
  * What a refusal calls the part of a request that it is about: `TYPE=VALUE`. It is for the log alone. Values are the
