@@ -4,7 +4,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 DATA ?= ./data
 
-.PHONY: help install build run test lint format bench conformance ejbca-demo ejbca-contract clean
+.PHONY: help install build run test lint format bench conformance refusals ejbca-demo ejbca-contract clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -42,6 +42,9 @@ bench: build ## Measure, and print figures beside those of a bare https server, 
 
 conformance: build ## Run every test and write docs/conformance.md from the results
 	@npm run --silent conformance
+
+refusals: install ## Write the table of EJBCA's refusals in docs/ejbca.md from the code
+	@node spec/ejbca/write-refusals.ts && npx prettier --log-level warn --write docs/ejbca.md
 
 ejbca-demo: install ## Serve EST in front of a stand-in for EJBCA, and print requests to try
 	@node spec/support/ejbca/demo.ts

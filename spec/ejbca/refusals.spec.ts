@@ -56,12 +56,12 @@ describe('what EJBCA refuses', () => {
 
   it('names the approval that cannot be given, and what to change', async () => {
     const answer = await enrol('approved');
-    expect(answer).toMatchObject({ status: 403, body: expect.stringMatching(/approved by a person/) });
+    expect(answer.status).toBe(502);
     expect(lastLine()).toMatchObject({
       level: 'error',
       fields: {
         answer: expect.stringMatching(/^Single transaction enrollment request rejected/),
-        advice: expect.stringMatching(/^Switch approvals off .* or register end entities before/),
+        advice: expect.stringMatching(/^Switch approvals off .* Certification Authorities\.$/),
       },
     });
   });
@@ -87,7 +87,10 @@ describe('what EJBCA refuses', () => {
     expect(answer).toMatchObject({ status: 400, body: expect.stringMatching(/does not allow this subject/) });
     expect(lastLine()).toMatchObject({
       level: 'warn',
-      fields: { answer: 'Wrong number of CN fields in Subject DN.', advice: undefined },
+      fields: {
+        answer: 'Wrong number of CN fields in Subject DN.',
+        advice: expect.stringMatching(/End Entity Profiles/),
+      },
     });
   });
 
@@ -100,7 +103,7 @@ describe('what EJBCA refuses', () => {
   });
 
   it.each([
-    ['elsewhere', /^Give ejbca\.certificateAuthority/],
+    ['elsewhere', /^Add the CA to "Available CAs"/],
     ['missing', /^Give ejbca\.endEntityProfile/],
   ])(
     'answers 502 where the settings of the alias %s do not fit EJBCA, and says what to change',
@@ -117,7 +120,7 @@ describe('what EJBCA refuses', () => {
       level: 'error',
       fields: {
         answer: '403: Error This service has been disabled.',
-        advice: expect.stringMatching(/^Enable "REST Certificate Management" under System Configuration/),
+        advice: expect.stringMatching(/^Enable "REST Certificate Management"\. EJBCA: System Configuration/),
       },
     });
   });
@@ -128,7 +131,7 @@ describe('what EJBCA refuses', () => {
       'Administrator is not authorized to resource /ra_functionality/create_end_entity. Msg: .',
       /^Allow \/ra_functionality\/create_end_entity in the role/,
     ],
-    [403, "Administrator 'CN=gateway' not authorized to CA 815.", /^Allow the CA with the id 815 /],
+    [403, "Administrator 'CN=gateway' not authorized to CA 815.", /^Allow the CA 815 /],
     [
       403,
       "Authentication failed: No admin authenticated for certificate with serialNumber 1 and issuerDN 'CN=M'.",
@@ -156,7 +159,8 @@ describe('what EJBCA refuses', () => {
     [400, 'Some text that nobody knows.', 400],
     [409, 'Some conflict.', 400],
     [422, 'Some validation.', 400],
-    [500, 'General failure.', 502],
+    [500, 'General failure.', 503],
+    [500, 'Some failure.', 503],
     [503, 'Some log of certificates.', 503],
     [418, 'A teapot.', 502],
   ])('answers an unknown %d "%s" with %d, and none of the text', async (status, text, expected) => {

@@ -62,12 +62,12 @@ describe('the start in front of EJBCA', () => {
     [
       'the REST API is switched off',
       { installation: { enabledProtocols: [] } },
-      /^backends\.ejbca: .*Enable "REST Certificate Management" under System Configuration/,
+      /^backends\.ejbca: .*Enable "REST Certificate Management"\. EJBCA: System Configuration/,
     ],
     [
       'EJBCA is too old',
       { installation: { version: '8.0.0' } },
-      /^aliases\.basic: .*RESTEASY003210.*Upgrade EJBCA to 8\.1 or newer/,
+      /^aliases\.basic: .*RESTEASY003210.*Upgrade EJBCA/,
     ],
     [
       'the role lacks access to the CA',

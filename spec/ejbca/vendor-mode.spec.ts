@@ -304,7 +304,7 @@ describe('vendor mode', () => {
       enabledProtocols: ['REST Certificate Management', 'REST Certificate Management V2'] as const,
     };
     await expect(startEjbcaGateway({ ...withVendors, installation })).rejects.toThrow(
-      /^aliases\.vendor: .*Enable "Web Service" under System Configuration/,
+      /^aliases\.vendor: .*Enable "Web Service"\. EJBCA: System Configuration/,
     );
   });
 
@@ -325,11 +325,11 @@ describe('vendor mode', () => {
       expect(answer.status).toBe(502);
       expect(gateway.log.entries).toContainEqual({
         level: 'error',
-        message: 'The web service of EJBCA refuses the gateway.',
+        message: 'EJBCA refuses a request, and its operator or that of the gateway can help.',
         fields: expect.objectContaining({
           operation,
           answer: expect.stringContaining(`not authorized to resource ${rule}`),
-          advice: `Allow ${rule} in the role of the gateway in EJBCA.`,
+          advice: `Allow ${rule} in the role of the gateway. EJBCA: System Functions, Roles and Access Rules.`,
         }),
       });
     } finally {
@@ -340,7 +340,7 @@ describe('vendor mode', () => {
   it.each([
     ['a reset', { kind: 'reset', when: 'before' }, 503],
     ['a proxy that is down', { kind: 'answer', when: 'before', status: 502, contentType: 'text/html' }, 503],
-    ['what is not EJBCA', { kind: 'answer', when: 'before', status: 404, contentType: 'text/html' }, 502],
+    ['what is not EJBCA', { kind: 'answer', when: 'before', status: 404, contentType: 'text/html' }, 503],
     [
       'an answer that is no SOAP',
       { kind: 'answer', when: 'before', status: 200, contentType: 'text/xml', body: 'x' },
@@ -365,7 +365,7 @@ describe('vendor mode', () => {
       running.ejbca.enabledProtocols.add('Web Service');
     }
     expect(running.gateway.log.lines().join('\n')).toContain(
-      'Enable \\"Web Service\\" under System Configuration',
+      'Enable \\"Web Service\\". EJBCA: System Configuration',
     );
   });
 

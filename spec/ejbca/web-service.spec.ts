@@ -165,7 +165,7 @@ describe("EJBCA's web service", () => {
   it('never logs an enrolment code that EJBCA quotes', async () => {
     answerOnce(fault('EjbcaException', 'Password sesame is too short.'), 500);
     const edit = webService.editEndEntity({ ...endEntity, password: 'sesame' }, 'r-9', unhurried);
-    await expect(edit).rejects.toMatchObject({ code: 'ca_bad_answer' });
+    await expect(edit).rejects.toMatchObject({ code: 'ca_unavailable' });
     expect(JSON.stringify(log.entries)).toMatch(/Password \.\.\. is too short/);
     expect(JSON.stringify(log.entries)).not.toMatch(/sesame/);
   });

@@ -111,7 +111,12 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
 
   async function enroll(
     path: string,
-    call: { readonly body: object; readonly requestId: string; readonly secret?: string },
+    call: {
+      readonly body: object;
+      readonly requestId: string;
+      readonly secret?: string;
+      readonly certificateAuthority?: string;
+    },
     signal: AbortSignal,
   ): Promise<EnrollmentAnswer> {
     const answer = await client.call({ method: 'POST', path, ...call }, signal);
@@ -168,7 +173,9 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
         password,
         include_chain: false,
       };
-      return await enroll('/v1/certificate/pkcs10enroll', { body, requestId, secret: password }, signal);
+      const { certificateAuthority } = request;
+      const call = { body, requestId, secret: password, certificateAuthority };
+      return await enroll('/v1/certificate/pkcs10enroll', call, signal);
     },
     async certificateRequest({ requestId, csr, username, code, certificateAuthority }, signal) {
       const body = {
@@ -178,7 +185,8 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
         password: code,
         include_chain: false,
       };
-      return await enroll('/v1/certificate/certificaterequest', { body, requestId, secret: code }, signal);
+      const call = { body, requestId, secret: code, certificateAuthority };
+      return await enroll('/v1/certificate/certificaterequest', call, signal);
     },
     async finalize(waiting, requestId, signal) {
       const body = { response_format: 'DER', password: '' };

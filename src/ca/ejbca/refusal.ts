@@ -1,239 +1,130 @@
-import { EstError, type EstErrorCode } from '../../errors.ts';
+import { EstError } from '../../errors.ts';
+import type { Log, LogFields } from '../../ops/log.ts';
+import { knownAnswers, otherAnswer, type RefusedAnswer } from './refusals/by-status.ts';
+import { knownTexts } from './refusals/index.ts';
+import type { Meaning, Outage, RefusalOutcome } from './refusals/known-text.ts';
+export { wrongEnrollmentCode } from './refusals/of-devices.ts';
 
-/** What an answer of EJBCA that is no success means. */
-export interface Refusal {
-  readonly error: EstError;
-  /** What EJBCA said, for the log. */
+/** What an answer of EJBCA that is no success means, as it is thrown. */
+export class EjbcaRefusal extends EstError {
+  /** What EJBCA said, without secrets, for the log. */
   readonly text: string;
-  /** What the operator has to change; undefined: nothing, the request was at fault, or EJBCA is for the moment. */
-  readonly advice: string | undefined;
+  /** The HTTP status with which it came. */
+  readonly answered: number;
+  /** What the operator of EJBCA or of the gateway can do. */
+  readonly advice: string;
+  /** What a caller can act on; undefined: nothing but `code`. */
+  readonly outcome: RefusalOutcome | undefined;
+  /** Whose outage it shows; undefined: none. */
+  readonly outage: Outage | undefined;
+
+  constructor({ code, sentence, outcome, outage, ...meaning }: Meaning, said: Said) {
+    const { secret = '', retryAfter } = said;
+    const text = (secret === '' ? said.text : said.text.replaceAll(secret, '...')).slice(0, 500);
+    const advice = meaning.page === undefined ? meaning.advice : `${meaning.advice} EJBCA: ${meaning.page}.`;
+    const wait = retryAfter ?? (outage === undefined ? 1 : retryAfterOutage[outage]);
+    super(code, sentence, {
+      cause: new Error(`EJBCA: ${text} - ${advice}`),
+      ...(code === 'ca_unavailable' && { retryAfter: wait }),
+    });
+    this.text = text;
+    this.answered = said.status;
+    this.advice = advice;
+    this.outcome = outcome;
+    this.outage = outage;
+  }
 }
 
-/** What of the answer counts. */
-export interface RefusedAnswer {
-  readonly status: number;
-  /** `error_message` of EJBCA's error JSON; undefined: the answer is no such JSON. */
-  readonly message: string | undefined;
-  /** The body as text, for what is no JSON. */
-  readonly page: string;
-  /** Of Retry-After, in seconds. */
-  readonly retryAfter: number | undefined;
-  /** Below the REST API, such as `/v1/certificate/pkcs10enroll`, or `/ejbcaws`. */
-  readonly path: string;
+/** What is kept of an answer. */
+interface Said extends Pick<RefusedAnswer, 'status' | 'retryAfter' | 'secret'> {
+  readonly text: string;
 }
 
-/** EJBCA's texts as its sources have them, whatever status they come with: pkcs10enroll makes nearly all of them 400. */
-interface KnownText extends Meaning {
-  readonly pattern: RegExp;
-  /** `$1` is what the pattern caught. */
-  readonly advice?: string;
+/** Seconds after which an outage may be over. */
+const retryAfterOutage: Readonly<Record<Outage, number>> = { ejbca: 10, ca: 60 };
+
+/**
+ * Writes the line about a call that failed: loud when an operator has to do something, not when a device is at fault.
+ * What the gateway refused without EJBCA stands in the line about the request.
+ */
+export function logRefusal(log: Log, error: unknown, fields: LogFields): void {
+  if (!(error instanceof EjbcaRefusal)) {
+    if (error instanceof EstError && error.status < 500) return;
+    const isTls = error instanceof EstError && error.code === 'ca_bad_answer';
+    const advice = isTls
+      ? 'Check trustAnchor and the credentials of the gateway, and maxResponse.'
+      : undefined;
+    log.error('EJBCA could not be asked.', { ...fields, error, advice });
+    return;
+  }
+  const { text: answer, answered: status, advice } = error;
+  const said = { ...fields, status, answer, advice };
+  if (error.status < 500) log.warn('EJBCA refuses a request.', said);
+  else log.error('EJBCA refuses a request, and its operator or that of the gateway can help.', said);
 }
 
-/** Seconds until an administrator may have activated a CA. */
-const retryWhenOffline = 60;
-
-/** The client's part of a wrong user name, a wrong code and a wrong status alike, in EJBCA's own words. */
-export const wrongEnrollmentCode = 'Invalid username, enrollment code, or end entity status';
-
-const knownTexts: readonly KnownText[] = [
-  // Of the CA.
-  {
-    pattern: /^Single transaction enrollment request rejected since approvals are enabled/,
-    code: 'rejected_by_ca',
-    sentence:
-      'The CA wants every request approved by a person, which it cannot do for this way of enrolment.',
-    advice:
-      'Switch approvals off for adding and editing end entities in the CA and the certificate profile that the text names, or register end entities before and use operationMode client.',
-  },
-  {
-    pattern: /^Signing CA .* is not active|\bCA\b.*\boff-?line\b/i,
-    code: 'ca_unavailable',
-    sentence: 'The CA is not active.',
-    advice: 'Activate the CA in EJBCA.',
-  },
-  {
-    pattern: /^Device was unavailable|crypto token.*off-?line/i,
-    code: 'ca_unavailable',
-    sentence: "The CA's key is not available.",
-    advice: 'Activate the crypto token of the CA in EJBCA.',
-  },
-  // Of the client.
-  {
-    pattern:
-      /^(Wrong username or password|Got request for user with invalid password|Got request with status)/,
-    code: 'unauthenticated',
-    sentence: wrongEnrollmentCode,
-  },
-  {
-    pattern: /^(Invalid certificate request|Failed to generate certificate due to malformed CSR)/,
-    code: 'bad_certification_request',
-    sentence: 'The CA cannot read the CSR.',
-  },
-  {
-    pattern: /not allowed to use same (key|subject DN) as|conflicting with an existing one/,
-    code: 'bad_certification_request',
-    sentence:
-      'The key or the subject of the CSR belongs to another user of the CA; make a new key, or ask its operator.',
-  },
-  {
-    pattern:
-      /^The key .* is not permitted by the certificate profile|illegal key|key (size|length|strength)/i,
-    code: 'bad_certification_request',
-    sentence: 'The certificate profile of the CA does not allow a key of this kind.',
-  },
-  {
-    pattern:
-      /^Wrong number of|fields? in (Subject|Subject Alternative Name)|does not match end entity profile/i,
-    code: 'bad_certification_request',
-    sentence: 'The end entity profile of the CA does not allow this subject or subjectAltName.',
-  },
-  {
-    pattern: /has been rejected$|has expired$|could not be executed$/,
-    code: 'rejected_by_ca',
-    sentence: 'The CA has not approved the request.',
-  },
-  {
-    pattern: /^Could not find request with Id|has already been finalized$/,
-    code: 'rejected_by_ca',
-    sentence: 'The CA does not know this request any more; enrol again.',
-  },
-  // Of the operator.
-  {
-    pattern: /^Error: Wrong Token Type of user/,
-    code: 'rejected_by_ca',
-    sentence: 'The end entity is registered for a key that the CA makes, not for a CSR.',
-    advice: 'Set the token of the end entity to "User Generated" in EJBCA.',
-  },
-  {
-    pattern: /^CA with name "(.*)" doesn't exist|^Couldn't find CA/,
-    code: 'ca_bad_answer',
-    sentence:
-      'EJBCA has no CA of the name that the alias gives, or its end entity profile does not allow it.',
-    advice:
-      'Give ejbca.certificateAuthority as EJBCA names it, and add the CA to the available CAs of the end entity profile.',
-  },
-  {
-    pattern:
-      /certificate profile (with name )?["'].*["'] (doesn't exist|among available certificate profiles)/i,
-    code: 'ca_bad_answer',
-    sentence:
-      'EJBCA has no certificate profile of the name that the alias gives, or its end entity profile does not allow it.',
-    advice:
-      'Give ejbca.certificateProfile as EJBCA names it, and add it to the available certificate profiles of the end entity profile.',
-  },
-  {
-    pattern: /end entity profile (with name )?["'].*["'] doesn't exist/i,
-    code: 'ca_bad_answer',
-    sentence: 'EJBCA has no end entity profile of the name that the alias gives.',
-    advice: 'Give ejbca.endEntityProfile as EJBCA names it.',
-  },
-  {
-    pattern: /not authorized to resource (\S+?)\. Msg/,
-    code: 'ca_bad_answer',
-    sentence: "The gateway's role in EJBCA lacks an access rule.",
-    advice: 'Allow $1 in the role of the gateway in EJBCA.',
-  },
-  {
-    pattern: /not authorized to CA (-?\d+)/,
-    code: 'ca_bad_answer',
-    sentence: "The gateway's role in EJBCA has no access to the CA.",
-    advice: 'Allow the CA with the id $1 (/ca/<its name>/) in the role of the gateway in EJBCA.',
-  },
-  {
-    pattern: /^Error no client certificate or OAuth token received/,
-    code: 'ca_bad_answer',
-    sentence: 'No credentials of the gateway reached EJBCA.',
-    advice:
-      'Let EJBCA ask for TLS client certificates; a proxy in front of it must hand the certificate or the Authorization header on.',
-  },
-  {
-    pattern: /No admin authenticated for certificate/,
-    code: 'ca_bad_answer',
-    sentence: "EJBCA does not know the gateway's certificate.",
-    advice: "Make the gateway's certificate a member of a role in EJBCA; it must not be revoked or expired.",
-  },
-  {
-    pattern: /OAuth Bearer Token/,
-    code: 'ca_bad_answer',
-    sentence: "EJBCA refuses the gateway's token.",
-    advice:
-      'Configure the identity provider as a trusted OAuth provider in EJBCA, and give the gateway a token that is in force.',
-  },
-  {
-    pattern: /^RESTEASY003210/,
-    code: 'ca_bad_answer',
-    sentence: 'This EJBCA lacks a REST resource that the gateway needs.',
-    advice: 'Upgrade EJBCA to 8.1 or newer.',
-  },
-];
-
-/** What an answer means that is neither success nor "wait for approval". */
-export function refusalOf(answer: RefusedAnswer): Refusal {
-  const text = (answer.message ?? `${answer.status}: ${pageText(answer.page)}`).slice(0, 500);
-  const { code, sentence, advice } = knownMeaning(answer) ?? meaningOfStatus(answer);
-  const cause = new Error(`EJBCA: ${text}${advice === undefined ? '' : ` - ${advice}`}`);
-  const wait = code === 'ca_unavailable' ? { retryAfter: answer.retryAfter ?? retryWhenOffline } : {};
-  return { error: new EstError(code, sentence, { cause, ...wait }), text, advice };
+/** The outcome by which EJBCA refused; undefined for errors of other kinds. */
+export function outcomeOf(error: unknown): RefusalOutcome | undefined {
+  return error instanceof EjbcaRefusal ? error.outcome : undefined;
 }
 
-/** A kind of refusal. */
-export interface Meaning {
-  readonly code: EstErrorCode;
-  readonly sentence: string;
-  readonly advice?: string | undefined;
+/** A fault of the web service. */
+export interface Fault {
+  /** The name of the element in `detail`, such as `AuthorizationDeniedException`; empty: none. */
+  readonly exception: string;
+  /** `faultstring` */
+  readonly message: string;
+  /** What must never be logged though EJBCA may quote it. */
+  readonly secret?: string | undefined;
 }
 
-function knownMeaning({ message }: RefusedAnswer): Meaning | undefined {
+/** What an answer of the REST API means that is neither success nor "wait for approval"; or a page in place of the web service. */
+export function refusalOf(answer: RefusedAnswer): EjbcaRefusal {
+  const { message, status, page } = answer;
+  const text = message ?? `${status}: ${pageText(page)}`;
+  return new EjbcaRefusal(knownMeaning(answer) ?? meaningByStatus(answer), { ...answer, text });
+}
+
+/** What a fault of the web service means. */
+export function refusalOfFault(fault: Fault): EjbcaRefusal {
+  const { exception, message: text } = fault;
+  const status = exception === 'AuthorizationDeniedException' ? 403 : 500;
+  const answer = { status, message: text, page: '', path: '/ejbcaws' };
+  const byName = knownTexts.find(({ exceptions }) => exceptions?.includes(exception));
+  const meaning = knownMeaning(answer) ?? byName ?? meaningByStatus(answer);
+  return new EjbcaRefusal(meaning, { ...fault, status: 500, text });
+}
+
+const patterns = knownTexts.flatMap((known) =>
+  known.texts.map((text) => ({ known, pattern: patternOf(text) })),
+);
+
+/** The whole text, with a named group for each name in braces. */
+function patternOf(text: string): RegExp {
+  const source = text
+    .split(/\{(\w+)\}/)
+    .map((part, index) =>
+      index % 2 === 0 ? part.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`) : `(?<${part}>.*?)`,
+    );
+  return new RegExp(`^${source.join('')}$`, 'is');
+}
+
+function knownMeaning({ message, path }: RefusedAnswer): Meaning | undefined {
   if (message === undefined) return undefined;
-  for (const { pattern, advice, ...meaning } of knownTexts) {
-    const [found, caught = ''] = pattern.exec(message) ?? [];
-    if (found !== undefined) return { ...meaning, advice: advice?.replace('$1', () => caught) };
+  for (const { known, pattern } of patterns) {
+    const found = path.endsWith(known.call ?? '') ? pattern.exec(message) : null;
+    if (found !== null) return { ...known, advice: filledIn(known.advice, found.groups ?? {}) };
   }
   return undefined;
 }
 
-function meaningOfStatus({ status, message, page, path }: RefusedAnswer): Meaning {
-  if (page.includes('This service has been disabled')) {
-    return {
-      code: 'ca_bad_answer',
-      sentence: 'A protocol that the gateway needs is switched off in EJBCA.',
-      advice: `Enable "${protocolOf(path)}" under System Configuration, Protocol Configuration in EJBCA.`,
-    };
-  }
-  if (message === undefined) return meaningWithoutJson(status);
-  switch (status) {
-    case 400:
-    case 409:
-    case 422:
-      return {
-        code: 'bad_certification_request',
-        sentence: 'The CA refuses this request; what it said is in the log of the gateway.',
-      };
-    case 401:
-    case 403:
-      return {
-        code: 'ca_bad_answer',
-        sentence: 'EJBCA refuses the gateway.',
-        advice: 'Give the role of the gateway in EJBCA the access that the text names.',
-      };
-    case 429:
-    case 503:
-      return { code: 'ca_unavailable', sentence: 'The CA is not available.' };
-    default:
-      return { code: 'ca_bad_answer', sentence: 'EJBCA failed.' };
-  }
+function meaningByStatus(answer: RefusedAnswer): Meaning {
+  const known = knownAnswers.find(({ fits }) => fits(answer)) ?? otherAnswer;
+  return { ...known, advice: filledIn(known.advice, { protocol: protocolOf(answer.path) }) };
 }
 
-/** What is neither EJBCA's REST API nor its web service answers: a proxy, a servlet, something else. */
-function meaningWithoutJson(status: number): Meaning {
-  if ([429, 502, 503, 504].includes(status)) {
-    return { code: 'ca_unavailable', sentence: 'EJBCA is not available.' };
-  }
-  return {
-    code: 'ca_bad_answer',
-    sentence: 'The answer is none that EJBCA gives.',
-    advice: 'Check baseUrl, and what stands between the gateway and EJBCA.',
-  };
+function filledIn(advice: string, words: Readonly<Record<string, string>>): string {
+  return advice.replaceAll(/\{(\w+)\}/g, (whole, name: string) => words[name] ?? whole);
 }
 
 /** The switch that a path depends on. */
@@ -245,6 +136,7 @@ function protocolOf(path: string): string {
 /** What people would read of an HTML page. */
 function pageText(page: string): string {
   return page
+    .replaceAll(/<(style|script)\b[^]*?<\/\1>/gi, ' ')
     .replaceAll(/<[^>]*>/g, ' ')
     .replaceAll(/\s+/g, ' ')
     .trim();

@@ -2,8 +2,8 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import { EstError } from '../../errors.ts';
 import { parseJson, type HttpAnswer } from '../../ops/connection.ts';
 import type { Log } from '../../ops/log.ts';
-import { refusalOf } from './refusal.ts';
-import { isProxyOutage, type EjbcaTransport } from './transport.ts';
+import { logRefusal, refusalOf } from './refusal.ts';
+import type { EjbcaTransport } from './transport.ts';
 
 /** A call of EJBCA's REST API. */
 interface RestCall {
@@ -17,6 +17,8 @@ interface RestCall {
   readonly requestId?: string | undefined;
   /** What must never be logged though EJBCA may quote it. */
   readonly secret?: string | undefined;
+  /** The name of the CA that has to work for it. */
+  readonly certificateAuthority?: string;
   /** Texts by which EJBCA says that there is no such thing. */
   readonly absent?: RegExp;
 }
@@ -43,7 +45,8 @@ export interface RestClient {
 
 /** The REST API over a transport. `backend` is the name for the log. */
 export function createRestClient(transport: EjbcaTransport, backend: string, log: Log): RestClient {
-  async function send({ method, path, body, isSafe }: RestCall, signal: AbortSignal): Promise<HttpAnswer> {
+  async function send(restCall: RestCall, signal: AbortSignal): Promise<HttpAnswer> {
+    const { method, path, body, isSafe, certificateAuthority } = restCall;
     return await transport.send(
       {
         method,
@@ -56,41 +59,21 @@ export function createRestClient(transport: EjbcaTransport, backend: string, log
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
         isSafe: isSafe ?? method === 'GET',
-        outageIn: (answer) =>
-          isProxyOutage(answer, 'application/json') ? refusalOf(readRefused(answer, path)).error : undefined,
+        certificateAuthority,
+        refusalIn: (answer) => refusalOf(readRefused(answer, restCall)),
       },
       signal,
     );
   }
 
   async function call(restCall: RestCall, signal: AbortSignal): Promise<RestAnswer> {
-    const answer = await send(restCall, signal).catch((error: unknown) => {
-      logFailure(restCall, error);
+    try {
+      return read(restCall, await send(restCall, signal));
+    } catch (error) {
+      const { path, requestId } = restCall;
+      logRefusal(log, error, { backend, requestId, path });
       throw error;
-    });
-    const { status, body } = answer;
-    if (status === 202) return { status: 'waiting', requestId: waitingRequest(body) };
-    if (status >= 200 && status < 300) return { status: 'ok', body };
-    if (status === 404 && restCall.absent?.test(body.toString('utf8')) === true) return { status: 'absent' };
-    throw refuse(restCall, answer);
-  }
-
-  /** The line in the log: loud when the operator has to do something. */
-  function refuse({ path, requestId, secret = '' }: RestCall, answer: HttpAnswer): EstError {
-    const { error, text, advice } = refusalOf(readRefused(answer, path));
-    const said = secret === '' ? text : text.replaceAll(secret, '...');
-    const fields = { backend, requestId, path, status: answer.status, answer: said, advice };
-    if (advice === undefined) log.warn('EJBCA refuses a request.', fields);
-    else log.error('EJBCA refuses a request, and its operator or that of the gateway can help.', fields);
-    return error;
-  }
-
-  function logFailure({ path, requestId }: RestCall, error: unknown): void {
-    const isTls = error instanceof EstError && error.code === 'ca_bad_answer';
-    const advice = isTls
-      ? 'Check trustAnchor and the credentials of the gateway, and maxResponse.'
-      : undefined;
-    log.error('EJBCA could not be asked.', { backend, requestId, path, error, advice });
+    }
   }
 
   return {
@@ -103,6 +86,14 @@ export function createRestClient(transport: EjbcaTransport, backend: string, log
       throw nonsense(restCall.path);
     },
   };
+}
+
+function read(restCall: RestCall, answer: HttpAnswer): RestAnswer {
+  const { status, body } = answer;
+  if (status === 202) return { status: 'waiting', requestId: waitingRequest(body) };
+  if (status >= 200 && status < 300) return { status: 'ok', body };
+  if (status === 404 && restCall.absent?.test(body.toString('utf8')) === true) return { status: 'absent' };
+  throw refusalOf(readRefused(answer, restCall));
 }
 
 /** The answer to a call is not what this call answers. */
@@ -124,11 +115,11 @@ const isErrorAnswer = ajv.compile<ErrorAnswer>({
   required: ['error_code', 'error_message'],
 });
 
-function readRefused(answer: HttpAnswer, path: string): Parameters<typeof refusalOf>[0] {
+function readRefused(answer: HttpAnswer, { path, secret }: RestCall): Parameters<typeof refusalOf>[0] {
   const { status, body, retryAfter } = answer;
   const value = parseJson(body);
   const message = isErrorAnswer(value) ? (value.error_message ?? '') : undefined;
-  return { status, message, page: body.toString('utf8', 0, 4096), retryAfter, path };
+  return { status, message, page: body.toString('utf8'), retryAfter, path, secret };
 }
 
 interface WaitingAnswer {

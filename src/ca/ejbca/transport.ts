@@ -1,8 +1,9 @@
-import { createCircuitBreaker } from '../../ops/circuit-breaker.ts';
+import { createCircuitBreaker, type CircuitBreaker } from '../../ops/circuit-breaker.ts';
 import { createConnection, isServerFailure, serverVerdict, type HttpAnswer } from '../../ops/connection.ts';
 import { createGate } from '../../ops/gate.ts';
 import type { Log } from '../../ops/log.ts';
-import type { EstError } from '../../errors.ts';
+import { EjbcaRefusal } from './refusal.ts';
+import type { Outage } from './refusals/known-text.ts';
 import type { Credentials } from './credentials.ts';
 import type { EjbcaOptions } from './options.ts';
 
@@ -16,8 +17,10 @@ interface EjbcaRequest {
   readonly body?: string;
   /** The call changes nothing, so that it may be sent once more when EJBCA fails. */
   readonly isSafe: boolean;
-  /** The error that an answer stands for when it says that EJBCA itself is down; undefined: it works. */
-  readonly outageIn: (answer: HttpAnswer) => EstError | undefined;
+  /** The name of the CA that has to work for it: while that one is off-line, its requests alone are spared. */
+  readonly certificateAuthority?: string | undefined;
+  /** What an answer with a status from 400 on means. */
+  readonly refusalIn: (answer: HttpAnswer) => EjbcaRefusal;
 }
 
 /** The way to one EJBCA, which all calls share: connections, credentials, and how many calls it gets at once. */
@@ -63,10 +66,26 @@ export function createTransport({
       log.error('EJBCA fails again and again; it is left alone for a while.', { backend: name, error });
     },
   });
+  const breakersOfCas = new Map<string, CircuitBreaker>();
+
+  function breakerOf(certificateAuthority: string): CircuitBreaker {
+    const known = breakersOfCas.get(certificateAuthority);
+    if (known !== undefined) return known;
+    const made = createCircuitBreaker({
+      ...options.circuitBreaker,
+      verdictOn: (error) => (outageOf(error) === 'ca' ? 'fails' : 'unknown'),
+      onOpen: (error) => {
+        const fields = { backend: name, certificateAuthority, error };
+        log.error('A CA of EJBCA is off-line; it is left alone for a while.', fields);
+      },
+    });
+    breakersOfCas.set(certificateAuthority, made);
+    return made;
+  }
   const base = options.baseUrl.replace(/\/$/, '');
 
   async function sendOnce(request: EjbcaRequest, signal: AbortSignal): Promise<HttpAnswer> {
-    const { method, path, headers, body, outageIn } = request;
+    const { method, path, headers, body } = request;
     const authorization = await credentials.authorization();
     return await breaker.run(async () => {
       const answer = await connection.send(
@@ -78,10 +97,16 @@ export function createTransport({
         },
         signal,
       );
-      const outage = outageIn(answer);
-      if (outage !== undefined) throw outage;
-      return answer;
+      return refuseOutage('ejbca', request, answer);
     });
+  }
+
+  async function sendToCa(request: EjbcaRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    const { certificateAuthority } = request;
+    if (certificateAuthority === undefined) return await sendAgain(request, signal);
+    return await breakerOf(certificateAuthority).run(async () =>
+      refuseOutage('ca', request, await sendAgain(request, signal)),
+    );
   }
 
   /** A call that changes nothing gets a second chance, and any call does with a new token in place of a refused one. */
@@ -98,7 +123,7 @@ export function createTransport({
 
   return {
     async send(request, signal) {
-      return await gate.run(signal, async () => await sendAgain(request, signal));
+      return await gate.run(signal, async () => await sendToCa(request, signal));
     },
     close() {
       connection.close();
@@ -107,9 +132,15 @@ export function createTransport({
   };
 }
 
-/** What a proxy says in place of EJBCA, in none of the media types that EJBCA itself answers in. */
-export function isProxyOutage({ status, mediaType }: HttpAnswer, ownType: string): boolean {
-  return [502, 503, 504].includes(status) && mediaType !== ownType;
+function outageOf(error: unknown): Outage | undefined {
+  return error instanceof EjbcaRefusal ? error.outage : undefined;
+}
+
+/** The answer, unless it shows that EJBCA, or the CA, does not work. */
+function refuseOutage(of: Outage, { refusalIn }: EjbcaRequest, answer: HttpAnswer): HttpAnswer {
+  const refusal = answer.status < 400 ? undefined : refusalIn(answer);
+  if (refusal?.outage === of) throw refusal;
+  return answer;
 }
 
 /** The REST API says so with 401 or 403, the web service with a fault, which comes as 500. */

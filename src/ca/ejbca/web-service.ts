@@ -3,10 +3,10 @@ import { EstError } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
 import type { HttpAnswer } from '../../ops/connection.ts';
 import { decodeCertificate } from './calls.ts';
-import { refusalOf, type Meaning, type Refusal } from './refusal.ts';
+import { logRefusal, refusalOf, refusalOfFault, type EjbcaRefusal } from './refusal.ts';
 import { nonsense } from './rest-client.ts';
 import { readEnvelope, writeEnvelope, type SoapAnswer, type XmlContent } from './soap-envelope.ts';
-import { isProxyOutage, type EjbcaTransport } from './transport.ts';
+import type { EjbcaTransport } from './transport.ts';
 
 /**
  * An end entity as EJBCA's web service takes it (UserDataVOWS). One that EJBCA gave has all its members, those without a
@@ -83,37 +83,22 @@ const mediaType = 'text/xml';
 /** The web service over a transport. `backend` is the name for the log. */
 export function createWebService(transport: EjbcaTransport, backend: string, log: Log): WebService {
   async function call(soapCall: SoapCall, signal: AbortSignal): Promise<readonly XmlContent[]> {
-    const { operation, parameters, isSafe, requestId, secret = '' } = soapCall;
-    const body = writeEnvelope(operation, parameters);
-    if (body === undefined) throw unwritable();
-    const answer = await send(body, isSafe, signal).catch((error: unknown) => {
-      log.error('The web service of EJBCA could not be asked.', { backend, requestId, operation, error });
+    const { operation, requestId } = soapCall;
+    try {
+      return read(soapCall, await send(soapCall, signal));
+    } catch (error) {
+      logRefusal(log, error, { backend, requestId, operation });
       throw error;
-    });
-    const soap = answer.mediaType === mediaType ? readSoap(answer, operation) : undefined;
-    if (soap?.kind === 'results') return soap.results;
-    const { error, text, advice } = soap === undefined ? refusalOf(refusedPage(answer)) : meaningOf(soap);
-    const said = secret === '' ? text : text.replaceAll(secret, '...');
-    const fields = { backend, requestId, operation, answer: said, advice };
-    if (advice === undefined) log.warn('The web service of EJBCA refuses a request.', fields);
-    else log.error('The web service of EJBCA refuses the gateway.', fields);
-    throw error;
+    }
   }
 
-  async function send(body: string, isSafe: boolean, signal: AbortSignal): Promise<HttpAnswer> {
+  async function send(soapCall: SoapCall, signal: AbortSignal): Promise<HttpAnswer> {
+    const { operation, parameters, isSafe } = soapCall;
+    const body = writeEnvelope(operation, parameters);
+    if (body === undefined) throw unwritable();
     const headers = { Accept: mediaType, 'Content-Type': `${mediaType}; charset=utf-8`, SOAPAction: '""' };
-    return await transport.send(
-      {
-        method: 'POST',
-        path,
-        headers,
-        body,
-        isSafe,
-        outageIn: (answer) =>
-          isProxyOutage(answer, mediaType) ? refusalOf(refusedPage(answer)).error : undefined,
-      },
-      signal,
-    );
+    const refusalIn = (answer: HttpAnswer): EjbcaRefusal => readRefused(soapCall, answer);
+    return await transport.send({ method: 'POST', path, headers, body, isSafe, refusalIn }, signal);
   }
 
   async function ask(
@@ -172,7 +157,32 @@ export function createWebService(transport: EjbcaTransport, backend: string, log
   };
 }
 
-function readSoap(answer: HttpAnswer, operation: string): SoapAnswer {
+/** The results of an answer that is no refusal. */
+function read(call: SoapCall, answer: HttpAnswer): readonly XmlContent[] {
+  const soap = readSoap(call, answer);
+  if (soap?.kind === 'results') return soap.results;
+  throw readRefused(call, answer);
+}
+
+/** A fault, or what something else than the web service says. */
+function readRefused(call: SoapCall, answer: HttpAnswer): EjbcaRefusal {
+  const { secret } = call;
+  const soap = readSoap(call, answer);
+  if (soap?.kind === 'fault') return refusalOfFault({ ...soap, secret });
+  const { status, body, retryAfter } = answer;
+  return refusalOf({
+    status,
+    message: undefined,
+    page: body.toString('utf8'),
+    path: '/ejbcaws',
+    retryAfter,
+    secret,
+  });
+}
+
+/** Undefined: it is none of the web service. */
+function readSoap({ operation }: SoapCall, answer: HttpAnswer): SoapAnswer | undefined {
+  if (answer.mediaType !== mediaType) return undefined;
   const soap = readEnvelope(answer.body.toString('utf8'), operation);
   if (soap === undefined) throw nonsense(`${path} ${operation}`);
   return soap;
@@ -225,40 +235,3 @@ const isCertificateData = ajv.compile<{ readonly certificateData: string }>({
   properties: { certificateData: text },
   required: ['certificateData'],
 });
-
-/** Something else than the web service answered. */
-function refusedPage({ status, body, retryAfter }: HttpAnswer): Parameters<typeof refusalOf>[0] {
-  return { status, message: undefined, page: body.toString('utf8', 0, 4096), retryAfter, path: '/ejbcaws' };
-}
-
-/** What a fault means. */
-function meaningOf(fault: Extract<SoapAnswer, { readonly kind: 'fault' }>): Refusal {
-  const { exception } = fault;
-  const message = fault.message.slice(0, 500);
-  if (exception === 'AuthorizationDeniedException') {
-    return refusalOf({ status: 403, message, page: '', retryAfter: undefined, path: '/ejbcaws' });
-  }
-  const { code, sentence, advice } = meaningOfException(exception);
-  const cause = new Error(`EJBCA: ${message}${advice === undefined ? '' : ` - ${advice}`}`);
-  return { error: new EstError(code, sentence, { cause }), text: message, advice };
-}
-
-function meaningOfException(exception: string): Meaning {
-  switch (exception) {
-    case 'WaitingForApprovalException':
-    case 'ApprovalException':
-      return {
-        code: 'rejected_by_ca',
-        sentence: 'The CA wants every request approved by a person.',
-        advice: 'Switch approvals off for editing end entities in the CA and the certificate profile.',
-      };
-    case 'UserDoesntFullfillEndEntityProfile':
-      return {
-        code: 'rejected_by_ca',
-        sentence: 'The registration of the device does not fit its profile.',
-        advice: 'Make the end entity fit its end entity profile; the text says what does not.',
-      };
-    default:
-      return { code: 'ca_bad_answer', sentence: 'The web service of EJBCA failed.' };
-  }
-}
