@@ -146,12 +146,12 @@ export function certificationAuthorityContract(name: string, open: () => Promise
       const { ca } = opened;
       expect(() => {
         if (ca.checkProfile === undefined) throw new Error('no profiles');
-        ca.checkProfile('no-such-profile');
+        ca.checkProfile('no-such-profile', { keyUsage: [], extendedKeyUsage: [] });
       }).toThrow(/no-such-profile; expected one of: |no profiles/);
     });
 
     it('accepts an alias without a profile', () => {
-      expect(() => opened.ca.checkProfile?.(undefined)).not.toThrow();
+      expect(() => opened.ca.checkProfile?.(undefined, { keyUsage: [], extendedKeyUsage: [] })).not.toThrow();
     });
 
     it('is healthy', async () => {

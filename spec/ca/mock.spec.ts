@@ -36,7 +36,7 @@ describe('The scripts of the mock CA', () => {
   it.each([undefined, 'issue', 'pending', 'denied', 'rejected', 'slow', 'down', 'wrong-key', 'garbage'])(
     'has a profile %s',
     (profile) => {
-      expect(() => opened.ca.checkProfile?.(profile)).not.toThrow();
+      expect(() => opened.ca.checkProfile?.(profile, { keyUsage: [], extendedKeyUsage: [] })).not.toThrow();
     },
   );
 

@@ -198,7 +198,9 @@ describe('a policy that makes no sense', () => {
   });
 
   it('believes no schema that answers later', async () => {
-    const strange = await startTestGateway({ aliases: { later: { policy: { schema: { $async: true } } } } });
+    const strange = await startTestGateway({
+      aliases: { later: { policy: { schema: { $async: true, required: ['alias'] } } } },
+    });
     try {
       const csr = await plainCsr('a', await keyPair('P-256'));
       const answer = await send(`${strange.url}/later/simpleenroll`, {

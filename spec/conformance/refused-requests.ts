@@ -172,7 +172,19 @@ export const refusedRequests: readonly Vector[] = [
   ['V-18', 'anyExtendedKeyUsage', 403, () => request([purpose('2.5.29.37.0')])],
   ['V-18', 'OCSPSigning', 403, () => request([purpose('1.3.6.1.5.5.7.3.9')])],
   ['V-19 S-19', 'a wildcard', 403, () => request([subjectAltName(dns('*.example'))])],
+  [
+    'V-19 S-19',
+    'a wildcard as commonName',
+    403,
+    () => certificationRequest({ subject: subject('*.example') }),
+  ],
   ['V-19 S-19', 'the address 0.0.0.0', 403, () => request([subjectAltName(generalName(7, Buffer.alloc(4)))])],
+  [
+    'V-19 S-19',
+    'the address ::ffff:0.0.0.0',
+    403,
+    () => request([subjectAltName(generalName(7, Buffer.from('00000000000000000000ffff00000000', 'hex')))]),
+  ],
   ['V-19 S-19', 'a dNSName with NUL', 400, () => request([subjectAltName(dns('a\0.example'))])],
   ['V-19 S-19', 'a dNSName with a space', 400, () => request([subjectAltName(dns('a b.example'))])],
   [

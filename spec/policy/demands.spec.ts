@@ -240,6 +240,38 @@ describe('what csrattrs asks for', () => {
     ['two common names', require({ subject: { commonName: ['a', 'b'] } }), /more than one commonName/],
     ['a name type that is not copied', require({ subjectAltName: { otherName: null } }), /otherName/],
     ['a wildcard', require({ subjectAltName: { dNSName: '*.example' } }), /wildcards/],
+    ['a wildcard as commonName', require({ subject: { commonName: '*.example' } }), /wildcards/],
+    ...['10.0.0.300', '10.0.0.1/24', '010.0.0.1', '1..2.3', 'fe80::1%eth0', '10.0.0', 'x'].map(
+      (text) =>
+        [
+          `the address ${text}`,
+          require({ subjectAltName: { iPAddress: text } }),
+          /is not an IP address/,
+        ] as const,
+    ),
+    ['the unspecified address', require({ subjectAltName: { iPAddress: '::ffff:0.0.0.0' } }), /unspecified/],
+    [
+      'a subjectAltName where none is allowed',
+      { subjectAltName: [], ...require({ extensions: { subjectAltName: null } }) },
+      /allows no name in it/,
+    ],
+    [
+      'a subjectAltName where none is allowed, by object identifier',
+      { subjectAltName: [], ...require({ extensions: { '2.5.29.17': null } }) },
+      /allows no name in it/,
+    ],
+    ...[
+      ['1.2.840.113549.1.9.16.2.56', /otpChallenge, which is refused here; set policy.otpChallenge/],
+      ['1.3.6.1.5.5.7.7.36', /changeSubjectName, which is refused here; set policy.changeSubjectName/],
+      ['1.2.840.113549.1.9.16.2.57', /revocationChallenge, which is refused here; leave it out/],
+    ].map(
+      ([oid, reason]) =>
+        [
+          `the attribute ${String(oid)} while it is off`,
+          require({ attributes: { [String(oid)]: null } }),
+          reason,
+        ] as const,
+    ),
     ['what is no host name', require({ subjectAltName: { dNSName: 'not a host' } }), /not a host name/],
     [
       'a value that text cannot give',

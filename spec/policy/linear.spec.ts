@@ -76,7 +76,12 @@ describe('checks of many names take time that grows with their number, and not w
     ['directoryName', 'subjectAltName.directoryName == identity.subjectAltName.directoryName'],
   ] as const)('S-09 rules about %s: %s', async (kind, rule) => {
     const csr = await accepted({});
-    const { ask } = createNameRule(rule, 0, { subject: [], subjectAltName: [kind] });
+    const { ask } = createNameRule(
+      rule,
+      0,
+      { subject: [], subjectAltName: [kind] },
+      { user: true, certificate: true },
+    );
     const holders = new Map(
       await Promise.all(
         [125, 1000].map(

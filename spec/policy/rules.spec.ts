@@ -7,8 +7,17 @@ import { milliseconds, thrownBy } from '../support/thrown.ts';
 
 const granted = {
   subject: ['commonName', 'organizationalUnitName', 'organizationName'],
-  subjectAltName: ['dNSName', 'iPAddress', 'rfc822Name', 'uniformResourceIdentifier', 'directoryName'],
+  subjectAltName: [
+    'dNSName',
+    'iPAddress',
+    'rfc822Name',
+    'uniformResourceIdentifier',
+    'directoryName',
+    'otherName',
+  ],
 } as const;
+
+const anybody = { user: true, certificate: true };
 
 type Names = Readonly<Record<string, readonly string[]>>;
 
@@ -29,7 +38,7 @@ function view(parts: { identity?: Partial<IdentityView>; subject?: Names; names?
 
 /** What the rule says: undefined when it is met, else the refusal. */
 function refusal(rule: string, request: RequestView): EstError | undefined {
-  const error = thrownBy(createNameRule(rule, 0, granted).ask(request).check);
+  const error = thrownBy(createNameRule(rule, 0, granted, anybody).ask(request).check);
   if (error === undefined || error instanceof EstError) return error;
   throw new Error('Something unforeseen was thrown.', { cause: error });
 }
@@ -154,7 +163,9 @@ describe('policy.rules: NAMES in PATTERN', () => {
     ['uniformResourceIdentifier', 'urn:dev:*', 'urn:dev:7', 'urn:dev:%2f'],
     ['uniformResourceIdentifier', 'https://a/*', 'https://a/b', 'https://a/b?c#d'],
     ['iPAddress', '10.1.0.0/16', '10.1.2.3', '10.2.0.1'],
-    ['iPAddress', '10.1.0.0/16', '10.1.255.255', '::ffff:a01:203'],
+    ['iPAddress', '10.1.0.0/16', '10.1.255.255', '::a01:203'],
+    ['userPrincipalName', '*@${identity.username}.example', 'a@plant.example', 'a@other.example'],
+    ['userPrincipalName', '*@plant.example', 'a@plant.example', 'a@b@plant.example'],
     ['iPAddress', '2001:db8::/32 | 192.0.2.7', '192.0.2.7', '192.0.2.8'],
     ['iPAddress', '2001:db8::/32 | 192.0.2.7', '2001:db8::1', '2001:db9::1'],
   ])('knows the parts of %s: %s', (type, pattern, good, bad) => {
@@ -177,7 +188,9 @@ describe('policy.rules that make no sense', () => {
     ['subject.commonName == ', 'expected "NAMES == PATH"'],
     ['commonName == identity.username', 'the left side is'],
     ['subject.userId == identity.username', 'policy.subject does not hold userId'],
-    ['subjectAltName.otherName == identity.username', 'policy.subjectAltName does not hold otherName'],
+    ['subjectAltName.registeredID == identity.username', 'policy.subjectAltName does not hold registeredID'],
+    ['subject.commonName == identity.subject.serverAuth', 'is no path'],
+    ['subject.commonName == identity.subject.2.5.4.3', 'is no path'],
     ['subject.commonName == identity.user', '"identity.user" is no path'],
     ['subject.commonName == identity.subject.comonName', 'is no path'],
     ['subject.commonName == identity.subject.constructor', 'is no path'],
@@ -191,8 +204,26 @@ describe('policy.rules that make no sense', () => {
     ['subjectAltName.iPAddress in ${identity.username}', 'expected an address or a network'],
     ['subjectAltName.directoryName in *', 'can only be compared by =='],
   ])('are refused at the start: %s', (rule, reason) => {
-    const make = (): unknown => createNameRule(rule, 2, granted);
+    const make = (): unknown => createNameRule(rule, 2, granted, anybody);
     expect(make).toThrow('policy.rules[2]');
     expect(make).toThrow(reason);
+  });
+
+  it.each([
+    [
+      'subject.commonName == identity.username',
+      { user: false, certificate: true },
+      'client certificates alone',
+    ],
+    ['subjectAltName.dNSName in ${identity.username}.example', { user: false, certificate: true }, 'alone'],
+    [
+      'subject.commonName == identity.subject.commonName',
+      { user: true, certificate: false },
+      'user names alone',
+    ],
+    ['subject.commonName == identity.certificate.serialNumber', { user: true, certificate: false }, 'alone'],
+  ])('are refused where no client can have what they ask for: %s', (rule, shown, reason) => {
+    expect(() => createNameRule(rule, 0, granted, shown)).toThrow(reason);
+    expect(() => createNameRule(rule, 0, granted, anybody)).not.toThrow();
   });
 });

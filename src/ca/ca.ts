@@ -198,14 +198,24 @@ export interface CertificationAuthority {
   /** The current certificate revocation list, DER, as the plain HTTP listener serves it. */
   crl?(signal: AbortSignal): Promise<Buffer>;
 
-  /** Refuses with a plain sentence when the profile does not exist; called at start for each alias. */
-  checkProfile?(profile: string | undefined): void;
+  /**
+   * Refuses with a plain sentence when the profile does not exist, or never grants a usage that the alias demands of every CSR;
+   * called at start for each alias.
+   */
+  checkProfile?(profile: string | undefined, demanded: Usages): void;
 
   /** Resolves when the CA can be reached and would accept us; else throws. For `check` and health probes. */
   health?(signal: AbortSignal): Promise<void>;
 
   /** Frees sockets and timers. Called once, when no call is under way. */
   close?(): Promise<void>;
+}
+
+/** Usages of a key. */
+export interface Usages {
+  readonly keyUsage: readonly KeyUsage[];
+  /** Dotted object identifiers. */
+  readonly extendedKeyUsage: readonly string[];
 }
 
 /** What the gateway lends to a driver. */

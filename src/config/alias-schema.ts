@@ -1,5 +1,6 @@
 import type { SchemaObject } from 'ajv';
 import type { HttpScheme } from '../auth/http-schemes.ts';
+import { attributeTypes } from '../pkix/attribute-types.ts';
 import type { GeneralNameType } from '../pkix/general-names.ts';
 import { keyKinds, type KeyType } from '../pkix/keys.ts';
 import { signatureAlgorithms } from '../pkix/signature.ts';
@@ -31,27 +32,6 @@ const nameTypes = [
   'registeredID',
   'otherName',
 ] as const satisfies readonly GeneralNameType[];
-
-const attributeTypes = [
-  ...['commonName', 'serialNumber', 'surname', 'givenName', 'initials', 'title', 'pseudonym', 'name'],
-  ...[
-    'organizationName',
-    'organizationalUnitName',
-    'organizationIdentifier',
-    'businessCategory',
-    'description',
-  ],
-  ...['countryName', 'stateOrProvinceName', 'localityName', 'streetAddress', 'postalAddress', 'postalCode'],
-  ...[
-    'telephoneNumber',
-    'generationQualifier',
-    'dnQualifier',
-    'x500UniqueIdentifier',
-    'userId',
-    'domainComponent',
-  ],
-  ...['emailAddress', 'unstructuredName', 'unstructuredAddress'],
-];
 
 const policySchema: SchemaObject = {
   type: 'object',

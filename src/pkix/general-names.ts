@@ -1,4 +1,5 @@
 import { isAscii } from 'node:buffer';
+import { isIP, isIPv4 } from 'node:net';
 import {
   contextTag,
   DerError,
@@ -15,7 +16,7 @@ import { comparableName, nameToString, readName, type Name } from './names.ts';
 /** One name of a subjectAltName or the like (RFC 5280, section 4.2.1.6). `der` is the whole GeneralName. */
 export type GeneralName = { readonly der: Buffer } & (
   | { readonly type: 'rfc822Name' | 'dNSName' | 'uniformResourceIdentifier'; readonly value: string }
-  /** In text form, such as `192.0.2.1` or `2001:db8::1`. */
+  /** In text form, such as `192.0.2.1` or `2001:db8::1`; as `192.0.2.1`, too, where it stands there in the form of IPv6. */
   | { readonly type: 'iPAddress'; readonly value: string }
   | { readonly type: 'directoryName'; readonly name: Name }
   /** A dotted object identifier. */
@@ -102,8 +103,12 @@ function firstOfTwo([typeId, value, ...rest]: readonly DerNode[]): DerNode {
 function addressToText(octets: Buffer): string {
   if (octets.length === 4) return octets.join('.');
   if (octets.length !== 16) throw new DerError('An iPAddress has neither 4 nor 16 octets.');
+  if (octets.subarray(0, 12).equals(ipv4Mapped)) return octets.subarray(12).join('.');
   return shortened((octets.toString('hex').match(/..../g) ?? []).join(':'));
 }
+
+/** RFC 4291, section 2.5.5.2: what stands before an IPv4 address in the form of IPv6. */
+const ipv4Mapped = Buffer.from('00000000000000000000ffff', 'hex');
 
 /** An IPv6 address as RFC 5952 writes it. */
 function shortened(address: string): string {
@@ -111,7 +116,7 @@ function shortened(address: string): string {
 }
 
 function textToAddress(text: string): Buffer {
-  if (!text.includes(':')) return Buffer.from(text.split('.').map(Number));
+  if (isIPv4(text)) return Buffer.from(text.split('.').map(Number));
   const [head = [], tail = []] = shortened(text)
     .split('::')
     .map((half) => half.split(':').filter((group) => group !== ''));
@@ -130,14 +135,14 @@ export function rfc822Name(value: string): GeneralName {
   return { type: 'rfc822Name', value, der };
 }
 
-/** An iPAddress from its text form, version 4 or 6. */
+/**
+ * An iPAddress from its text form, version 4 or 6, without a zone; one of version 4 in the form of IPv6 becomes one of four
+ * octets. Throws an Error for any other text.
+ */
 export function iPAddress(text: string): GeneralName {
-  const octets = textToAddress(text);
-  return {
-    type: 'iPAddress',
-    value: addressToText(octets),
-    der: toDer(primitive(nameTags.iPAddress, octets)),
-  };
+  if (isIP(text) === 0 || text.includes('%')) throw new Error(`${text} is not an IP address`);
+  const value = addressToText(textToAddress(text));
+  return { type: 'iPAddress', value, der: toDer(primitive(nameTags.iPAddress, textToAddress(value))) };
 }
 
 /** A uniformResourceIdentifier; the caller vouches for its syntax. */
@@ -170,8 +175,8 @@ export function encodeGeneralNames(names: readonly GeneralName[]): Buffer {
 }
 
 /**
- * Whether two lists hold the same names, in any order: dNSNames without regard to case, directoryNames as
- * RFC 5280, section 7.1 compares names, all others octet by octet.
+ * Whether two lists hold the same names, in any order: dNSNames without regard to case, addresses without regard to the
+ * form of IPv6 around one of IPv4, directoryNames as RFC 5280, section 7.1 compares names, all others octet by octet.
  */
 export function generalNamesEqual(a: readonly GeneralName[], b: readonly GeneralName[]): boolean {
   const left = new Set(a.map(comparableGeneralName));
@@ -184,11 +189,12 @@ export function comparableGeneralName(name: GeneralName): string {
   switch (name.type) {
     case 'dNSName':
       return `dNSName:${name.value.toLowerCase()}`;
+    case 'iPAddress':
+      return `iPAddress:${name.value}`;
     case 'directoryName':
       return `directoryName:${comparableName(name.name)}`;
     case 'rfc822Name':
     case 'uniformResourceIdentifier':
-    case 'iPAddress':
     case 'registeredID':
     case 'otherName':
     case 'x400Address':

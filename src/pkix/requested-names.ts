@@ -1,8 +1,10 @@
+import { isIPv4 } from 'node:net';
 import type { RequestedNames } from '../errors.ts';
 import { DerError, type DerNode } from './der.ts';
-import { generalNameText, readGeneralNameNodes, type GeneralName } from './general-names.ts';
+import { generalNameText, iPAddress, readGeneralNameNodes, type GeneralName } from './general-names.ts';
 import { attributeValues, nameToString, type AttributeTypeAndValue, type Name } from './names.ts';
 import { nameOfOid, oids } from './oids.ts';
+import { hasFormOfType } from './other-names.ts';
 
 /**
  * What a name must look like to be certified. Names in certificates of others are read with more tolerance:
@@ -65,10 +67,15 @@ function isLonger(value: string, upperBound: number): boolean {
 /** More names than any device has; each costs time in every check and octets in every handshake. */
 const mostNames = 1000;
 
-/** Decodes what a list of names holds; too long a list is refused before its names are looked at. Throws DerError. */
+/**
+ * Decodes what a list of names holds; too long a list is refused before its names are looked at. An IPv4 address in the form
+ * of IPv6 (RFC 4291, section 2.5.5.2) becomes one of four octets, the form in which it is certified. Throws DerError.
+ */
 export function readRequestedNames(children: readonly DerNode[]): readonly GeneralName[] {
   refuseTooMany(children.length);
-  return readGeneralNameNodes(children);
+  return readGeneralNameNodes(children).map((name) =>
+    name.type === 'iPAddress' && isIPv4(name.value) ? iPAddress(name.value) : name,
+  );
 }
 
 /** Throws DerError when there are too many names, or one that has not the syntax of its type. */
@@ -96,6 +103,9 @@ function checkGeneralName(name: GeneralName): void {
   }
   if (name.type === 'uniformResourceIdentifier' && !uniformResourceIdentifierSyntax.test(name.value)) {
     throw new DerError('A uniformResourceIdentifier in the subjectAltName is not a URI.');
+  }
+  if (name.type === 'otherName' && !hasFormOfType(name)) {
+    throw new DerError('An otherName in the subjectAltName does not have the form of its type.');
   }
 }
 

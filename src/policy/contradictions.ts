@@ -13,6 +13,7 @@ import { checkRequestedNames, checkRequestedSubject } from '../pkix/requested-na
 import type { Wanted } from './demand.ts';
 import { refuseForbiddenExtensions, type RequestedRights } from './forbidden-extensions.ts';
 import { refuseOtherSubjectAltNames, refuseOtherSubjectTypes } from './granted-names.ts';
+import { refuseNamesForMany } from './names-for-many.ts';
 import { valuesOf, type PolicyOptions } from './options.ts';
 
 /**
@@ -23,7 +24,7 @@ export function refuseContradictions(options: PolicyOptions, wanted: readonly Wa
   try {
     checkSubject(options);
     checkExtensions(options, wanted);
-    checkAttributes(wanted);
+    checkAttributes(options, wanted);
   } catch (error) {
     if (!(error instanceof EstError || error instanceof DerError)) throw error;
     throw new Error(`policy.required asks for what would be refused: ${error.message}`, { cause: error });
@@ -48,12 +49,29 @@ const attributesOfExtensions: ReadonlySet<string> = new Set([
   oids.certificationRequestInfoTemplate,
 ]);
 
-function checkAttributes(wanted: readonly Wanted[]): void {
+/** What has another value in every CSR, or is refused where it is switched off, whichever way it is named. */
+function refuseChallenges(
+  { otpChallenge, changeSubjectName }: PolicyOptions,
+  types: readonly string[],
+): void {
+  const refused: readonly (readonly [oid: string, instead: string | undefined])[] = [
+    [oids.otpChallenge, otpChallenge === 'required' ? undefined : 'set policy.otpChallenge to required'],
+    [oids.changeSubjectName, changeSubjectName ? undefined : 'set policy.changeSubjectName to true'],
+    [oids.revocationChallenge, 'leave it out, since nothing uses it'],
+  ];
+  for (const [oid, instead] of refused) {
+    if (instead === undefined || !types.includes(oid)) continue;
+    throw new Error(`policy.required.attributes holds ${nameOfOid(oid)}, which is refused here; ${instead}.`);
+  }
+}
+
+function checkAttributes(options: PolicyOptions, wanted: readonly Wanted[]): void {
   const types = wanted.flatMap((one) => {
     if (one.what === 'attribute') return [one.attribute.type];
     return one.what === 'identifiers' ? one.oids : [];
   });
   refuseForbiddenExtensions({ ...nothing, attributes: new Set(types) });
+  refuseChallenges(options, types);
   const misplaced = types.find((type) => attributesOfExtensions.has(type));
   if (misplaced !== undefined) {
     throw new Error(
@@ -73,6 +91,7 @@ function checkSubject(options: PolicyOptions): void {
   const subject = nameFromAttributes(attributes);
   checkRequestedSubject(subject);
   refuseOtherSubjectTypes(options, subject);
+  refuseNamesForMany({ subject, subjectAltName: [] });
 }
 
 function checkExtensions(options: PolicyOptions, wanted: readonly Wanted[]): void {
@@ -95,6 +114,12 @@ function checkExtensions(options: PolicyOptions, wanted: readonly Wanted[]): voi
   const names = readExtensionValue(known, oids.subjectAltName, readGeneralNames) ?? [];
   checkRequestedNames(names);
   refuseOtherSubjectAltNames(options, names);
+  refuseNamesForMany({ subject: nameFromAttributes([]), subjectAltName: names });
+  if (options.subjectAltName.length === 0 && open.some(({ oid }) => oid === oids.subjectAltName)) {
+    throw new Error(
+      'policy.required.extensions holds subjectAltName, and policy.subjectAltName allows no name in it.',
+    );
+  }
   const refusedType = Object.keys(options.required.subjectAltName).find(
     (type) => !options.subjectAltName.some((allowed) => allowed === type),
   );

@@ -1,7 +1,13 @@
+import type { Usages } from '../ca/ca.ts';
 import { EstError } from '../errors.ts';
 import { DerError, readDer } from '../pkix/der.ts';
 import { extendedKeyUsage, keyUsage } from '../pkix/extensions-write.ts';
-import type { Extension } from '../pkix/extensions.ts';
+import {
+  readExtendedKeyUsage,
+  readExtensionValue,
+  readKeyUsage,
+  type Extension,
+} from '../pkix/extensions.ts';
 import { nameOfOid, oidOf, oids } from '../pkix/oids.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import type { Demand, Wanted } from './demand.ts';
@@ -52,6 +58,17 @@ function valueOf({ extensions }: RequestedCertificate, oid: string): Buffer | un
 function known(extension: Extension, isMet: (csr: RequestedCertificate) => boolean): Demand {
   const sentence = `The CSR must ask for the extension ${nameOfOid(extension.oid)} with the value that csrattrs gives.`;
   return demand({ what: 'extension', extension }, isMet, sentence);
+}
+
+/** The usages that a policy demands with values, whichever way they are written. */
+export function demandedUsages(required: RequiredContents): Usages {
+  const demanded = extensionDemands(required).flatMap(({ wanted }) =>
+    wanted?.what === 'extension' ? [wanted.extension] : [],
+  );
+  return {
+    keyUsage: readExtensionValue(demanded, oids.keyUsage, readKeyUsage) ?? [],
+    extendedKeyUsage: readExtensionValue(demanded, oids.extendedKeyUsage, readExtendedKeyUsage) ?? [],
+  };
 }
 
 /** The attributes that a CSR must hold besides those that EST itself gives a meaning. */

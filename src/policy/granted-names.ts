@@ -14,25 +14,12 @@ export function refuseOtherSubjectTypes(policy: PolicyOptions, subject: Name): v
   });
 }
 
-/** Refuses a name of a type that is not granted, or one that stands for many hosts. Throws `refused_by_policy`. */
+/** Refuses a name of a type that is not granted. Throws `refused_by_policy`. */
 export function refuseOtherSubjectAltNames(policy: PolicyOptions, names: readonly GeneralName[]): void {
   const refused = names.find(({ type }) => !policy.subjectAltName.includes(type));
-  if (refused !== undefined) {
-    const allowed = policy.subjectAltName.join(', ') || 'nothing, so leave it out';
-    throw refusal(`The subjectAltName may hold only: ${allowed}.`, refused);
-  }
-  const tooWide = names.find(isTooWide);
-  if (tooWide !== undefined) {
-    throw refusal('The subjectAltName may hold neither wildcards nor the unspecified address.', tooWide);
-  }
-}
-
-function refusal(sentence: string, name: GeneralName): EstError {
-  return new EstError('refused_by_policy', sentence, { refusedBy: { offending: offendingName(name) } });
-}
-
-/** A name that stands for many hosts at once. */
-function isTooWide(name: GeneralName): boolean {
-  if (name.type === 'dNSName') return name.value.includes('*');
-  return name.type === 'iPAddress' && (name.value === '0.0.0.0' || name.value === '::');
+  if (refused === undefined) return;
+  const allowed = policy.subjectAltName.join(', ') || 'nothing, so leave it out';
+  throw new EstError('refused_by_policy', `The subjectAltName may hold only: ${allowed}.`, {
+    refusedBy: { offending: offendingName(refused) },
+  });
 }

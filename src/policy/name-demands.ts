@@ -99,7 +99,12 @@ function nameOf(type: GeneralNameType, value: string): GeneralName {
   if (make === undefined) {
     throw new Error(`policy.required.subjectAltName: ${type} can only be left blank.`);
   }
-  return make(value);
+  try {
+    return make(value);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`policy.required.subjectAltName.${type}: ${reason}.`, { cause: error });
+  }
 }
 
 /** The types of which a blank can stand beside names that are known (RFC 9908, section 3.4). */

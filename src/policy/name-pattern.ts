@@ -20,9 +20,13 @@ interface NameKind {
   readonly ignoresCase: boolean;
 }
 
+const mailbox: NameKind = { separators: /(@)/, part: /^[^@]+$/, ignoresCase: false };
+
 const kinds: Readonly<Record<string, NameKind>> = {
   dNSName: { separators: /(\.)/, part: /^[a-z0-9_-]+$/, ignoresCase: true },
-  rfc822Name: { separators: /(@)/, part: /^[^@]+$/, ignoresCase: false },
+  rfc822Name: mailbox,
+  userPrincipalName: mailbox,
+  smtpUTF8Mailbox: mailbox,
   // No percent sign, dots alone, query or fragment: what they mean is decided by whoever reads the URI.
   uniformResourceIdentifier: {
     separators: /([:/])/,

@@ -1,4 +1,6 @@
 import { EstError } from '../errors.ts';
+import { isAttributeType } from '../pkix/attribute-types.ts';
+import { isOtherNameType } from '../pkix/other-names.ts';
 import type { Check } from './check.ts';
 import {
   createNamePattern,
@@ -9,7 +11,7 @@ import {
 } from './name-pattern.ts';
 import { missing, offendingValue } from '../pkix/offending.ts';
 import type { PolicyOptions } from './options.ts';
-import { isAttributeType, viewedNameTypes, type RequestView, type ValuesByType } from './request-view.ts';
+import { viewedNameTypes, type RequestView, type ValuesByType } from './request-view.ts';
 
 /** A rule that ties names of one type to the identity. */
 export interface NameRule {
@@ -20,15 +22,26 @@ export interface NameRule {
 
 type GrantedTypes = Pick<PolicyOptions, 'subject' | 'subjectAltName'>;
 
+/** What a client of an alias can show of itself. */
+export interface ShownIdentity {
+  readonly user: boolean;
+  readonly certificate: boolean;
+}
+
 /** What the right side of a rule says, to a given identity, about one name. */
 type Match = (identity: IdentityValues) => (name: string) => boolean;
 
 /**
  * Prepares `policy.rules[index]`: `NAMES == PATH`, every such name is exactly a value of the identity; or `NAMES in
  * PATTERN | PATTERN`. A name must be there, unless NAMES ends in `?`. docs/policy.md has the language. Throws an Error
- * with a plain sentence.
+ * with a plain sentence, also where no client of the alias can have what the rule asks of it.
  */
-export function createNameRule(text: string, index: number, granted: GrantedTypes): NameRule {
+export function createNameRule(
+  text: string,
+  index: number,
+  granted: GrantedTypes,
+  shown: ShownIdentity,
+): NameRule {
   const place = `policy.rules[${index}]`;
   try {
     const rule = `${place}: ${text}`;
@@ -37,7 +50,10 @@ export function createNameRule(text: string, index: number, granted: GrantedType
     if (operator === undefined) throw new Error('expected "NAMES == PATH" or "NAMES in PATTERN"');
     const names = readNames(path, granted);
     const paths = operator === '==' ? [right] : placeholdersIn(right);
-    paths.forEach(requirePath);
+    for (const one of paths) {
+      requirePath(one);
+      requireShown(one, shown);
+    }
     const match = operator === '==' ? equalTo(right, names) : oneOf(right, names);
     const isFixed = names.place === 'subject' && (operator === '==' || !right.includes('*'));
     return { ask, fixes: isFixed ? names.type : undefined };
@@ -88,8 +104,8 @@ function readNames(path: string, granted: GrantedTypes): RuledNames {
     throw new Error('the left side is subject.TYPE or subjectAltName.TYPE');
   }
   const types: readonly string[] = granted[place];
-  if (!types.includes(type)) throw new Error(`policy.${place} does not hold ${type}`);
-  if (type === 'otherName') throw new Error('an otherName has no value that could be compared');
+  const granting = place === 'subjectAltName' && isOtherNameType(type) ? 'otherName' : type;
+  if (!types.includes(granting)) throw new Error(`policy.${place} does not hold ${granting}`);
   return { place, type, what: `a ${type} in the ${place}` };
 }
 
@@ -132,11 +148,19 @@ function requirePath(path: string): void {
   const isKnown =
     Object.hasOwn(plainPaths, path) ||
     (place === 'subject' && isAttributeType(type)) ||
-    (place === 'subjectAltName' && viewedNameTypes.some((one) => one === type));
+    (place === 'subjectAltName' && viewedNameTypes.includes(type));
   if (!isKnown) {
     const paths = `${Object.keys(plainPaths).join(', ')}, identity.subject.TYPE or identity.subjectAltName.TYPE`;
     throw new Error(`"${path}" is no path of an identity; expected ${paths}`);
   }
+}
+
+/** Throws an Error when no client can have a value at the path. */
+function requireShown(path: string, shown: ShownIdentity): void {
+  const needed = path === 'identity.username' ? 'user' : path === 'alias' ? undefined : 'certificate';
+  if (needed === undefined || shown[needed]) return;
+  const others = needed === 'user' ? 'client certificates' : 'user names';
+  throw new Error(`no client has "${path}" here, since this alias authenticates by ${others} alone`);
 }
 
 function valuesAt(view: RequestView, path: string): readonly string[] {

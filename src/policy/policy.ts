@@ -19,8 +19,9 @@ import { refuseOtherSubjectAltNames, refuseOtherSubjectTypes } from './granted-n
 import { createAttributeGrant, type AttributeGrant } from './granted-attributes.ts';
 import { refuseForeignNames } from './identity-names.ts';
 import { keyDemands } from './key-demands.ts';
-import { createNameRule } from './name-rule.ts';
+import { createNameRule, type ShownIdentity } from './name-rule.ts';
 import { subjectAltNameDemands, subjectDemands } from './name-demands.ts';
+import { refuseNamesForMany } from './names-for-many.ts';
 import type { PolicyOptions } from './options.ts';
 import { missing, offendingValue } from '../pkix/offending.ts';
 import { refuseNamesBeyondScope } from './registration-scope.ts';
@@ -43,10 +44,14 @@ export interface Policy extends PolicyOptions {
 }
 
 /**
- * Prepares a policy; `schema` is the one that the options name. Throws an Error with a sentence when it demands what it
- * would then refuse, or a rule makes no sense.
+ * Prepares a policy for clients that show what `shown` says; `schema` is the one that the options name. Throws an Error with a
+ * sentence when it demands what it would then refuse, or a rule makes no sense.
  */
-export function createPolicy(options: PolicyOptions, schema?: SchemaObject): Policy {
+export function createPolicy(
+  options: PolicyOptions,
+  schema?: SchemaObject,
+  shown: ShownIdentity = { user: true, certificate: true },
+): Policy {
   const demands = [
     ...challengeDemands(options),
     ...keyDemands(options),
@@ -57,7 +62,7 @@ export function createPolicy(options: PolicyOptions, schema?: SchemaObject): Pol
   ];
   const wanted = wantedBy(demands);
   refuseContradictions(options, wanted);
-  const nameRules = options.rules.map((text, index) => createNameRule(text, index, options));
+  const nameRules = options.rules.map((text, index) => createNameRule(text, index, options, shown));
   const requestRules = schema === undefined ? [] : [createRequestSchema(schema)];
   return {
     ...options,
@@ -105,10 +110,10 @@ export function examineEnrollment(
   csr: RequestedCertificate,
 ): readonly Check[] {
   const { changeSubjectName } = csr;
-  if (changeSubjectName === undefined)
-    return [forbiddenExtensions(csr), ...firstNames(policy, identity, csr)];
+  const fixed = [forbiddenExtensions(csr), namesForMany(namesToCertify(csr))];
+  if (changeSubjectName === undefined) return [...fixed, ...firstNames(policy, identity, csr)];
   return [
-    forbiddenExtensions(csr),
+    ...fixed,
     changeOfNames(policy),
     {
       rule: 'fixed: names of the client certificate',
@@ -137,6 +142,7 @@ export function examineRenewal(
   const { changeSubjectName } = csr;
   return [
     forbiddenExtensions(csr),
+    namesForMany(namesToCertify(csr, current)),
     ...(changeSubjectName === undefined ? [] : [changeOfNames(policy)]),
     {
       rule: 'fixed: names of the client certificate',
@@ -167,6 +173,15 @@ function forbiddenExtensions(csr: RequestedCertificate): Check {
     rule: 'fixed: no rights of a CA, registration authority or signer',
     check: () => {
       refuseForbiddenExtensions(csr);
+    },
+  };
+}
+
+function namesForMany(names: CertifiedNames): Check {
+  return {
+    rule: 'fixed: no wildcards',
+    check: () => {
+      refuseNamesForMany(names);
     },
   };
 }

@@ -4,7 +4,8 @@ import { RE2JS } from 're2js';
 import { EstError } from '../errors.ts';
 import type { Check } from './check.ts';
 import { missing, offendingValue } from '../pkix/offending.ts';
-import { isMemberOfView, type RequestView } from './request-view.ts';
+import type { RequestView } from './request-view.ts';
+import { refuseIdleSchema } from './schema-check.ts';
 
 /** What an operator's JSON Schema says about a request. */
 export type RequestSchema = (view: RequestView) => Check;
@@ -43,7 +44,7 @@ function compile(schema: SchemaObject) {
   });
   try {
     const validate = ajv.compile(schema);
-    refuseUnknownMembers(schema);
+    refuseIdleSchema(schema, (pattern, name) => linearTime(pattern).test(name));
     return validate;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -58,25 +59,6 @@ function compile(schema: SchemaObject) {
 const linearTime = Object.assign((pattern: string) => RE2JS.compile(RE2JS.translateRegExp(pattern)), {
   code: 'linearTime',
 });
-
-/** For a schema that is valid: every name after `properties` and `required` must be one that a view can have. */
-function refuseUnknownMembers(schema: unknown): void {
-  if (Array.isArray(schema)) schema.forEach(refuseUnknownMembers);
-  else if (typeof schema === 'object' && schema !== null) refuseUnknownMembersOf(schema);
-}
-
-function refuseUnknownMembersOf(schema: SchemaObject): void {
-  const { properties = {}, required = [], const: _const, enum: _enum, ...keywords } = schema as Keywords;
-  const unknown = [...Object.keys(properties), ...required].find((name) => !isMemberOfView(name));
-  if (unknown !== undefined) throw new Error(`no part of a request is called "${unknown}"`);
-  Object.values(properties).forEach(refuseUnknownMembers);
-  Object.values(keywords).forEach(refuseUnknownMembers);
-}
-
-interface Keywords extends SchemaObject {
-  readonly properties?: Readonly<Record<string, unknown>>;
-  readonly required?: readonly string[];
-}
 
 /** Such as `key.bits`; empty: the request as a whole. */
 function pathOf(error: ErrorObject | undefined): string {

@@ -2,7 +2,8 @@ import type { ClientIdentity } from '../identity.ts';
 import type { CertifiedNames } from '../pkix/change-subject-name.ts';
 import type { GeneralName, GeneralNameType } from '../pkix/general-names.ts';
 import { nameToString, type Name } from '../pkix/names.ts';
-import { nameOfOid, oidOf } from '../pkix/oids.ts';
+import { nameOfOid } from '../pkix/oids.ts';
+import { otherNameTypeNames, viewOtherName, type OtherName } from '../pkix/other-names.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 
 /** Values by the RFC names of their types; a type that is not there has no member. */
@@ -115,16 +116,24 @@ function subjectView({ rdns }: Name): ValuesByType {
   return byType(texts.map(({ type, value }) => [nameOfOid(type), value]));
 }
 
+/** An otherName stands under its own type as well. */
 function subjectAltNameView(names: readonly GeneralName[]): ValuesByType {
-  return byType(names.map((name) => [name.type, valueOf(name)]));
+  return byType(
+    names.flatMap((name): readonly (readonly [type: string, value: string])[] => {
+      if (name.type !== 'otherName') return [[name.type, valueOf(name)]];
+      const { type, value } = viewOtherName(name);
+      return [
+        [name.type, name.typeId],
+        [type, value],
+      ];
+    }),
+  );
 }
 
-function valueOf(name: GeneralName): string {
+function valueOf(name: Exclude<GeneralName, OtherName>): string {
   switch (name.type) {
     case 'directoryName':
       return nameToString(name.name);
-    case 'otherName':
-      return name.typeId;
     case 'x400Address':
     case 'ediPartyName':
       return name.der.toString('hex');
@@ -142,37 +151,9 @@ function byType(values: readonly (readonly [type: string, value: string])[]): Va
   return Object.fromEntries([...types].map(([type, ofType]) => [type, ofType.map(([, value]) => value)]));
 }
 
-/** The types of names that a rule can speak of. */
-export const viewedNameTypes = [
-  ...['dNSName', 'iPAddress', 'rfc822Name', 'uniformResourceIdentifier', 'registeredID'],
-  ...['directoryName', 'otherName'],
-] as const satisfies readonly GeneralNameType[];
-
-const members = [
-  ...['alias', 'operation', 'clientAddress', 'identity', 'newNames', 'subject', 'subjectAltName', 'key'],
-  ...[
-    'keyUsage',
-    'extendedKeyUsage',
-    'extensions',
-    'kind',
-    'username',
-    'certificate',
-    'serialNumber',
-    'issuer',
-  ],
-  ...['trustAnchor', 'registrationAuthority', 'sha256', 'type', 'bits'],
-];
-
-/** Whether some part of a view can have a member of this name. */
-export function isMemberOfView(name: string): boolean {
-  return members.includes(name) || viewedNameTypes.some((type) => type === name) || isAttributeType(name);
-}
-
-/** Whether this names a type of attribute: a name of the RFCs that is known here, or a dotted object identifier. */
-export function isAttributeType(name: string): boolean {
-  try {
-    return oidOf(name) !== '';
-  } catch {
-    return false;
-  }
-}
+/** The types of names that a rule can speak of; those of otherName besides dotted object identifiers. */
+export const viewedNameTypes: readonly string[] = [
+  ...(['dNSName', 'iPAddress', 'rfc822Name', 'uniformResourceIdentifier', 'registeredID'] as const),
+  ...(['directoryName', 'otherName'] as const),
+  ...otherNameTypeNames,
+] satisfies readonly (GeneralNameType | (typeof otherNameTypeNames)[number])[];

@@ -4,6 +4,7 @@ import type { EnrollmentCodes } from '../identity.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { AliasConfiguration, ServerKeyGenerationConfiguration } from '../config/configuration.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
+import { demandedUsages } from '../policy/extension-demands.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { openingTimeout, type Backends } from './drivers.ts';
 
@@ -38,7 +39,7 @@ export async function openAliasBackend(
     const { authentication } = options;
     if (authentication === undefined) throw new Error('The key authentication is missing.');
     const ca = backend.opened;
-    ca.checkProfile?.(options.profile);
+    ca.checkProfile?.(options.profile, demandedUsages(policy.required));
     const both = { authentication, renewalAuthentication: authentication };
     return {
       ca,

@@ -22,7 +22,7 @@ import { openAliasCertificates } from './alias-certificates.ts';
 import type { Backends } from './drivers.ts';
 import { readTexts } from './files.ts';
 import { openFullCmc } from './full-cmc.ts';
-import { openPolicy } from './policy.ts';
+import { openPolicy, shownAt } from './policy.ts';
 import type { ProcessState } from './process-state.ts';
 import { openRevocation, openRevocationCheck, type RevocationServices } from './revocation.ts';
 import { openServerKeyGeneration } from './server-key-generation.ts';
@@ -122,7 +122,7 @@ async function openAlias(
     challenge: user.challenge,
     authenticateRenewal: authentication(wanted.renewalAuthentication, policy.renewExpiredDays * day),
     verifyOtp: createOtpVerifier(checks.otp),
-    policy: await openPolicy(policy),
+    policy: await openPolicy(policy, shownAt(backend)),
     askPolicyWebhook:
       policy.webhook && (await withContext('policy.webhook', openPolicyWebhook(policy.webhook, log))),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),

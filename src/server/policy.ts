@@ -2,12 +2,26 @@ import { readFile } from 'node:fs/promises';
 import type { SchemaObject } from 'ajv';
 import { parse } from 'yaml';
 import type { PolicyOptions } from '../policy/options.ts';
+import type { ShownIdentity } from '../policy/name-rule.ts';
 import { createPolicy, type Policy } from '../policy/policy.ts';
+import type { AliasBackend } from './alias-backend.ts';
 
-/** Makes the policy of an alias; rejects with a plain sentence when a file or a rule makes no sense. */
-export async function openPolicy(options: PolicyOptions): Promise<Policy> {
+/**
+ * Makes the policy of an alias; rejects with a plain sentence when a file or a rule makes no sense. What clients can show is
+ * known where the backend is.
+ */
+export async function openPolicy(options: PolicyOptions, shown?: ShownIdentity): Promise<Policy> {
   const { schema } = options;
-  return createPolicy(options, typeof schema === 'string' ? await readSchema(schema) : schema);
+  return createPolicy(options, typeof schema === 'string' ? await readSchema(schema) : schema, shown);
+}
+
+/** What clients of an alias can show of themselves. A renewal asks for new names by ChangeSubjectName alone. */
+export function shownAt({ authentication, renewalAuthentication, policy }: AliasBackend): ShownIdentity {
+  const modes = [authentication, ...(policy.changeSubjectName ? [renewalAuthentication] : [])];
+  return {
+    user: modes.some((mode) => mode !== 'clientCertificate'),
+    certificate: modes.some((mode) => mode !== 'basic'),
+  };
 }
 
 /** JSON is YAML, too. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { OpenedCa } from '../setup.ts';
-import type { EnrollmentRequest } from '../../../src/ca/ca.ts';
+import type { EnrollmentRequest, Usages } from '../../../src/ca/ca.ts';
 import type { LocalOptions } from '../../../src/ca/local/options.ts';
 import { readCertificate, type Certificate } from '../../../src/pkix/certificate.ts';
 import type { KeyType } from '../../../src/pkix/keys.ts';
@@ -235,9 +235,19 @@ describe('What the local CA issues', () => {
   });
 
   it('needs a profile when there are several', () => {
-    expect(() => opened.ca.checkProfile?.(undefined)).toThrow(
+    expect(() => opened.ca.checkProfile?.(undefined, { keyUsage: [], extendedKeyUsage: [] })).toThrow(
       'No certificate profile is named; expected one of: device, agreement, encipherment, anyPurpose, elsewhere, long.',
     );
+  });
+
+  it('refuses what every CSR must ask for and the profile never grants, at start', () => {
+    const demand = (demanded: Partial<Usages>) => (): void =>
+      opened.ca.checkProfile?.('device', { keyUsage: [], extendedKeyUsage: [], ...demanded });
+    expect(demand({ extendedKeyUsage: ['1.3.6.1.5.5.7.3.2', '1.3.6.1.5.5.7.3.17'] })).toThrow(
+      'policy.required.extendedKeyUsage demands ipsecIKE, which the profile device of the CA does not grant; it grants: ',
+    );
+    expect(demand({ keyUsage: ['decipherOnly'] })).toThrow('policy.required.keyUsage demands decipherOnly');
+    expect(demand({ keyUsage: ['digitalSignature'], extendedKeyUsage: ['1.3.6.1.5.5.7.3.2'] })).not.toThrow();
   });
 
   it('AIA: gives the issuing certificate that the signature leads to', async () => {

@@ -112,7 +112,9 @@ async function openLocalCertificationAuthority(
 
     ...revocationLists(authority, options, services),
 
-    checkProfile: (profile) => void profileNamed(profiles, profile),
+    checkProfile(profile, demanded) {
+      profileNamed(profiles, profile).checkDemands(demanded);
+    },
 
     health: async () => {
       requireUsable(authority, new Date());

@@ -9,7 +9,7 @@ import type { Extension, KeyUsage } from '../../pkix/extensions.ts';
 import type { KeyType } from '../../pkix/keys.ts';
 import { holds, neverGrantedName, neverGrantedPurposes } from '../../pkix/never-granted.ts';
 import { nameOfOid, oidOf, oids } from '../../pkix/oids.ts';
-import type { EnrollmentRequest, OperatorRole } from '../ca.ts';
+import type { EnrollmentRequest, OperatorRole, Usages } from '../ca.ts';
 import type { Approval, ProfileOptions, PublicationUrls } from './options.ts';
 
 /** What certificates are issued with. */
@@ -25,6 +25,8 @@ export interface Profile {
     keyType: KeyType,
     request: Pick<EnrollmentRequest, 'keyUsage' | 'extendedKeyUsage'>,
   ): readonly Extension[];
+  /** Throws an Error with a plain sentence when every CSR must ask for what this profile never grants. */
+  checkDemands(demanded: Usages): void;
 }
 
 const day = 86_400_000;
@@ -53,9 +55,22 @@ export function createProfile(name: string, options: ProfileOptions, urls: Publi
   }
   const locations = locationsOf(options.crlUrls ?? urls.crl, options.caIssuersUrls ?? urls.caIssuers);
 
+  function refuseDemand(key: string, demanded: readonly string[], granted: readonly string[]): void {
+    const never = demanded.find((one) => !granted.includes(one));
+    if (never === undefined) return;
+    throw new Error(
+      `policy.required.${key} demands ${nameOfOid(never)}, which the profile ${name} of the CA does not grant; ` +
+        `it grants: ${granted.map(nameOfOid).join(', ') || 'none'}.`,
+    );
+  }
+
   return {
     validity: options.validityDays * day,
     approval: options.approval,
+    checkDemands: (demanded) => {
+      refuseDemand('keyUsage', demanded.keyUsage, options.keyUsage);
+      refuseDemand('extendedKeyUsage', demanded.extendedKeyUsage, purposes);
+    },
     extensionsFor: (keyType, request) => {
       const usages = options.keyUsage.filter((usage) => possibleKeyUsages[keyType].includes(usage));
       const granted = narrow(usages, request.keyUsage, `key usages for ${keyType} keys`);
@@ -86,6 +101,7 @@ export function createOperatorProfile(
   return {
     validity: validityDays * day,
     approval: 'none',
+    checkDemands: () => undefined,
     extensionsFor: () => [
       keyUsage(['digitalSignature']),
       extendedKeyUsage(operatorPurposes[role]),
