@@ -6,7 +6,7 @@ import type { CertificationAuthority, EnrollmentRequest } from '../../src/ca/ca.
 import { createLocalCertificationAuthority } from '../../src/ca/local/create.ts';
 import { localDriver } from '../../src/ca/local/local.ts';
 import type { LocalOptions } from '../../src/ca/local/options.ts';
-import { dNSName, type GeneralName } from '../../src/pkix/general-names.ts';
+import { dNSName, iPAddress, type GeneralName } from '../../src/pkix/general-names.ts';
 import type { KeyType } from '../../src/pkix/keys.ts';
 import { nameFromAttributes } from '../../src/pkix/names.ts';
 import { oids } from '../../src/pkix/oids.ts';
@@ -177,6 +177,11 @@ export function newRequest(
     attemptedSince: undefined,
     ...changes,
   };
+}
+
+/** Its names stand in the subjectAltName alone, which RFC 5280, section 4.2.1.6, wants critical then. */
+export function requestWithoutSubject(): EnrollmentRequest {
+  return newRequest({ subject: nameFromAttributes([]), subjectAltName: [iPAddress('2001:db8::1')] });
 }
 
 const deviceNames = [

@@ -1,52 +1,45 @@
-import type { EjbcaAliasSettings } from '../../../src/ca/ejbca/alias-settings.ts';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { startEjbca } from '../../support/ejbca/start.ts';
-import { certificationAuthorityContract } from '../contract.ts';
-import type { OpenedCa } from '../setup.ts';
-import { defaultOptions, openForContract, optionsFor, settingsFor } from './setup.ts';
+import { certificationAuthorityContract, type Lacks } from '../contract.ts';
+import { exactlyOnceContract, type Opened } from './exactly-once-contract.ts';
+import {
+  installationOfEnvironment,
+  installationOfStandIn,
+  nothingToClose,
+  openInstallation,
+} from './installation.ts';
 
-/** The suite has one key of each kind, and EJBCA gives a key to one end entity alone. */
-const nameGeneration: EjbcaAliasSettings['nameGeneration'] = {
-  scheme: 'FIXED',
-  parameters: 'est-gateway-contract',
-  prefix: '',
-  postfix: '',
-};
+/** `make ejbca-contract` sets EJBCA_BASE_URL and the others, and the suites run against that EJBCA. */
+const real = installationOfEnvironment();
+const name = real === undefined ? 'EJBCA, a stand-in,' : `EJBCA at ${real.baseUrl}`;
 
-/** `make ejbca-contract` sets EJBCA_BASE_URL and the others, and the suite runs against that EJBCA. */
-const { EJBCA_BASE_URL: baseUrl } = process.env;
-
-async function openStandIn(): Promise<OpenedCa> {
+async function open(): Promise<Opened> {
+  if (real !== undefined) return { installation: real, close: nothingToClose };
   const ejbca = await startEjbca();
-  return await openForContract(optionsFor(ejbca), settingsFor({ nameGeneration }), async () => {
-    await ejbca.stop();
-  });
+  return {
+    installation: installationOfStandIn(ejbca),
+    close: async () => {
+      await ejbca.stop();
+    },
+  };
 }
 
-async function openReal(url: string): Promise<OpenedCa> {
-  const variable = (name: string): string => {
-    const value = process.env[name];
-    if (value === undefined || value === '') throw new Error(`Set the environment variable ${name}.`);
-    return value;
-  };
-  const clientCertificate = {
-    certificate: variable('EJBCA_CERTIFICATE'),
-    privateKey: `file:${variable('EJBCA_PRIVATE_KEY')}`,
-  };
-  return await openForContract(
-    defaultOptions({ baseUrl: url, trustAnchor: variable('EJBCA_TRUST_ANCHOR'), clientCertificate }),
-    settingsFor({
-      nameGeneration,
-      certificateAuthority: variable('EJBCA_CA'),
-      certificateProfile: variable('EJBCA_CERTIFICATE_PROFILE'),
-      endEntityProfile: variable('EJBCA_END_ENTITY_PROFILE'),
-    }),
-    async () => {
-      await Promise.resolve();
-    },
-  );
+/** The stand-in lacks nothing; a real EJBCA may be too old, or its profile may be another one. */
+function lacks(): Lacks {
+  if (real === undefined) return {};
+  return JSON.parse(
+    execFileSync(process.execPath, [join(import.meta.dirname, 'lacks.ts')]).toString(),
+  ) as Lacks;
 }
 
 certificationAuthorityContract(
-  baseUrl === undefined ? 'EJBCA, a stand-in,' : `EJBCA at ${baseUrl}`,
-  async () => await (baseUrl === undefined ? openStandIn() : openReal(baseUrl)),
+  name,
+  async () => {
+    const { installation, close } = await open();
+    return await openInstallation(installation, close);
+  },
+  lacks(),
 );
+
+exactlyOnceContract(name, open);

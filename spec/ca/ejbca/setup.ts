@@ -3,15 +3,7 @@ import type { EjbcaAliasSettings } from '../../../src/ca/ejbca/alias-settings.ts
 import type { EjbcaOptions } from '../../../src/ca/ejbca/options.ts';
 import type { CertificationAuthorities, CertificationAuthority } from '../../../src/ca/ca.ts';
 import { recordLog, type RecordedLog } from '../../support/log.ts';
-import type { StandIn } from '../../support/ejbca/start.ts';
 import { openRegistry, signal, type OpenedCa } from '../setup.ts';
-
-/** The options of a backend for the stand-in, with the schema's defaults. */
-export function optionsFor(ejbca: StandIn): EjbcaOptions {
-  const { certificateFile: certificate, keyFile } = ejbca.clientCertificate;
-  const clientCertificate = { certificate, privateKey: `file:${keyFile}` };
-  return defaultOptions({ baseUrl: ejbca.url, trustAnchor: ejbca.trustAnchorFile, clientCertificate });
-}
 
 /** The options with the schema's defaults. */
 export function defaultOptions(
