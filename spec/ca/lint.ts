@@ -1,4 +1,4 @@
-import { readCertificate, readSignedCertificate, type Certificate } from '../../src/pkix/certificate.ts';
+import { readCertificate, type Certificate } from '../../src/pkix/certificate.ts';
 import { readDer, type DerNode } from '../../src/pkix/der.ts';
 import type { Extension } from '../../src/pkix/extensions.ts';
 import { oids } from '../../src/pkix/oids.ts';
@@ -71,8 +71,9 @@ const rules: Readonly<Record<string, (linted: Linted) => boolean>> = {
 
 /** The rules that an end-entity certificate (DER) breaks. */
 export function lint(der: Buffer): readonly string[] {
-  const { tbs, signatureAlgorithm } = readSignedCertificate(der);
   const certificate = readCertificate(der);
+  const { signatureAlgorithm } = certificate.signed;
+  const tbs = readDer(certificate.signed.tbs);
   const values = certificate.extensions.map(({ value }) => readDer(value));
   const linted = {
     certificate,

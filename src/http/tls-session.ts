@@ -4,18 +4,20 @@ import { TLSSocket, type CipherNameAndProtocol } from 'node:tls';
 import type { PresentedCertificate } from '../auth/auth.ts';
 import { channelBindingOf } from '../auth/channel-binding.ts';
 
+/** Nothing of it changes, since nobody renegotiates. */
+const presented = new WeakMap<TLSSocket, PresentedCertificate>();
+
 /** The client certificate of the request's TLS session. */
 export function presentedCertificate({ socket }: IncomingMessage): PresentedCertificate | undefined {
   if (!(socket instanceof TLSSocket)) return undefined;
+  const known = presented.get(socket);
+  if (known !== undefined) return known;
   const x509 = socket.getPeerX509Certificate();
-  return (
-    x509 && {
-      certificate: x509.raw,
-      session: x509,
-      authorized: socket.authorized,
-      ...handshakeErrorOf(socket),
-    }
-  );
+  if (x509 === undefined) return undefined;
+  const { authorized } = socket;
+  const shown = { certificate: x509.raw, session: x509, authorized, ...handshakeErrorOf(socket) };
+  presented.set(socket, shown);
+  return shown;
 }
 
 /** Node's types call it an Error; it is the name of OpenSSL's error, or null. */

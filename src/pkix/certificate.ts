@@ -29,6 +29,7 @@ import { oids } from './oids.ts';
 /** A decoded X.509 certificate (RFC 5280, section 4.1). Its signature was not verified. */
 export interface Certificate {
   readonly der: Buffer;
+  readonly signed: SignedCertificate;
   /** Lower-case hex, whole octets, none of them a leading zero. */
   readonly serialNumber: string;
   readonly issuer: Name;
@@ -58,7 +59,7 @@ export function keysOf(certificates: readonly Certificate[]): ReadonlySet<string
 
 /** Decodes a certificate of version 1 to 3. Throws DerError. */
 export function readCertificate(der: Buffer): Certificate {
-  const { tbs, signatureAlgorithm } = readSignedCertificate(der);
+  const { tbs, signatureAlgorithm, signature } = readParts(der);
   const hasVersion = tbs.children[0]?.tag === contextTag(0, 'constructed');
   const [serialNumber, algorithm, issuer, validity, subject, spki, ...optional] = hasVersion
     ? tbs.children.slice(1)
@@ -69,6 +70,7 @@ export function readCertificate(der: Buffer): Certificate {
   const extensions = readCertificateExtensions(optional);
   return {
     der,
+    signed: { tbs: tbs.bytes, signatureAlgorithm, signature },
     serialNumber: readSerialNumber(expectTag(serialNumber, tags.integer, 'The serialNumber')),
     issuer: readName(expectTag(issuer, tags.sequence, 'The issuer')),
     ...readValidity(expectTag(validity, tags.sequence, 'The validity')),
@@ -80,15 +82,21 @@ export function readCertificate(der: Buffer): Certificate {
   };
 }
 
-/** The three parts of a certificate: what is signed, how, and the signature. */
-export interface SignedCertificate {
-  readonly tbs: DerNode;
+/** What it takes to verify a signature. */
+interface SignedCertificate {
+  /** What is signed, DER. */
+  readonly tbs: Buffer;
   readonly signatureAlgorithm: DerNode;
+  /** A BIT STRING. */
   readonly signature: DerNode;
 }
 
-/** Takes a certificate apart to verify its signature. Throws DerError. */
-export function readSignedCertificate(der: Buffer): SignedCertificate {
+/** The three parts of a certificate. */
+interface CertificateParts extends Omit<SignedCertificate, 'tbs'> {
+  readonly tbs: DerNode;
+}
+
+function readParts(der: Buffer): CertificateParts {
   const [tbs, signatureAlgorithm, signature, ...rest] = expectTag(
     readDer(der),
     tags.sequence,

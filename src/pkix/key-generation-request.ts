@@ -11,6 +11,7 @@ import {
   readPkcs10,
   singleValue,
   type CertificationRequest,
+  type FoundNames,
   type RequestedContents,
 } from './pkcs10.ts';
 import { keyToMake, type GeneratedKeyKind, type KeyToMake } from './private-keys.ts';
@@ -42,16 +43,16 @@ export function readKeyGenerationRequest(der: Buffer): KeyGenerationRequest {
   return readPkcs10(der, decode);
 }
 
-function decode(root: DerNode): KeyGenerationRequest {
+function decode(root: DerNode, found: FoundNames): KeyGenerationRequest {
   const { info } = readOuter(root);
-  const { subject, spki, attributes } = readInfo(info);
+  const { subject, spki, attributes } = readInfo(info, found);
   const octets = (oid: string): Buffer | undefined => {
     const value = singleValue(attributes, oid);
     return value === undefined ? undefined : readOctetString(value);
   };
   const capabilities = singleValue(attributes, oids.smimeCapabilities);
   return {
-    contents: readContents(subject, attributes),
+    contents: readContents(subject, attributes, found),
     keyType: keyTypeOf(spki),
     decryptKeyIdentifier: octets(oids.decryptKeyIdentifier),
     asymmetricDecryptKeyIdentifier: octets(oids.asymmetricDecryptKeyIdentifier),

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readCertificate, readSerialNumber, readSignedCertificate, type Certificate } from './certificate.ts';
+import { readCertificate, readSerialNumber, type Certificate } from './certificate.ts';
 import {
   contextTag,
   DerError,
@@ -160,11 +160,11 @@ function isNamedBy({ tag, children: [value] }: DerNode, certificate: Certificate
 }
 
 async function requireDelegated(responder: Certificate, issuer: Certificate, now: Date): Promise<void> {
-  const { tbs, signatureAlgorithm, signature } = readSignedCertificate(responder.der);
+  const { tbs, signatureAlgorithm, signature } = responder.signed;
   const key = decodePublicKey(readDer(issuer.spki));
   const isIssued =
     namesEqual(responder.issuer, issuer.subject) &&
-    (await verifySignature(signatureAlgorithm, key, tbs.bytes, readBitString(signature).octets));
+    (await verifySignature(signatureAlgorithm, key, tbs, readBitString(signature).octets));
   if (!isIssued) throw new DerError('The OCSP answer was signed by somebody whom the CA has not certified.');
   const mayAnswer =
     responder.extendedKeyUsage?.includes(oids.OCSPSigning) === true &&

@@ -92,19 +92,32 @@ export async function verifyProofOfPossession({ signature }: CertificationReques
   );
 }
 
-/** Reads a PKCS#10 in the given way, and puts what is malformed into words for the sender. */
-export function readPkcs10<Value>(der: Buffer, decodeRoot: (root: DerNode) => Value): Value {
-  const root = orMalformed(() => readDer(der));
-  return orMalformed(() => decodeRoot(root), root);
+/** The names that were found before something is refused. */
+export interface FoundNames {
+  subject?: Name;
+  subjectAltName?: readonly GeneralName[];
 }
 
-function orMalformed<Value>(read: () => Value, root?: DerNode): Value {
+/**
+ * Reads a PKCS#10 in the given way, which notes the names when it has found them, and puts what is malformed into words for
+ * the sender.
+ */
+export function readPkcs10<Value>(
+  der: Buffer,
+  decodeRoot: (root: DerNode, found: FoundNames) => Value,
+): Value {
+  const found: FoundNames = {};
+  const root = orMalformed(() => readDer(der), found);
+  return orMalformed(() => decodeRoot(root, found), found, root);
+}
+
+function orMalformed<Value>(read: () => Value, found: FoundNames, root?: DerNode): Value {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof DerError || error instanceof EstError)) throw error;
     const refused = error instanceof EstError ? error : malformed(error, root);
-    throw refused.with({ requestedNames: root && namesIn(root) });
+    throw refused.with({ requestedNames: describeFound(found) });
   }
 }
 
@@ -118,30 +131,14 @@ function malformed(error: DerError, root?: DerNode): EstError {
   );
 }
 
-/** As much as can be read of what is refused. */
-function namesIn(root: DerNode): RequestedNames | undefined {
-  const subject = unlessRefused(() => readName(readOuter(root).info.children[1] ?? missing()));
-  const extensions = unlessRefused(() => readRequestedExtensions(readInfo(readOuter(root).info).attributes));
-  return subject && describeNames({ subject, subjectAltName: extensions?.subjectAltName });
+function describeFound({ subject, subjectAltName }: FoundNames): RequestedNames | undefined {
+  return subject && describeNames({ subject, subjectAltName });
 }
 
-function missing(): never {
-  throw new DerError('The subject is missing.');
-}
-
-function unlessRefused<Value>(read: () => Value): Value | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof DerError || error instanceof EstError) return undefined;
-    throw error;
-  }
-}
-
-function decode(root: DerNode): CertificationRequest {
+function decode(root: DerNode, found: FoundNames): CertificationRequest {
   const { info, signatureAlgorithm, signature: signatureNode } = readOuter(root);
-  const { subject, spki, attributes } = readInfo(info);
-  const contents = readContents(subject, attributes);
+  const { subject, spki, attributes } = readInfo(info, found);
+  const contents = readContents(subject, attributes, found);
   const publicKey = readPublicKey(spki);
   refuseUnfitKeyUsage(publicKey, contents.keyUsage ?? []);
   const octets = readWholeOctets(signatureNode);
@@ -150,11 +147,11 @@ function decode(root: DerNode): CertificationRequest {
 }
 
 /** What stands in a certificationRequestInfo besides its key. */
-export function readContents(subject: Name, attributes: Attributes): RequestedContents {
+export function readContents(subject: Name, attributes: Attributes, found: FoundNames): RequestedContents {
   return {
     subject,
     attributes: new Map([...attributes].map(([oid, values]) => [oid, values.map(({ bytes }) => bytes)])),
-    ...readRequestedExtensions(attributes),
+    ...readRequestedExtensions(attributes, found),
     ...readChallenges(attributes),
   };
 }
@@ -193,13 +190,14 @@ interface Info {
 }
 
 /** CertificationRequestInfo (RFC 2986, section 4.1). */
-export function readInfo(info: DerNode): Info {
+export function readInfo(info: DerNode, found: FoundNames): Info {
   const [version, subjectNode, spki, attributes, ...rest] = info.children;
+  const subject = readName(expectTag(subjectNode, tags.sequence, 'The subject'));
+  found.subject = subject;
   if (rest.length > 0) throw new DerError('The certificationRequestInfo has more than four parts.');
   if (readInteger(expectTag(version, tags.integer, 'The version')) !== 0n) {
     throw new DerError('The version is not 0.');
   }
-  const subject = readName(expectTag(subjectNode, tags.sequence, 'The subject'));
   checkRequestedSubject(subject);
   return {
     subject,
@@ -254,7 +252,7 @@ type RequestedExtensions = Pick<
 >;
 
 /** PKCS#9's extensionRequest (RFC 2985, section 5.4.2) or Microsoft's twin of it, never both. */
-function readRequestedExtensions(attributes: Attributes): RequestedExtensions {
+function readRequestedExtensions(attributes: Attributes, found: FoundNames): RequestedExtensions {
   const twin = singleValue(attributes, oids.microsoftExtensionRequest);
   const standard = singleValue(attributes, oids.extensionRequest);
   if (twin !== undefined && standard !== undefined) {
@@ -264,7 +262,10 @@ function readRequestedExtensions(attributes: Attributes): RequestedExtensions {
   const extensions = node === undefined ? [] : readExtensions(node);
   extensions.forEach(checkRequestedExtension);
   const subjectAltName = readExtensionValue(extensions, oids.subjectAltName, readNames);
-  checkRequestedNames(subjectAltName ?? []);
+  if (subjectAltName !== undefined) {
+    found.subjectAltName = subjectAltName;
+    checkRequestedNames(subjectAltName);
+  }
   return {
     extensions,
     subjectAltName,

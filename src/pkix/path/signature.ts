@@ -1,5 +1,5 @@
 import { EstError } from '../../errors.ts';
-import { readSignedCertificate, type Certificate } from '../certificate.ts';
+import type { Certificate } from '../certificate.ts';
 import { DerError, readBitString, readDer } from '../der.ts';
 import { decodePublicKey, type PublicKey } from '../keys.ts';
 import { verifySignature } from '../signature.ts';
@@ -18,10 +18,9 @@ export async function objectionToSignature(
 ): Promise<Objection | undefined> {
   if (signedBy.get(subject)?.has(issuer) === true) return undefined;
   try {
-    const { tbs, signatureAlgorithm, signature } = readSignedCertificate(subject.der);
+    const { tbs, signatureAlgorithm, signature } = subject.signed;
     const { octets } = readBitString(signature);
-    if (!(await verifySignature(signatureAlgorithm, publicKeyOf(issuer), tbs.bytes, octets)))
-      return wrongSignature;
+    if (!(await verifySignature(signatureAlgorithm, publicKeyOf(issuer), tbs, octets))) return wrongSignature;
   } catch (error) {
     if (error instanceof EstError || error instanceof DerError) return unacceptedSignature;
     throw error;
