@@ -3,6 +3,7 @@ import type { Configuration } from './config/configuration.ts';
 import type { Log } from './ops/log.ts';
 import { sentenceOf } from './ops/sentence.ts';
 import { openAllSources } from './server/credentials.ts';
+import { certificatesOf } from './auth/trust-anchors.ts';
 import { objectionsTo } from './server/certificate-warnings.ts';
 import { openingTimeout } from './server/drivers.ts';
 import {
@@ -14,6 +15,7 @@ import {
   type ServedAt,
 } from './server/listeners.ts';
 import { createProcessState } from './server/process-state.ts';
+import { objectionsToCrls, openRevocation } from './server/revocation.ts';
 import { openServices, type OpenedServices } from './server/services.ts';
 import { objectionToDates } from './server/tls-files.ts';
 
@@ -132,6 +134,7 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
     const services = await openServices(configuration, log, state);
     const { aliases, backends, store } = opened.adopt(services, ({ close }) => close());
     await warnOfCas(configuration, aliases, log);
+    await warnOfCrls(configuration, aliases, log);
     const problems = await Promise.all([
       ...tlsPlacesOf(configuration).map(async ({ place, tls }) => {
         const objection = await objectionToDates(tls, new Date());
@@ -168,6 +171,24 @@ async function warnOfCas(
     const { certificates } = await caCertificates.current(AbortSignal.timeout(openingTimeout));
     for (const objection of certificates.flatMap((certificate) => objectionsTo(certificate, new Date()))) {
       log.warn(`aliases.${name}: ${objection}`);
+    }
+  }
+}
+
+async function warnOfCrls(
+  { aliases: options, revocation }: Configuration,
+  aliases: OpenedServices['aliases'],
+  log: Log,
+): Promise<void> {
+  const quiet = { ...log, warn: () => undefined };
+  const services = openRevocation(revocation, quiet);
+  for (const [name, { caCertificates, implicitTrustAnchors }] of aliases) {
+    const ofAlias = options[name]?.revocation;
+    if (ofAlias === undefined) continue;
+    const { certificates, anchors } = await caCertificates.current(AbortSignal.timeout(openingTimeout));
+    const configured = [...certificates, ...[anchors, implicitTrustAnchors].flatMap(certificatesOf)];
+    for (const objection of await objectionsToCrls(ofAlias, services, configured, new Date())) {
+      log.warn(`aliases.${name}.revocation: ${objection}`);
     }
   }
 }

@@ -7,10 +7,10 @@ import { generateKeyPair } from '../support/csr.ts';
 import { recordLog } from '../support/log.ts';
 
 const good: Verdict = { status: 'good' };
-const revoked: Verdict = { status: 'revoked' };
+const revoked: Verdict = { status: 'revoked', revocation: undefined };
 const neverIssued: Verdict = { status: 'neverIssued' };
 const uncovered: Verdict = { status: 'uncovered' };
-const failed: Verdict = { status: 'failed', reason: 'It is down.' };
+const failed: Verdict = { status: 'undetermined', reasons: ['It is down.'] };
 const unknown: Verdict = { status: 'unknown', reason: 'is not known to the OCSP responder' };
 
 function source(name: RevocationSource['name'], verdict: Verdict): RevocationSource {
@@ -112,7 +112,8 @@ describe('what the backend says of a certificate', () => {
       certificateStatus: async () => await Promise.resolve(status),
     });
     const issuer = { issuing, again, root, old }[at];
-    return (await backend.status({ certificate: await certificate(), issuer, ...context })).status;
+    const question = { certificate: await certificate(), issuer, trustAnchor: root, ...context };
+    return (await backend.status(question)).status;
   }
 
   it('S-07 is that it was never issued, whichever certificate of the key of the CA is above it', async () => {

@@ -54,6 +54,7 @@ default_days = 30
 default_crl_days = 7
 certificate = root.pem
 private_key = root.key
+unique_subject = no
 [issuing]
 database = issuing.index
 new_certs_dir = certs

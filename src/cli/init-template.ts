@@ -201,16 +201,17 @@ aliases:
       #sources: [backend]
       # DER or PEM; a file that was replaced is read again.
       #crlFiles: []
-      # Fetched, kept until nextUpdate at most, and fetched again ahead of it.
+      # Fetched, kept until nextUpdate at most, and fetched again ahead of it. By their URLs, the CA for whose certificates
+      # each must speak: { 'http://crl.example/ca.crl': vendor/ca.pem }; or a list, for the certificates of all CAs.
       #crlUrls: []
       # By their URLs, the CA for whose certificates each is asked: { 'http://ocsp.example/': vendor/ca.pem }.
       #ocspResponders: {}
       # true: also look where certificates say, if the backend or this file names the CA that issued them.
       #followCertificates: false
-      # When a source should know and none does: hard (503, or 403 for what it will never know) or soft (accepted, and
-      # logged).
+      # When a source covers a certificate and does not tell: hard (503, or 403 for what it will never know) or soft
+      # (accepted, and logged).
       #onFailure: hard
-      # A certificate about which no source says anything at all: accept or refuse.
+      # A certificate that nothing covers: accept or refuse.
       #withoutSource: accept
     # Lists of RSA keys that anybody knows, which are never certified, in the format of Debian's openssl-blacklist
     # (CVE-2008-0166).

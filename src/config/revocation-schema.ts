@@ -7,7 +7,8 @@ export interface RevocationConfiguration {
   readonly sources: readonly RevocationSource['name'][];
   /** Paths of CRLs. */
   readonly crlFiles: readonly string[];
-  readonly crlUrls: readonly string[];
+  /** For the certificates of whatever CA, or by the URL the path of the certificates of the CA of which its CRLs are. */
+  readonly crlUrls: readonly string[] | Readonly<Record<string, string>>;
   /** By the URL of a responder, the path of the certificate of the CA for which it answers. */
   readonly ocspResponders: Readonly<Record<string, string>>;
   readonly followCertificates: boolean;
@@ -52,11 +53,24 @@ export const revocationSchema: SchemaObject = {
       description: 'DER or PEM, complete CRLs; a file that was replaced is read again.',
     },
     crlUrls: {
-      type: 'array',
-      items: url,
+      anyOf: [
+        { type: 'array', items: url },
+        {
+          type: 'object',
+          propertyNames: url,
+          additionalProperties: {
+            type: 'string',
+            format: 'file',
+            title: 'CA',
+            description:
+              'PEM file: the certificate of the CA of which the CRLs are; several, if the CA has had several keys.',
+          },
+        },
+      ],
       default: [],
       title: 'CRL URLs',
-      description: 'Fetched, kept until nextUpdate at most, and fetched again ahead of it.',
+      description:
+        'Fetched, kept until nextUpdate at most, and fetched again ahead of it. By URL, the CA for whose certificates it must speak; in a list, every URL is asked about the certificates of all CAs.',
     },
     ocspResponders: {
       type: 'object',
@@ -83,13 +97,14 @@ export const revocationSchema: SchemaObject = {
       default: 'hard',
       title: 'On failure',
       description:
-        'When a source should know and none does: hard refuses (503, or 403 for what it will never know); soft accepts, with a line in the log.',
+        'When a source covers a certificate and does not tell whether it is revoked: hard refuses (503, or 403 for what it will never know); soft accepts, with a line in the log.',
     },
     withoutSource: {
       enum: ['accept', 'refuse'],
       default: 'accept',
       title: 'Without a source',
-      description: 'What becomes of a certificate about which no source says anything at all.',
+      description:
+        'What becomes of a certificate that nothing covers: no CRL, URL or responder is configured for its CA, and it names none that is followed. One that should tell and does not is a matter of onFailure.',
     },
   },
   additionalProperties: false,

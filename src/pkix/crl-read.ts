@@ -6,7 +6,7 @@ import {
   readExtensionValue,
   type Extension,
 } from './extensions.ts';
-import { readIssuingDistributionPoint, type CrlScope } from './distribution-points.ts';
+import { completeScope, readIssuingDistributionPoint, type CrlScope } from './distribution-points.ts';
 import type { PublicKey } from './keys.ts';
 import { readName, type Name } from './names.ts';
 import { oids } from './oids.ts';
@@ -20,10 +20,17 @@ export interface RevocationList {
   /** The keyIdentifier alone. */
   readonly authorityKeyIdentifier: Buffer | undefined;
   readonly scope: CrlScope;
-  /** The serial numbers on it, as `Certificate.serialNumber` writes them. */
-  readonly serialNumbers: ReadonlySet<string>;
+  /** What it says of the certificate with this serial number, written as `Certificate.serialNumber` is. */
+  revocationOf(serialNumber: string): Revocation | undefined;
   /** Whether the signature was made by this key. Throws EstError or DerError when its algorithm is not accepted. */
   isSignedBy(publicKey: PublicKey): Promise<boolean>;
+}
+
+/** Why a certificate was revoked, and since when. */
+export interface Revocation {
+  /** A CRLReason of RFC 5280, section 5.3.1. */
+  readonly reason: string;
+  readonly since: Date;
 }
 
 /** Entries that are read without a pause; some milliseconds. */
@@ -59,6 +66,7 @@ export async function readRevocationList(der: Buffer): Promise<RevocationList> {
   }
   const { octets } = readBitString(readDer(slice(der, signature)));
   refuseUnknown(fields.extensions);
+  const entries = await readEntries(der, fields.revokedCertificates);
   return {
     issuer: readName(readDer(slice(der, fields.issuer))),
     thisUpdate: readTime(readDer(slice(der, fields.thisUpdate))),
@@ -68,12 +76,13 @@ export async function readRevocationList(der: Buffer): Promise<RevocationList> {
       oids.authorityKeyIdentifier,
       readAuthorityKeyIdentifier,
     ),
-    scope: readExtensionValue(
-      fields.extensions,
-      oids.issuingDistributionPoint,
-      readIssuingDistributionPoint,
-    ) ?? { names: undefined, only: undefined },
-    serialNumbers: await readSerialNumbers(der, fields.revokedCertificates),
+    scope:
+      readExtensionValue(fields.extensions, oids.issuingDistributionPoint, readIssuingDistributionPoint) ??
+      completeScope,
+    revocationOf: (serialNumber) => {
+      const start = entries.get(serialNumber);
+      return start === undefined ? undefined : readRevocation(der, readSpan(der, start, der.length));
+    },
     isSignedBy: async (publicKey) => await verifySignature(algorithm, publicKey, slice(der, tbs), octets),
   };
 }
@@ -120,21 +129,22 @@ function refuseUnknown(extensions: readonly Extension[]): void {
   }
 }
 
-async function readSerialNumbers(der: Buffer, list: DerSpan | undefined): Promise<ReadonlySet<string>> {
-  const serialNumbers = new Set<string>();
+/** Where the entry of each serial number begins. */
+async function readEntries(der: Buffer, list: DerSpan | undefined): Promise<ReadonlyMap<string, number>> {
+  const entries = new Map<string, number>();
   let position = list?.contentStart ?? 0;
   const end = list?.end ?? 0;
   for (let read = 1; position < end; read += 1) {
     const entry = readSpan(der, position, end);
-    serialNumbers.add(readEntry(der, entry));
+    entries.set(readSerialNumber(der, entry), entry.start);
     position = entry.end;
     if (read % entriesAtOnce === 0) await setImmediate();
   }
-  return serialNumbers;
+  return entries;
 }
 
-/** The serial number of an entry; when and why it was revoked changes nothing. */
-function readEntry(der: Buffer, entry: DerSpan): string {
+/** When and why it was revoked changes nothing. */
+function readSerialNumber(der: Buffer, entry: DerSpan): string {
   expectSpan(entry, tags.sequence);
   const serialNumber = readSpan(der, entry.contentStart, entry.end);
   expectSpan(serialNumber, tags.integer);
@@ -142,6 +152,35 @@ function readEntry(der: Buffer, entry: DerSpan): string {
   if (time.end < entry.end) refuseCriticalEntryExtension(der, readSpan(der, time.end, entry.end));
   const hex = der.toString('hex', serialNumber.contentStart, serialNumber.end);
   return hex.length > 2 && hex.startsWith('00') ? hex.slice(2) : hex;
+}
+
+/** CRLReason, by its numbers. */
+const reasons: Readonly<Record<number, string>> = {
+  1: 'keyCompromise',
+  2: 'cACompromise',
+  3: 'affiliationChanged',
+  4: 'superseded',
+  5: 'cessationOfOperation',
+  6: 'certificateHold',
+  8: 'removeFromCRL',
+  9: 'privilegeWithdrawn',
+  10: 'aACompromise',
+};
+
+/** The name of a CRLReason, DER or its content alone; one that is not there or unknown is `unspecified`. */
+export function reasonText(octets: Buffer | undefined): string {
+  return reasons[octets?.at(-1) ?? 0] ?? 'unspecified';
+}
+
+/** What an entry says. Throws DerError. */
+function readRevocation(der: Buffer, entry: DerSpan): Revocation {
+  const [, time, extensions] = readDer(slice(der, entry)).children;
+  if (time === undefined) throw new DerError('An entry of the CRL is malformed.');
+  const known = extensions === undefined ? [] : readExtensions(extensions);
+  return {
+    reason: reasonText(known.find(({ oid }) => oid === oids.reasonCode)?.value),
+    since: readTime(time),
+  };
 }
 
 /** Among them certificateIssuer, which only indirect CRLs have. RFC 5280, section 5.3: then the CRL must not be used. */

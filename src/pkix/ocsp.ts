@@ -22,9 +22,11 @@ import {
   toDer,
   type Asn1,
 } from './der-write.ts';
-import { decodePublicKey, type PublicKey } from './keys.ts';
+import { reasonText, type Revocation } from './crl-read.ts';
+import { decodePublicKey } from './keys.ts';
 import { namesEqual, readName } from './names.ts';
 import { oids } from './oids.ts';
+import { hasUnknownCriticalExtension } from './path/issuers.ts';
 import { verifySignature } from './signature.ts';
 
 /** What a responder says of one certificate (RFC 6960, section 2.2). */
@@ -33,6 +35,10 @@ export interface CertificateStatusAnswer {
   readonly thisUpdate: Date;
   /** Undefined: newer information is available at any time. */
   readonly nextUpdate: Date | undefined;
+  /** Why and since when, where it is revoked. */
+  readonly revocation: Revocation | undefined;
+  /** The certificate of who answered, unless that is the CA or the CA says that it is never revoked (id-pkix-ocsp-nocheck). */
+  readonly responder: Certificate | undefined;
 }
 
 /** A certificate and the one of the CA that issued it. */
@@ -52,7 +58,7 @@ export function ocspRequest(subject: IssuedCertificate): Buffer {
 function certId({ certificate, issuer }: IssuedCertificate): Asn1 {
   return sequence(
     sequence(objectIdentifier(oids.sha1), null_()),
-    octetString(sha1(issuer.subject.der)),
+    octetString(sha1(certificate.issuer.der)),
     octetString(sha1(keyOctets(issuer))),
     serialInteger(certificate.serialNumber),
   );
@@ -86,10 +92,13 @@ export async function readOcspResponse(
   }
   const basic = readBasicResponse(readOctetString(response));
   const signer = await findSigner(basic, subject.issuer, now);
-  if (!(await verifySignature(basic.signatureAlgorithm, signer, basic.tbs.bytes, basic.signature))) {
+  const key = decodePublicKey(readDer(signer.spki));
+  if (!(await verifySignature(basic.signatureAlgorithm, key, basic.tbs.bytes, basic.signature))) {
     throw new DerError('The signature of the OCSP answer is wrong.');
   }
-  return findAnswer(basic.responses, subject);
+  const isTrusted =
+    signer === subject.issuer || signer.extensions.some(({ oid }) => oid === oids.ocspNoCheck);
+  return { ...findAnswer(basic.responses, subject), responder: isTrusted ? undefined : signer };
 }
 
 interface BasicResponse {
@@ -134,13 +143,13 @@ function refuseCritical(extensions: DerNode | undefined): void {
   }
 }
 
-/** The key of the issuer, or of a responder that the issuer certified. */
+/** The issuer, or a responder that the issuer certified. */
 async function findSigner(
   { responderId, certificates }: BasicResponse,
   issuer: Certificate,
   now: Date,
-): Promise<PublicKey> {
-  if (isNamedBy(responderId, issuer)) return decodePublicKey(readDer(issuer.spki));
+): Promise<Certificate> {
+  if (isNamedBy(responderId, issuer)) return issuer;
   const responder = certificates.find((certificate) => isNamedBy(responderId, certificate));
   if (responder === undefined) {
     throw new DerError(
@@ -148,7 +157,7 @@ async function findSigner(
     );
   }
   await requireDelegated(responder, issuer, now);
-  return decodePublicKey(readDer(responder.spki));
+  return responder;
 }
 
 /** ResponderID: by name or by the SHA-1 of the key. */
@@ -175,6 +184,9 @@ async function requireDelegated(responder: Certificate, issuer: Certificate, now
   if (now < responder.notBefore || now > responder.notAfter) {
     throw new DerError('The certificate of the OCSP responder has expired or is not valid yet.');
   }
+  if (hasUnknownCriticalExtension(responder)) {
+    throw new DerError('The certificate of the OCSP responder has an unknown critical extension.');
+  }
 }
 
 const statusByTag: ReadonlyMap<number, CertificateStatusAnswer['status']> = new Map([
@@ -184,7 +196,10 @@ const statusByTag: ReadonlyMap<number, CertificateStatusAnswer['status']> = new 
 ]);
 
 /** The SingleResponse about the certificate. */
-function findAnswer(responses: readonly DerNode[], subject: IssuedCertificate): CertificateStatusAnswer {
+function findAnswer(
+  responses: readonly DerNode[],
+  subject: IssuedCertificate,
+): Omit<CertificateStatusAnswer, 'responder'> {
   const response = responses.find(({ children: [id] }) => id !== undefined && isAbout(id, subject));
   const [, statusNode, thisUpdate, ...optional] = response?.children ?? [];
   const status = statusByTag.get(statusNode?.tag ?? 0);
@@ -197,7 +212,16 @@ function findAnswer(responses: readonly DerNode[], subject: IssuedCertificate): 
     status,
     thisUpdate: readTime(thisUpdate),
     nextUpdate: nextUpdate === undefined ? undefined : readTime(nextUpdate),
+    revocation: status === 'revoked' ? readRevokedInfo(statusNode) : undefined,
   };
+}
+
+/** RevokedInfo of RFC 6960, section 4.2.1. */
+function readRevokedInfo(node: DerNode | undefined): Revocation {
+  const [time, reason] = node?.children ?? [];
+  if (time === undefined)
+    throw new DerError('The OCSP answer does not say since when the certificate is revoked.');
+  return { since: readTime(time), reason: reasonText(reason?.children[0]?.content) };
 }
 
 /** CertID: all of it as it was asked. */
@@ -209,7 +233,7 @@ function isAbout({ children: [algorithm, name, key, serial] }: DerNode, subject:
     key !== undefined &&
     serial !== undefined &&
     readObjectIdentifier(hash) === oids.sha1 &&
-    readOctetString(name).equals(sha1(subject.issuer.subject.der)) &&
+    readOctetString(name).equals(sha1(subject.certificate.issuer.der)) &&
     readOctetString(key).equals(sha1(keyOctets(subject.issuer))) &&
     readSerialNumber(serial) === subject.certificate.serialNumber
   );

@@ -1,6 +1,6 @@
 import { createBackendSource } from '../auth/revocation/backend-status.ts';
-import { createCrlSource } from '../auth/revocation/crl.ts';
-import { createCrlStore, type CrlStore } from '../auth/revocation/crl-store.ts';
+import { createCrlSource, type CrlUrl } from '../auth/revocation/crl.ts';
+import { createCrlStore, type CrlStore, type StoredCrl } from '../auth/revocation/crl-store.ts';
 import { createFetch } from '../auth/revocation/fetch.ts';
 import {
   createOcspClient,
@@ -14,6 +14,8 @@ import type { CertificationAuthority } from '../ca/ca.ts';
 import type { FetchConfiguration, RevocationConfiguration } from '../config/revocation-schema.ts';
 import type { CaCertificates } from '../est/ca-certificates.ts';
 import type { Log } from '../ops/log.ts';
+import type { Certificate } from '../pkix/certificate.ts';
+import { namesEqual } from '../pkix/names.ts';
 import { textOf } from './context.ts';
 import { readCertificates } from './files.ts';
 
@@ -43,24 +45,76 @@ export async function openRevocationCheck(
   ca: CertificationAuthority,
   caCertificates: CaCertificates,
 ): Promise<RevocationCheck> {
-  const { crlFiles: files, crlUrls: urls, followCertificates, onFailure, withoutSource } = options;
+  const { crlFiles: files, followCertificates, onFailure, withoutSource } = options;
   await Promise.all(files.map(crls.inFile));
+  const backend = createBackendSource({
+    caCertificates: async (signal) => await caCertificates.current(signal),
+    certificateStatus: ca.certificateStatus?.bind(ca),
+  });
+  const crl = createCrlSource({ store: crls, files, urls: await crlUrlsOf(options), followCertificates });
+  const others = [backend, ...(options.sources.includes('crl') ? [crl] : [])];
+  const responders = await respondersOf(options);
   const sources: Readonly<Record<RevocationSource['name'], RevocationSource>> = {
-    backend: createBackendSource({
-      caCertificates: async (signal) => await caCertificates.current(signal),
-      certificateStatus: ca.certificateStatus?.bind(ca),
-    }),
-    crl: createCrlSource({ store: crls, files, urls, followCertificates }),
-    ocsp: createOcspSource({ client: ocsp, responders: await respondersOf(options), followCertificates }),
+    backend,
+    crl,
+    ocsp: createOcspSource({ client: ocsp, responders, followCertificates, others }),
   };
   const inOrder = options.sources.map((name) => sources[name]);
-  return createRevocationCheck({
-    backend: sources.backend,
-    sources: inOrder,
-    onFailure,
-    withoutSource,
-    log,
+  return createRevocationCheck({ backend, sources: inOrder, onFailure, withoutSource, log });
+}
+
+async function crlUrlsOf({ crlUrls }: RevocationConfiguration): Promise<readonly CrlUrl[]> {
+  if (isList(crlUrls)) return crlUrls.map((url) => ({ url, issuers: undefined }));
+  return await Promise.all(
+    Object.entries(crlUrls).map(async ([url, file]) => ({ url, issuers: await readCertificates([file]) })),
+  );
+}
+
+/**
+ * What is wrong with the CRLs that an alias configures, whose CAs have these certificates: sentences that begin with the
+ * place of the CRL.
+ */
+export async function objectionsToCrls(
+  options: RevocationConfiguration,
+  { crls }: RevocationServices,
+  configured: readonly Certificate[],
+  now: Date,
+): Promise<readonly string[]> {
+  if (!options.sources.includes('crl')) return [];
+  const places = [
+    ...options.crlFiles.map((place) => ({ place, read: crls.inFile, issuers: configured })),
+    ...(await crlUrlsOf(options)).map(({ url, issuers = configured }) => ({
+      place: url,
+      read: crls.atUrl,
+      issuers,
+    })),
+  ];
+  const objections = places.map(async ({ place, read, issuers }) => {
+    try {
+      return await Promise.all(
+        (await read(place)).map(async (crl) => await objectionTo(place, crl, issuers, now)),
+      );
+    } catch (error) {
+      return [textOf(error)];
+    }
   });
+  return (await Promise.all(objections)).flat().filter((objection) => objection !== undefined);
+}
+
+async function objectionTo(
+  place: string,
+  { list, isSignedBy }: StoredCrl,
+  issuers: readonly Certificate[],
+  now: Date,
+): Promise<string | undefined> {
+  const named = issuers.filter(({ subject }) => namesEqual(subject, list.issuer));
+  const isSigned = (await Promise.all(named.map(isSignedBy))).includes(true);
+  if (!isSigned) return `${place}: the CRL was not signed by a CA that the configuration names for it.`;
+  return list.nextUpdate < now ? `${place}: the nextUpdate of the CRL has passed.` : undefined;
+}
+
+function isList(crlUrls: RevocationConfiguration['crlUrls']): crlUrls is readonly string[] {
+  return Array.isArray(crlUrls);
 }
 
 async function respondersOf({ ocspResponders }: RevocationConfiguration): Promise<readonly Responder[]> {

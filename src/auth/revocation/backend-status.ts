@@ -1,5 +1,5 @@
 import type { Certificate } from '../../pkix/certificate.ts';
-import { failed, type RevocationSource } from './source.ts';
+import { undetermined, type RevocationSource } from './source.ts';
 
 /** The certificates of a CA at one moment. */
 interface OwnCertificates {
@@ -38,10 +38,11 @@ export function createBackendSource({
       if (certificateStatus === undefined || !hasKeyOf(issuer, certificates)) return { status: 'uncovered' };
       try {
         const status = await certificateStatus(certificate, signal);
+        if (status === 'revoked') return { status, revocation: undefined };
         if (status !== 'unknown') return { status };
         return { status: hasKeyOf(issuer, issuing) ? 'neverIssued' : 'uncovered' };
       } catch (error) {
-        return failed(error);
+        return undetermined(error);
       }
     },
   };

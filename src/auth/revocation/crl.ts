@@ -1,21 +1,40 @@
 import type { Certificate } from '../../pkix/certificate.ts';
-import { crlUrlsOf, isInScope } from '../../pkix/distribution-points.ts';
-import { namesEqual } from '../../pkix/names.ts';
+import type { Revocation } from '../../pkix/crl-read.ts';
+import { DerError } from '../../pkix/der.ts';
+import {
+  allReasons,
+  distributionPointsOf,
+  pointsServedBy,
+  urlsOf,
+  type DistributionPoint,
+  type Reasons,
+} from '../../pkix/distribution-points.ts';
+import { namesEqual, nameToString } from '../../pkix/names.ts';
+import { isOfIssuer } from './crl-issuer.ts';
 import type { CrlStore, StoredCrl } from './crl-store.ts';
 import {
-  failed,
   isConfigured,
+  sentence,
+  undetermined,
+  urlsToTry,
   type RevocationQuestion,
   type RevocationSource,
   type Verdict,
 } from './source.ts';
+
+/** A URL of CRLs, and for whose certificates it is asked. */
+export interface CrlUrl {
+  readonly url: string;
+  /** The certificates of the CA, which may have had several keys; undefined: whatever CA has issued a certificate. */
+  readonly issuers: readonly Certificate[] | undefined;
+}
 
 /** Where an alias looks for CRLs. */
 export interface CrlSourceOptions {
   readonly store: CrlStore;
   /** Paths. */
   readonly files: readonly string[];
-  readonly urls: readonly string[];
+  readonly urls: readonly CrlUrl[];
   /** Whether to go where certificates of configured CAs say. */
   readonly followCertificates: boolean;
 }
@@ -24,82 +43,210 @@ export interface CrlSourceOptions {
 const clockSkew = 300_000;
 
 /**
- * CRLs (RFC 5280, section 6.3): complete ones that the issuer itself signed. A configured one that never came may be
- * about any certificate, so that it counts as failed for all that no other CRL covers.
+ * What is expected at a place: CRLs of whichever CAs they are (a file is what it is), of one CA, of some CA (a list of URLs
+ * speaks at least of all end entities), or what a point of the certificate promises.
  */
+type Expected = 'anything' | 'issuer' | 'someCa' | DistributionPoint;
+
+/** A CRL that was found, and what was expected there. */
+interface FoundCrl {
+  readonly place: string;
+  readonly expected: Expected;
+  /** Certificates of one CA by the configuration. */
+  readonly together: readonly Certificate[];
+  readonly crl: StoredCrl;
+}
+
+/** What was found out so far (RFC 5280, section 6.3.3). */
+interface Findings {
+  readonly revocation: Revocation | undefined;
+  /** For which reasons the certificate is surely not revoked. */
+  readonly covered: Reasons;
+  /** Sentences for the log. */
+  readonly problems: readonly string[];
+}
+
+/** CRLs (RFC 5280, section 6.3) that the issuer itself signed, until they cover all reasons of revocation together. */
 export function createCrlSource({
   store,
   files,
   urls,
   followCertificates,
 }: CrlSourceOptions): RevocationSource {
-  async function configuredCrls(): Promise<readonly PromiseSettledResult<readonly StoredCrl[]>[]> {
-    return await Promise.allSettled([...files.map(store.inFile), ...urls.map(store.atUrl)]);
+  async function findConfigured(issuer: Certificate): Promise<readonly (FoundCrl | string)[]> {
+    const bound = urls.filter(
+      ({ issuers }) => issuers === undefined || issuers.some(({ spki }) => spki.equals(issuer.spki)),
+    );
+    const found = await Promise.all([
+      ...files.map(async (file) => await findAt(file, store.inFile, 'anything')),
+      ...bound.map(
+        async ({ url, issuers }) =>
+          await findAt(url, store.atUrl, issuers === undefined ? 'someCa' : 'issuer', issuers),
+      ),
+    ]);
+    return found.flat();
   }
 
-  /** By what is at the first place that can be reached, of those that the certificate names. */
-  async function verdictOfNamed(question: RevocationQuestion): Promise<Verdict> {
-    const named = followCertificates && isConfigured(question) ? crlUrlsOf(question.certificate) : [];
-    let verdict: Verdict = { status: 'uncovered' };
-    for (const url of named) {
-      try {
-        return await verdictOf(await store.atUrl(url), question);
-      } catch (error) {
-        verdict = failed(error);
-      }
+  /** One URL after another, until they have told enough. */
+  async function followPoints(question: RevocationQuestion, before: Findings): Promise<Findings> {
+    const points = distributionPointsOf(question.certificate);
+    const unusable = points.flatMap(objectionToPoint);
+    const places = points
+      .filter(({ isIndirect }) => !isIndirect)
+      .flatMap((point) => urlsOf(point).map((url) => ({ url, point })));
+    const { tried, omitted } = urlsToTry(places.map(({ url }) => url));
+    let findings: Findings = { ...before, problems: [...before.problems, ...unusable, ...omitted] };
+    for (const { url, point } of places.filter((place) => tried.includes(place.url))) {
+      if (isSettled(findings)) break;
+      findings = await assess(await findAt(url, store.atUrl, point), question, findings);
     }
-    return verdict;
+    return findings;
   }
 
   return {
     name: 'crl',
     async status(question) {
-      const results = await configuredCrls();
-      const configured = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
-      const verdict = await verdictOf(configured, question);
-      if (verdict.status === 'good' || verdict.status === 'revoked') return verdict;
-      const named = await verdictOfNamed(question);
-      if (named.status !== 'uncovered') return named;
-      const missing = results.find((result) => result.status === 'rejected');
-      return missing === undefined ? verdict : failed(missing.reason);
+      try {
+        const configured = await findConfigured(question.issuer);
+        const findings = await assess(configured, question, nothingFound);
+        const isFollowed = followCertificates && isConfigured(question) && !isSettled(findings);
+        return verdictBy(isFollowed ? await followPoints(question, findings) : findings);
+      } catch (error) {
+        if (error instanceof DerError) return undetermined(error);
+        throw error;
+      }
     },
   };
 }
 
-/** By the newest CRL that is about the certificate. */
-async function verdictOf(crls: readonly StoredCrl[], question: RevocationQuestion): Promise<Verdict> {
-  const { certificate, now } = question;
-  const about = crls.filter(
-    ({ list }) => namesEqual(list.issuer, certificate.issuer) && isInScope(list.scope, certificate),
-  );
-  if (about.length === 0) return { status: 'uncovered' };
-  const signed = await filterSigned(about, question);
-  const [newest] = signed.toSorted((a, b) => b.list.thisUpdate.getTime() - a.list.thisUpdate.getTime());
-  if (newest === undefined) return failed('The CRL was not signed by the CA of the certificate.');
-  const { thisUpdate, nextUpdate, serialNumbers } = newest.list;
-  if (thisUpdate.getTime() > now.getTime() + clockSkew)
-    return failed('The thisUpdate of the CRL is to come.');
-  if (nextUpdate < now) return failed('The nextUpdate of the CRL has passed.');
-  return { status: serialNumbers.has(certificate.serialNumber) ? 'revoked' : 'good' };
+const nothingFound: Findings = { revocation: undefined, covered: new Set(), problems: [] };
+
+function isSettled({ revocation, covered }: Findings): boolean {
+  return revocation !== undefined || covered.size === allReasons.size;
 }
 
-async function filterSigned(
-  crls: readonly StoredCrl[],
+function verdictBy(findings: Findings): Verdict {
+  const { revocation, covered, problems } = findings;
+  if (revocation !== undefined) return { status: 'revoked', revocation };
+  if (isSettled(findings)) return { status: 'good' };
+  if (covered.size === 0 && problems.length === 0) return { status: 'uncovered' };
+  const missing = [...allReasons].filter((reason) => !covered.has(reason)).join(', ');
+  const partly = covered.size === 0 ? [] : [`The CRLs do not cover these reasons of revocation: ${missing}.`];
+  return { status: 'undetermined', reasons: [...partly, ...problems] };
+}
+
+/** The CRLs at a place, or the sentence why there are none. */
+async function findAt(
+  place: string,
+  read: (place: string) => Promise<readonly StoredCrl[]>,
+  expected: Expected,
+  together: readonly Certificate[] = [],
+): Promise<readonly (FoundCrl | string)[]> {
+  try {
+    return (await read(place)).map((crl) => ({ place, expected, together, crl }));
+  } catch (error) {
+    return [sentence(error)];
+  }
+}
+
+/** What makes a point useless here. */
+function objectionToPoint(point: DistributionPoint): readonly string[] {
+  if (point.isIndirect)
+    return ['A distribution point of the certificate names another CRL issuer, which is not supported.'];
+  return urlsOf(point).length === 0
+    ? ['A distribution point of the certificate has no http or https URL.']
+    : [];
+}
+
+/** Adds what these CRLs tell, the newest first, as long as they tell more than is known. */
+async function assess(
+  found: readonly (FoundCrl | string)[],
   question: RevocationQuestion,
-): Promise<readonly StoredCrl[]> {
-  const verdicts = await Promise.all(
-    crls.map(async (crl) => await Promise.all(possibleIssuers(crl, question).map(crl.isSignedBy))),
-  );
-  return crls.filter((_, at) => verdicts[at]?.includes(true) === true);
+  before: Findings,
+): Promise<Findings> {
+  const failures = found.filter((one) => typeof one === 'string');
+  const crls = found
+    .filter((one) => typeof one !== 'string')
+    .toSorted((a, b) => b.crl.list.thisUpdate.getTime() - a.crl.list.thisUpdate.getTime());
+  let findings: Findings = { ...before, problems: [...before.problems, ...failures] };
+  for (const one of crls) {
+    const told = await reasonsTold(one, question);
+    if (typeof told === 'string') findings = { ...findings, problems: [...findings.problems, told] };
+    if (typeof told !== 'object' || isSubset(told, findings.covered)) continue;
+    const revocation = one.crl.list.revocationOf(question.certificate.serialNumber);
+    findings = { ...findings, revocation, covered: new Set([...findings.covered, ...told]) };
+    if (isSettled(findings)) break;
+  }
+  return findings;
 }
 
-/** The issuer, or after a change of its key the same CA with the other key, if the operator named that. */
-function possibleIssuers(
-  { list }: StoredCrl,
-  { issuer, configured }: RevocationQuestion,
-): readonly Certificate[] {
-  const { authorityKeyIdentifier: key } = list;
-  return [issuer, ...configured.filter(({ subject }) => namesEqual(subject, issuer.subject))].filter(
-    ({ subjectKeyIdentifier: own }) => key === undefined || own === undefined || own.equals(key),
+function isSubset(some: Reasons, all: Reasons): boolean {
+  return [...some].every((reason) => all.has(reason));
+}
+
+/** For which reasons the CRL says of the certificate whether it is revoked; why it does not; undefined: it need not. */
+async function reasonsTold(
+  found: FoundCrl,
+  question: RevocationQuestion,
+): Promise<Reasons | string | undefined> {
+  const { place, crl, expected, together } = found;
+  const { list } = crl;
+  const { certificate, now } = question;
+  const problem = (text: string): string => `${place}: ${text}`;
+  if (!namesEqual(list.issuer, certificate.issuer)) {
+    if (expected === 'anything' || (expected === 'someCa' && (await isOfOtherCa(crl, question))))
+      return undefined;
+    return problem(
+      `expected a CRL of ${nameToString(certificate.issuer)}, found one of ${nameToString(list.issuer)}.`,
+    );
+  }
+  const isCa = certificate.basicConstraints?.cA === true;
+  if (list.scope.only !== undefined && isCa !== (list.scope.only === 'CAs')) {
+    if (expected === 'anything') return undefined;
+    return problem(`the CRL is for certificates of ${isCa ? 'end entities' : 'CAs'} alone.`);
+  }
+  const reasons = reasonsInScope(found, certificate);
+  if (reasons === undefined)
+    return problem('the CRL is for another distribution point than the certificate names.');
+  if (reasons.size === 0) return problem('the CRL covers none of the reasons that the certificate names.');
+  const objection = objectionToDates(crl, now);
+  if (objection !== undefined) return problem(objection);
+  const isGenuine = await isOfIssuer(list.authorityKeyIdentifier, crl.isSignedBy, question, together);
+  return isGenuine ? reasons : problem('the CRL was not signed by the CA of the certificate.');
+}
+
+/** RFC 5280, section 6.3.3, steps b and d; undefined: it is for other distribution points. */
+function reasonsInScope(
+  { crl: { list }, expected }: FoundCrl,
+  certificate: Certificate,
+): Reasons | undefined {
+  const served = pointsServedBy(
+    list.scope,
+    list.scope.names === undefined ? [] : distributionPointsOf(certificate),
   );
+  if (served?.length === 0) return undefined;
+  const points = served ?? (typeof expected === 'string' ? undefined : [expected]);
+  if (points === undefined) return list.scope.reasons;
+  const ofPoints = points.flatMap(({ reasons }) => [...reasons]);
+  return new Set(ofPoints.filter((reason) => list.scope.reasons.has(reason)));
+}
+
+function objectionToDates({ list }: StoredCrl, now: Date): string | undefined {
+  if (list.thisUpdate.getTime() > now.getTime() + clockSkew) return 'the thisUpdate of the CRL is to come.';
+  return list.nextUpdate < now ? 'the nextUpdate of the CRL has passed.' : undefined;
+}
+
+/**
+ * In a list of URLs each must speak of the CAs of end entities; that none speaks of a CA's certificate is no failure as long
+ * as each is what another configured CA gave out.
+ */
+async function isOfOtherCa(
+  crl: StoredCrl,
+  { certificate, configured, now }: RevocationQuestion,
+): Promise<boolean> {
+  if (certificate.basicConstraints?.cA !== true || objectionToDates(crl, now) !== undefined) return false;
+  for (const ca of configured) {
+    if (namesEqual(ca.subject, crl.list.issuer) && (await crl.isSignedBy(ca))) return true;
+  }
+  return false;
 }

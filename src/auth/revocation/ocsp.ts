@@ -1,4 +1,5 @@
 import type { Certificate } from '../../pkix/certificate.ts';
+import { DerError } from '../../pkix/der.ts';
 import { ocspUrlsOf } from '../../pkix/distribution-points.ts';
 import {
   ocspRequest,
@@ -9,8 +10,10 @@ import {
 import { createCache, createCached, type Loaded } from './cached.ts';
 import type { Fetch } from './fetch.ts';
 import {
-  failed,
   isConfigured,
+  sentence,
+  undetermined,
+  urlsToTry,
   type RevocationQuestion,
   type RevocationSource,
   type Verdict,
@@ -18,11 +21,9 @@ import {
 
 /** Asks OCSP responders for all aliases. */
 export interface OcspClient {
-  /** `good`, `revoked`, or `unknown` to the responder; kept until nextUpdate. Rejects with a plain sentence. */
-  ask(url: string, subject: IssuedCertificate): Promise<Status>;
+  /** What the responder says; kept until nextUpdate. Rejects with a plain sentence. */
+  ask(url: string, subject: IssuedCertificate): Promise<CertificateStatusAnswer>;
 }
-
-type Status = CertificateStatusAnswer['status'];
 
 /** How responders are asked. */
 export interface OcspClientOptions {
@@ -39,17 +40,17 @@ const mostAnswers = 20_000;
 const clockSkew = 300_000;
 
 export function createOcspClient({ fetch, maxAge, onFailure }: OcspClientOptions): OcspClient {
-  const answers = createCache<() => Promise<Status>>(mostAnswers);
+  const answers = createCache<() => Promise<CertificateStatusAnswer>>(mostAnswers);
 
-  async function load(url: string, subject: IssuedCertificate): Promise<Loaded<Status>> {
+  async function load(url: string, subject: IssuedCertificate): Promise<Loaded<CertificateStatusAnswer>> {
     const body = ocspRequest(subject);
     const response = await fetch(url, { mediaType: 'application/ocsp-request', body });
     try {
       const now = new Date();
       const answer = await readOcspResponse(response, subject, now);
-      return { value: answer.status, expiresAt: endOf(answer, now, maxAge) };
+      return { value: answer, expiresAt: endOf(answer, now, maxAge) };
     } catch (error) {
-      throw new Error(`${url}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new Error(`${url}: ${sentence(error)}`, { cause: error });
     }
   }
 
@@ -89,6 +90,8 @@ export interface OcspSourceOptions {
   readonly responders: readonly Responder[];
   /** Whether to ask whom certificates of configured CAs name. */
   readonly followCertificates: boolean;
+  /** Who may know whether the certificate of a responder is revoked. */
+  readonly others: readonly RevocationSource[];
 }
 
 /** OCSP (RFC 6960), without nonces, as responders that sign ahead want it (RFC 5019). */
@@ -96,6 +99,7 @@ export function createOcspSource({
   client,
   responders,
   followCertificates,
+  others,
 }: OcspSourceOptions): RevocationSource {
   function urlsFor(question: RevocationQuestion): readonly string[] {
     const { certificate, issuer } = question;
@@ -104,20 +108,59 @@ export function createOcspSource({
     return [...configured.map(({ url }) => url), ...named];
   }
 
+  async function ask(url: string, question: RevocationQuestion): Promise<Verdict> {
+    try {
+      const { status, revocation, responder } = await client.ask(url, question);
+      const objection = responder && (await objectionToResponder(responder, question, others));
+      if (objection !== undefined) return undetermined(`${url}: ${objection}`);
+      if (status === 'revoked') return { status, revocation };
+      return status === 'good' ? { status } : { status, reason: 'is not known to the OCSP responder' };
+    } catch (error) {
+      return undetermined(error);
+    }
+  }
+
   return {
     name: 'ocsp',
     async status(question) {
-      let verdict: Verdict = { status: 'uncovered' };
-      for (const url of urlsFor(question)) {
-        try {
-          const status = await client.ask(url, question);
-          if (status !== 'unknown') return { status };
-          verdict = { status: 'unknown', reason: 'is not known to the OCSP responder' };
-        } catch (error) {
-          verdict = failed(error);
+      const reasons: string[] = [];
+      let unknown: Verdict | undefined;
+      try {
+        const { tried, omitted } = urlsToTry(urlsFor(question));
+        for (const url of tried) {
+          const verdict = await ask(url, question);
+          if (verdict.status === 'good' || verdict.status === 'revoked') return verdict;
+          if (verdict.status === 'undetermined') reasons.push(...verdict.reasons);
+          else unknown = verdict;
         }
+        reasons.push(...omitted);
+      } catch (error) {
+        if (!(error instanceof DerError)) throw error;
+        reasons.push(error.message);
       }
-      return verdict;
+      if (reasons.length > 0) return { status: 'undetermined', reasons };
+      return unknown ?? { status: 'uncovered' };
     },
   };
 }
+
+/** What others say against the certificate of a responder (RFC 6960, section 4.2.2.2.1). */
+async function objectionToResponder(
+  responder: Certificate,
+  question: RevocationQuestion,
+  others: readonly RevocationSource[],
+): Promise<string | undefined> {
+  for (const source of others) {
+    const { status } = await source.status({ ...question, certificate: responder });
+    if (status === 'good') return undefined;
+    if (status !== 'uncovered') return `the certificate of the OCSP responder is ${wordFor[status]}.`;
+  }
+  return undefined;
+}
+
+const wordFor = {
+  revoked: 'revoked',
+  neverIssued: 'none that the CA has issued',
+  unknown: 'unknown to its CA',
+  undetermined: 'perhaps revoked, which could not be found out',
+} as const;

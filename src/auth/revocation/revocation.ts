@@ -1,6 +1,7 @@
 import { EstError } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
 import type { Certificate } from '../../pkix/certificate.ts';
+import type { Revocation } from '../../pkix/crl-read.ts';
 import { nameToString } from '../../pkix/names.ts';
 import type { RevocationQuestion, RevocationSource, Verdict } from './source.ts';
 
@@ -39,8 +40,8 @@ const retryAfter = 30;
 export function createRevocationCheck(options: RevocationOptions): RevocationCheck {
   return async function objectionToPath(path, context) {
     for (const [at, certificate] of path.slice(0, -1).entries()) {
-      const issuer = path[at + 1] ?? certificate;
-      const verdict = await verdictOn({ certificate, issuer, ...context }, options);
+      const [issuer = certificate, trustAnchor = certificate] = [path[at + 1], path.at(-1)];
+      const verdict = await verdictOn({ certificate, issuer, trustAnchor, ...context }, options);
       const objection = objectionTo(verdict, certificate, options);
       if (objection !== undefined) {
         return `${at === 0 ? 'it' : 'the certificate of a CA above it'} ${objection}`;
@@ -67,10 +68,10 @@ async function verdictOn(
     question,
   );
   const isAccepted = verdict.status === 'good' || verdict.status === 'uncovered';
-  return recorded.status === 'failed' && isAccepted ? recorded : verdict;
+  return recorded.status === 'undetermined' && isAccepted ? recorded : verdict;
 }
 
-/** The first verdict that is one; else the first failure. */
+/** The first verdict that is one; else the first of those who should know, with the reasons of all that failed. */
 async function askInOrder(
   sources: readonly RevocationSource[],
   question: RevocationQuestion,
@@ -79,9 +80,16 @@ async function askInOrder(
   for (const source of sources) {
     const verdict = aboutExpired(source, question, await source.status(question));
     if (verdict.status === 'good' || verdict.status === 'revoked') return verdict;
-    if (left.status === 'uncovered') left = verdict;
+    left = together(left, verdict);
   }
   return left;
+}
+
+function together(one: Verdict, next: Verdict): Verdict {
+  if (one.status === 'undetermined' && next.status === 'undetermined') {
+    return { ...one, reasons: [...one.reasons, ...next.reasons] };
+  }
+  return one.status === 'uncovered' ? next : one;
 }
 
 /** CRLs and responders may forget what has expired (RFC 5280, section 3.3), so that not to be revoked says nothing then. */
@@ -107,6 +115,7 @@ function objectionTo(
     case 'good':
       return undefined;
     case 'revoked':
+      note(log, certificate, verdict.revocation);
       return 'is revoked';
     case 'neverIssued':
       alarm(log, certificate);
@@ -117,11 +126,23 @@ function objectionTo(
       if (onFailure === 'hard') return verdict.reason;
       warn(log, certificate, verdict.reason);
       return undefined;
-    case 'failed':
-      if (onFailure === 'hard') throw unavailable(verdict.reason);
-      warn(log, certificate, verdict.reason);
+    case 'undetermined':
+      if (onFailure === 'hard') throw unavailable(verdict.reasons.join(' '));
+      warn(log, certificate, verdict.reasons.join(' '));
       return undefined;
   }
+}
+
+/** When and why it was revoked, if a source has said it. */
+function note(log: Log, { serialNumber, issuer }: Certificate, revocation: Revocation | undefined): void {
+  if (revocation === undefined) return;
+  const { reason, since } = revocation;
+  log.info('A certificate is revoked.', {
+    serialNumber,
+    issuer: nameToString(issuer),
+    reason,
+    since: since.toISOString(),
+  });
 }
 
 /** Either the key of the CA is in the wrong hands, or the configuration promises more of its record than is true. */
