@@ -183,7 +183,7 @@ describe('est-gateway check', () => {
     [
       'no PEM',
       { 'tls/server.pem': 'nothing' },
-      /server\.pem: There is no certificate in PEM form\. Expected PEM of certificates\.$/,
+      /server\.pem: There is no certificate in PEM form: the file has no line "-----BEGIN \.\.\.-----"\.$/,
     ],
     ['a folder in place of the store', { 'est-gateway.sqlite': undefined }, /SQLite file \S+ cannot be used/],
     [

@@ -203,7 +203,7 @@ describe('est-gateway serve', () => {
     [
       'tls/server.key',
       'ca/root.key',
-      /^\S+: listeners\.est: privateKey: expected PEM of a private key that is not encrypted\.\n$/,
+      /^\S+: listeners\.est: privateKey: expected PEM of a private key that is not encrypted; "openssl pkey .*" decrypts it\.\n$/,
     ],
     [
       'tls/server.pem',

@@ -193,16 +193,75 @@ describe('the credentials for EJBCA', () => {
     return file;
   }
 
+  async function secret(ejbca: StandIn, passphrase: string): Promise<{ readonly passphrase: string }> {
+    const file = join(ejbca.directory, 'passphrase');
+    await writeFile(file, passphrase);
+    return { passphrase: `file:${file}` };
+  }
+
   it('may be a PKCS#12 file', async () => {
     const backend: Record<string, unknown> = { clientCertificate: {} };
     const prepare = async (ejbca: StandIn): Promise<void> => {
-      await writeFile(join(ejbca.directory, 'passphrase'), 'hush');
-      const passphrase = `file:${join(ejbca.directory, 'passphrase')}`;
-      backend['clientCertificate'] = { pkcs12: await pkcs12(ejbca), passphrase };
+      backend['clientCertificate'] = { pkcs12: await pkcs12(ejbca), ...(await secret(ejbca, 'hush')) };
     };
     await started({ aliases: { basic: byUser }, backend, prepare }, async (running) => {
       expect(await enrolOnce(running)).toBe(200);
     });
+  });
+
+  it.each<[string, (ejbca: StandIn) => Promise<object>, RegExp]>([
+    [
+      'the passphrase of a PKCS#12 file is wrong',
+      async (ejbca) => ({
+        clientCertificate: { pkcs12: await pkcs12(ejbca), ...(await secret(ejbca, 'x')) },
+      }),
+      /^backends\.ejbca: clientCertificate: passphrase: it does not open the PKCS#12 file\.$/,
+    ],
+    [
+      'the key belongs to another certificate',
+      async ({ trustAnchorFile, clientCertificate: { keyFile } }) =>
+        await Promise.resolve({
+          clientCertificate: { certificate: trustAnchorFile, privateKey: `file:${keyFile}` },
+        }),
+      /^backends\.ejbca: clientCertificate: the private key does not belong to the first certificate/,
+    ],
+    [
+      'the key is encrypted',
+      async (ejbca) => {
+        const { certificateFile: certificate, keyFile, key } = ejbca.clientCertificate;
+        const command = 'pkcs8 -topk8 -in key.pem -passout pass:hush';
+        await writeFile(keyFile, await opensslOctets(command, { 'key.pem': key }));
+        return { clientCertificate: { certificate, privateKey: `file:${keyFile}` } };
+      },
+      /^backends\.ejbca: clientCertificate: passphrase: the private key is encrypted/,
+    ],
+    [
+      'the certificate is in a form of OpenSSL',
+      async ({ clientCertificate: { certificateFile, certificate, keyFile } }) => {
+        const command = 'x509 -in own.pem -trustout -addtrust clientAuth';
+        await writeFile(certificateFile, await opensslOctets(command, { 'own.pem': certificate }));
+        return { clientCertificate: { certificate: certificateFile, privateKey: `file:${keyFile}` } };
+      },
+      /^backends\.ejbca: clientCertificate: \S+: There is no .*: the file holds TRUSTED CERTIFICATE/,
+    ],
+    [
+      'the trust anchor is DER',
+      async ({ trustAnchorFile, trustAnchor }) => {
+        const command = 'x509 -in ca.pem -outform DER';
+        await writeFile(trustAnchorFile, await opensslOctets(command, { 'ca.pem': trustAnchor }));
+        return {};
+      },
+      /^backends\.ejbca: \S+\.pem: There is no certificate in PEM form: the file is binary, such as DER/,
+    ],
+  ])('are refused with the reason, and EJBCA is not asked, when %s', async (_name, makeOptions, reason) => {
+    const backend: Record<string, unknown> = {};
+    let asked: StandIn['requests'] = [];
+    const prepare = async (ejbca: StandIn): Promise<void> => {
+      Object.assign(backend, await makeOptions(ejbca));
+      asked = ejbca.requests;
+    };
+    expect(await refusalOf({ aliases: { basic: byUser }, backend, prepare })).toMatch(reason);
+    expect(asked).toHaveLength(0);
   });
 
   it('may be a bearer token in a file that others renew', async () => {

@@ -1,9 +1,9 @@
 import type { SchemaObject } from 'ajv';
-import { createPrivateKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { certificatesFromPem, type Certificate } from '../pkix/certificate.ts';
+import type { Certificate } from '../pkix/certificate.ts';
+import { certificatesIn } from './certificate-files.ts';
 import { readSecret } from './secret.ts';
-import { x509Of } from '../pkix/x509.ts';
+import { readOwnKey, readPkcs12 } from '../pkix/key-files.ts';
 
 /** Where the key and certificate are that the gateway shows as a client. */
 export interface ClientCertificateOptions {
@@ -48,23 +48,51 @@ export function clientCertificateSchema(peer: string): SchemaObject {
 
 /** A key and its certificate. */
 export interface ClientCertificate {
-  /** As TLS takes them, PEM. */
+  /** PEM as TLS takes it. */
   readonly tls: { readonly cert: string; readonly key: string; readonly passphrase?: string };
   readonly certificate: Certificate;
 }
 
-/** Reads the files. Throws an Error with a plain sentence when they do not belong together. */
+/** Reads the files. Throws an Error with a plain sentence when they cannot be used, or do not belong together. */
 export async function readClientCertificate(options: ClientCertificateOptions): Promise<ClientCertificate> {
   const cert = await readFile(options.certificate, 'utf8');
-  const pem = await readSecret(options.privateKey);
-  const { passphrase: reference } = options;
-  const passphrase = reference === undefined ? {} : { passphrase: await readSecret(reference) };
-  const [certificate] = certificatesFromPem(cert);
-  const key = createPrivateKey({ key: pem, ...passphrase });
-  if (certificate === undefined || !x509Of(certificate.der).checkPrivateKey(key)) {
-    throw new Error(
-      'clientCertificate: the private key does not belong to the first certificate of the file.',
-    );
+  const key = await readSecret(options.privateKey);
+  const passphrase = await readPassphrase(options);
+  const { certificate } = inClientCertificate(() =>
+    readOwnKey(certificatesIn(options.certificate, cert), key, { passphrase }),
+  );
+  return { tls: { cert, key, ...(passphrase !== undefined && { passphrase }) }, certificate };
+}
+
+/** A PKCS#12 file and the certificate in it. */
+export interface Pkcs12File {
+  /** As TLS takes it. */
+  readonly tls: { readonly pfx: Buffer; readonly passphrase?: string };
+  readonly certificate: Certificate;
+}
+
+/** As `readClientCertificate`, for one PKCS#12 file. */
+export async function readPkcs12File(
+  options: Pick<ClientCertificateOptions, 'passphrase'> & { readonly pkcs12: string },
+): Promise<Pkcs12File> {
+  const pfx = await readFile(options.pkcs12);
+  const passphrase = await readPassphrase(options);
+  const certificate = inClientCertificate(() => readPkcs12(pfx, { passphrase }));
+  return { tls: { pfx, ...(passphrase !== undefined && { passphrase }) }, certificate };
+}
+
+async function readPassphrase({
+  passphrase,
+}: Pick<ClientCertificateOptions, 'passphrase'>): Promise<string | undefined> {
+  return passphrase === undefined ? undefined : await readSecret(passphrase);
+}
+
+function inClientCertificate<Value>(read: () => Value): Value {
+  try {
+    return read();
+  } catch (cause) {
+    throw new Error(`clientCertificate: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
-  return { tls: { cert, key: pem, ...passphrase }, certificate };
 }

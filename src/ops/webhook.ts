@@ -1,5 +1,4 @@
 import { Ajv } from 'ajv';
-import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { EstError } from '../errors.ts';
@@ -9,6 +8,7 @@ import { createConnection, parseJson, serverVerdict, type HttpAnswer } from './c
 import { createGate } from './gate.ts';
 import type { Log } from './log.ts';
 import { readSecret } from './secret.ts';
+import { readTrustAnchor } from './certificate-files.ts';
 import type { Party } from './turns.ts';
 import type { WebhookOptions } from './webhook-options.ts';
 
@@ -102,7 +102,7 @@ async function openTls({
     throw new Error("trustAnchor: name the CAs that the service's TLS certificate may come from.");
   }
   return {
-    ca: await readFile(trustAnchor, 'utf8'),
+    ca: await readTrustAnchor(trustAnchor),
     ...(clientCertificate && (await readClientCertificate(clientCertificate)).tls),
   };
 }

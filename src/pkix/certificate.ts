@@ -24,6 +24,7 @@ import {
 } from './extensions.ts';
 import { readGeneralNames, type GeneralName } from './general-names.ts';
 import { readName, type Name } from './names.ts';
+import { foundInPlace } from './pem-content.ts';
 import { oids } from './oids.ts';
 
 /** A decoded X.509 certificate (RFC 5280, section 4.1). Its signature was not verified. */
@@ -164,13 +165,17 @@ function readKnownExtensions(extensions: readonly Extension[]): KnownExtensions 
 
 const pemCertificate = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----/g;
 
-/** Every certificate in a PEM file, in its order; text between them is skipped. Throws DerError when there is none. */
+/**
+ * Every certificate in a PEM file, in its order; text between them is skipped. Throws DerError when there is none, with what
+ * there is instead.
+ */
 export function certificatesFromPem(pem: string): readonly Certificate[] {
   const certificates = Array.from(pem.matchAll(pemCertificate), ([, base64 = '']) =>
     readCertificate(Buffer.from(base64, 'base64')),
   );
-  if (certificates.length === 0) throw new DerError('There is no certificate in PEM form.');
-  return certificates;
+  if (certificates.length > 0) return certificates;
+  const found = pem.includes('-----BEGIN CERTIFICATE-----') ? 'it is cut off or damaged' : foundInPlace(pem);
+  throw new DerError(`There is no certificate in PEM form: ${found}.`);
 }
 
 /** PEM (RFC 7468, section 5), with a line feed at its end. */

@@ -3,9 +3,9 @@ import type { AliasConfiguration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
 import { openCaCertificates } from '../est/ca-certificates.ts';
 import type { Log } from '../ops/log.ts';
+import { readCertificates } from '../ops/certificate-files.ts';
 import type { AliasBackend } from './alias-backend.ts';
 import { openingTimeout } from './drivers.ts';
-import { readCertificates } from './files.ts';
 
 /** The certificates of the CAs that an alias has to do with. */
 export type AliasCertificates = Pick<Alias, 'caCertificates' | 'implicitTrustAnchors'>;

@@ -1,14 +1,14 @@
-import { createPrivateKey } from 'node:crypto';
 import type { OwnCertificateCheck } from '../auth/own-certificate.ts';
 import type { RegistrationAuthorities } from '../auth/registration-authority.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { FullCmcConfiguration } from '../config/configuration.ts';
 import type { FullCmc } from '../est/alias.ts';
 import { readSecret } from '../ops/secret.ts';
+import { readCertificates } from '../ops/certificate-files.ts';
+import { readPrivateKey } from '../pkix/key-files.ts';
 import { oids } from '../pkix/oids.ts';
 import { createMessageSigner, type MessageSigner } from '../pkix/signed-data.ts';
 import { withContext } from './context.ts';
-import { readCertificates } from './files.ts';
 
 /** Makes an alias ready for Full PKI Requests. */
 export async function openFullCmc(
@@ -38,5 +38,5 @@ async function openCmcSigner({
   if (own?.extendedKeyUsage?.some((oid) => oid === oids.cmcRA || oid === oids.cmcCA) !== true) {
     throw new Error('The certificate must have the extended key usage id-kp-cmcRA or id-kp-cmcCA.');
   }
-  return await createMessageSigner(certificates, createPrivateKey(await readSecret(privateKey)));
+  return await createMessageSigner(certificates, readPrivateKey(await readSecret(privateKey)));
 }

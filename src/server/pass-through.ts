@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import type { Configuration, PassThroughConfiguration } from '../config/configuration.ts';
 import type { Log } from '../ops/log.ts';
 import { createAddressFilter, filteredLookup } from '../ops/public-address.ts';
+import { readTrustAnchor } from '../ops/certificate-files.ts';
 import { createDocumentCache } from '../pass-through/cache.ts';
 import { kindsByName } from '../pass-through/kinds.ts';
 import { createPassThrough, type PassThrough, type PassThroughRoute } from '../pass-through/pass-through.ts';
@@ -32,7 +32,7 @@ async function openRoutes(
   return await Promise.all(
     Object.entries(paths).map(async ([path, { kind: name, upstream: url, trustAnchor: file, maxBytes }]) => {
       const kind = kindsByName[name];
-      const trustAnchor = file === undefined ? undefined : await readFile(file, 'utf8');
+      const trustAnchor = file === undefined ? undefined : await readTrustAnchor(file);
       const upstream = createUpstream({ ...options, kind, url, trustAnchor, maxBytes, lookup });
       return { path, kind, source: createDocumentSource({ path, upstream, cache, log }) };
     }),

@@ -1,11 +1,11 @@
 import { certificatesOf } from '../auth/trust-anchors.ts';
 import type { AliasConfiguration, Configuration } from '../config/configuration.ts';
+import { readCertificates } from '../ops/certificate-files.ts';
 import type { KeyReservations } from '../policy/key-holder.ts';
 import { keysOf, readCertificate, type Certificate } from '../pkix/certificate.ts';
 import type { StateStore } from '../store/store.ts';
 import type { AliasCertificates } from './alias-certificates.ts';
 import type { Backends } from './drivers.ts';
-import { readCertificates } from './files.ts';
 
 /** Whose keys no client may have. */
 interface KeyHolders {

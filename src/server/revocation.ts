@@ -16,8 +16,8 @@ import type { CaCertificates } from '../est/ca-certificates.ts';
 import type { Log } from '../ops/log.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import { namesEqual } from '../pkix/names.ts';
+import { readCertificates } from '../ops/certificate-files.ts';
 import { textOf } from './context.ts';
-import { readCertificates } from './files.ts';
 
 /** What all aliases share, so that each CRL is read once and each question asked once. */
 export interface RevocationServices {

@@ -1,14 +1,14 @@
-import { createPrivateKey } from 'node:crypto';
 import type { ServerKeyGenerationConfiguration } from '../config/configuration.ts';
 import type { KeyEncryption, ServerKeyGeneration } from '../est/alias.ts';
 import { readKeyEncryptionKeys } from '../est/key-encryption-keys.ts';
 import { readSecret } from '../ops/secret.ts';
+import { readCertificates } from '../ops/certificate-files.ts';
 import type { Certificate } from '../pkix/certificate.ts';
+import { readPrivateKey } from '../pkix/key-files.ts';
 import { keyTypeOf } from '../pkix/private-keys.ts';
 import { createMessageSigner } from '../pkix/signed-data.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { withContext } from './context.ts';
-import { readCertificates } from './files.ts';
 
 /** Makes an alias ready to generate keys for its clients. */
 export async function openServerKeyGeneration(
@@ -32,7 +32,7 @@ async function openKeyEncryption({
   recipients,
 }: NonNullable<ServerKeyGenerationConfiguration['encryption']>): Promise<KeyEncryption> {
   const certificates = await readCertificates([signer.certificate]);
-  const privateKey = createPrivateKey(await readSecret(signer.privateKey));
+  const privateKey = readPrivateKey(await readSecret(signer.privateKey));
   const sharedKeys = keyEncryptionKeys === undefined ? '' : await readSecret(keyEncryptionKeys);
   return {
     required,

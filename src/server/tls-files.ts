@@ -1,10 +1,9 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Log } from '../ops/log.ts';
+import { certificatesIn } from '../ops/certificate-files.ts';
 import { readSecret } from '../ops/secret.ts';
 import { expiresSoon } from '../pkix/chain.ts';
-import { x509Of } from '../pkix/x509.ts';
-import { certificatesIn } from './files.ts';
+import { readOwnKey } from '../pkix/key-files.ts';
 
 /** PEM of a TLS server's certificate, with those above it, and of its key. */
 export interface TlsFiles {
@@ -27,10 +26,7 @@ interface TlsPlaces {
 export async function readTlsFiles(places: TlsPlaces, log: Log): Promise<TlsFiles> {
   const certificate = await readFile(places.certificate, 'utf8');
   const privateKey = await readSecret(places.privateKey);
-  const [leaf] = certificatesIn(places.certificate, certificate);
-  if (leaf === undefined || !x509Of(leaf.der).checkPrivateKey(readPrivateKey(privateKey))) {
-    throw new Error('the private key does not belong to the first certificate of the file.');
-  }
+  const { certificate: leaf } = readOwnKey(certificatesIn(places.certificate, certificate), privateKey);
   const now = new Date();
   if (expiresSoon(leaf, now)) {
     log.warn(
@@ -56,13 +52,4 @@ export async function objectionToDates(
   return now > leaf.notAfter
     ? `${file}: the TLS server certificate has expired, at ${leaf.notAfter.toISOString()}; renew it.`
     : `${file}: the TLS server certificate is valid only from ${leaf.notBefore.toISOString()}; is the clock right?`;
-}
-
-/** What OpenSSL itself says of an encrypted key helps nobody. */
-function readPrivateKey(pem: string): KeyObject {
-  try {
-    return createPrivateKey(pem);
-  } catch (cause) {
-    throw new Error('privateKey: expected PEM of a private key that is not encrypted.', { cause });
-  }
 }

@@ -92,13 +92,13 @@ describe('Opening a local CA', () => {
 
   it('says that there is no private key', () => {
     expect(() => open({ ...texts, privateKey: 'nothing' })).toThrow(
-      'privateKey: expected a PEM private key.',
+      'privateKey: expected PEM of a private key; the file has no line "-----BEGIN ...-----".',
     );
   });
 
   it('says that there is no certificate', () => {
     expect(() => open({ ...texts, certificate: 'nothing' })).toThrow(
-      'certificate: There is no certificate in PEM form.',
+      'certificate: There is no certificate in PEM form: the file has no line "-----BEGIN ...-----".',
     );
   });
 

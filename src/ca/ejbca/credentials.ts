@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import type { SecureContextOptions } from 'node:tls';
 import { Ajv } from 'ajv';
 import { EstError } from '../../errors.ts';
+import { readClientCertificate, readPkcs12File } from '../../ops/client-certificate.ts';
 import { readSecret } from '../../ops/secret.ts';
+import { readTrustAnchor } from '../../ops/certificate-files.ts';
 import { createConnection, parseJson, type Connection } from '../../ops/connection.ts';
-import { certificatesFromPem } from '../../pkix/certificate.ts';
 import type {
   ClientCertificateOptions,
   ClientCredentialsOptions,
@@ -16,7 +16,7 @@ import type {
 export interface Credentials {
   /** The own key and certificate; empty for tokens. */
   readonly tls: SecureContextOptions;
-  /** The own certificate, DER, unless it is in a PKCS#12 file. */
+  /** The own certificate, DER; empty for tokens. */
   readonly certificates: readonly Buffer[];
   /** The value of the Authorization header field; undefined for a client certificate. */
   authorization(): Promise<string | undefined>;
@@ -40,38 +40,30 @@ export async function openCredentials({
   return await openTokens(oauth ?? {}, options.timeouts);
 }
 
-async function openClientCertificate(options: ClientCertificateOptions): Promise<Credentials> {
-  const { certificate, privateKey, pkcs12 } = options;
-  const passphrase =
-    options.passphrase === undefined ? {} : { passphrase: await readSecret(options.passphrase) };
+async function openClientCertificate({
+  certificate,
+  privateKey,
+  pkcs12,
+  ...secrets
+}: ClientCertificateOptions): Promise<Credentials> {
   if (pkcs12 !== undefined) {
     if (certificate !== undefined || privateKey !== undefined) {
       throw new Error('clientCertificate: give either pkcs12, or certificate and privateKey.');
     }
-    const pfx = await readFile(pkcs12);
-    return byCertificate({ pfx, ...passphrase }, [], pfx.toString('base64'));
+    const { tls, certificate: own } = await readPkcs12File({ ...secrets, pkcs12 });
+    return byCertificate(tls, own.der, tls.pfx.toString('base64'));
   }
   if (certificate === undefined || privateKey === undefined) {
     throw new Error('clientCertificate: give either certificate and privateKey, or pkcs12.');
   }
-  const key = await readSecret(privateKey);
-  const cert = await readFile(certificate, 'utf8');
-  const own = certificatesFromPem(cert).slice(0, 1);
-  return byCertificate(
-    { cert, key, ...passphrase },
-    own.map(({ der }) => der),
-    key,
-  );
+  const { tls, certificate: own } = await readClientCertificate({ ...secrets, certificate, privateKey });
+  return byCertificate(tls, own.der, tls.key);
 }
 
-function byCertificate(
-  tls: SecureContextOptions,
-  certificates: readonly Buffer[],
-  secret: string,
-): Credentials {
+function byCertificate(tls: SecureContextOptions, certificate: Buffer, secret: string): Credentials {
   return {
     tls,
-    certificates,
+    certificates: [certificate],
     authorization: async () => {
       await Promise.resolve(undefined);
     },
@@ -103,7 +95,7 @@ async function openClientCredentials(
   { tokenUrl, clientId, clientSecret, scope, trustAnchor }: ClientCredentialsOptions,
   timeouts: EjbcaOptions['timeouts'],
 ): Promise<Credentials> {
-  const ca = await readFile(trustAnchor, 'utf8');
+  const ca = await readTrustAnchor(trustAnchor);
   const connection = createConnection({
     peer: 'The identity provider',
     tls: { ca },

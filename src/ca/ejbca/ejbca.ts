@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import type { Log } from '../../ops/log.ts';
+import { readTrustAnchor } from '../../ops/certificate-files.ts';
 import { readCertificate } from '../../pkix/certificate.ts';
 import type { CertificationAuthorities, CertificationAuthorityServices } from '../ca.ts';
 import type { EjbcaAliasSettings } from './alias-settings.ts';
@@ -21,7 +21,7 @@ export async function openEjbca(
   options: EjbcaOptions,
   { name, log }: CertificationAuthorityServices,
 ): Promise<CertificationAuthorities<EjbcaAliasSettings>> {
-  const trustAnchor = await readFile(options.trustAnchor, 'utf8');
+  const trustAnchor = await readTrustAnchor(options.trustAnchor);
   const credentials = await openCredentials(options);
   const transport = createTransport({ options, trustAnchor, credentials, name, log });
   const calls = createEjbcaCalls(createRestClient(transport, name, log));

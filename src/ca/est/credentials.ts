@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { SecureContextOptions } from 'node:tls';
 import type { ClientIdentity } from '../../identity.ts';
 import { readClientCertificate } from '../../ops/client-certificate.ts';
 import { readSecret } from '../../ops/secret.ts';
+import { readTrustAnchor } from '../../ops/certificate-files.ts';
 import type { Certificate } from '../../pkix/certificate.ts';
 import type { EstOptions } from './options.ts';
 
@@ -25,7 +25,7 @@ export async function openEstCredentials({
   const { tls, certificate } = await readClientCertificate(clientCertificate);
   const authorization = basic && basicAuthorization(basic.username, await readSecret(basic.password));
   return {
-    tls: { ca: await readFile(trustAnchor, 'utf8'), ...tls },
+    tls: { ca: await readTrustAnchor(trustAnchor), ...tls },
     certificate,
     headersFor: (client) => ({
       ...(authorization !== undefined && { Authorization: authorization }),

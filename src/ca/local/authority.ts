@@ -1,8 +1,9 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
 import { orderChain, requireInDate } from '../../pkix/chain.ts';
 import { DerError } from '../../pkix/der.ts';
 import { keyIdentifierOf } from '../../pkix/extensions-write.ts';
+import { readPrivateKey } from '../../pkix/key-files.ts';
 import { createSigner, type Signer } from '../../pkix/signer.ts';
 import { x509Of } from '../../pkix/x509.ts';
 
@@ -37,7 +38,7 @@ export function readAuthority(texts: AuthorityTexts, now: Date): Authority {
   if (certificate === undefined) throw new Error('certificate: the file holds no PEM certificate.');
   const above = texts.chain.flatMap((text) => readCertificates('chain', text));
   const chain = orderChain(certificate, [...following, ...above]);
-  const privateKey = readPrivateKey(texts.privateKey, texts.passphrase);
+  const privateKey = readPrivateKey(texts.privateKey, texts);
   const signer = createSigner(privateKey);
   const keyIdentifier = certificate.subjectKeyIdentifier ?? keyIdentifierOf(certificate.spki);
   const authority = { certificate, privateKey, signer, keyIdentifier, chain };
@@ -61,20 +62,5 @@ function readCertificates(option: string, pem: string): readonly Certificate[] {
   } catch (error) {
     if (!(error instanceof DerError)) throw error;
     throw new Error(`${option}: ${error.message}`, { cause: error });
-  }
-}
-
-function readPrivateKey(pem: string, passphrase: string | undefined): KeyObject {
-  const isEncrypted = pem.includes('ENCRYPTED');
-  if (isEncrypted && passphrase === undefined) {
-    throw new Error('passphrase: the private key is encrypted, so its passphrase is needed.');
-  }
-  try {
-    return createPrivateKey({ key: pem, ...(isEncrypted && { passphrase }) });
-  } catch (error) {
-    const problem = isEncrypted
-      ? 'passphrase: it does not open the private key.'
-      : 'privateKey: expected a PEM private key.';
-    throw new Error(problem, { cause: error });
   }
 }

@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { certificateToPem, type Certificate } from '../../pkix/certificate.ts';
 import { randomSerialNumber, signCertificate } from '../../pkix/certificate-write.ts';
 import {
@@ -6,6 +6,7 @@ import {
   keyIdentifierOf,
   subjectKeyIdentifier,
 } from '../../pkix/extensions-write.ts';
+import { readPrivateKey } from '../../pkix/key-files.ts';
 import { nameToString } from '../../pkix/names.ts';
 import { oids } from '../../pkix/oids.ts';
 import { createSigner, generateKeyLike, type Signer } from '../../pkix/signer.ts';
@@ -86,14 +87,10 @@ function readRootKey(root: Certificate, pem: string, passphrase: string | undefi
 
 function openRootKey(pem: string, passphrase: string | undefined): KeyObject {
   try {
-    return createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) });
-  } catch (error) {
-    throw new Error(
-      'The key of the root cannot be read: expected PEM, and its passphrase if it is encrypted.',
-      {
-        cause: error,
-      },
-    );
+    return readPrivateKey(pem, { passphrase });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`The key of the root cannot be read: ${reason}`, { cause });
   }
 }
 

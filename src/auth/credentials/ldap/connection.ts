@@ -1,11 +1,11 @@
 import { Client, ResultCodeError } from 'ldapts';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { connect as connectTcp, isIP, isIPv4, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type ConnectionOptions } from 'node:tls';
 import { EstError } from '../../../errors.ts';
 import { createGate } from '../../../ops/gate.ts';
 import type { Party } from '../../../ops/turns.ts';
+import { readTrustAnchor } from '../../../ops/certificate-files.ts';
 import type { LdapOptions } from './options.ts';
 
 /** The servers of a directory. */
@@ -38,7 +38,7 @@ export async function openDirectory(options: LdapOptions): Promise<Directory> {
   const tls: ConnectionOptions =
     trustAnchor === undefined
       ? {}
-      : { secureContext: createSecureContext({ ca: await readFile(trustAnchor) }) };
+      : { secureContext: createSecureContext({ ca: await readTrustAnchor(trustAnchor) }) };
   const gate = createGate(limits);
 
   async function connectToAny(signal: AbortSignal): Promise<Socket> {
