@@ -55,6 +55,16 @@ describe('readForwardedCertificate', () => {
   it('X-01 reads Client-Cert-Chain, and the chain of envoy', () => {
     const fields = [...headersOf('rfc9440'), 'Client-Cert-Chain', `:${base64(other)}:, :${base64(pem)}:`];
     expect(readForwardedCertificate('rfc9440', fields)?.chain).toEqual([der(other), der(pem)]);
+    const lines = [...headersOf('rfc9440'), 'Client-Cert-Chain', `:${base64(other)}:`];
+    const inLines = [...lines, 'Accept', '*/*', 'client-cert-chain', `:${base64(pem)}:;source=proxy;ok`];
+    expect(readForwardedCertificate('rfc9440', inLines)?.chain).toEqual([der(other), der(pem)]);
+    const withParameters = ['Client-Cert', `:${base64(pem)}:;sni="a, b";n=1`];
+    expect(readForwardedCertificate('rfc9440', withParameters)?.certificate).toEqual(der(pem));
+    for (const wrong of ['(:AA==:)', 'token', '"text"', `:${base64(other)}:,`, `:${base64(other)}:;A`]) {
+      expect(codeOf('rfc9440', ...headersOf('rfc9440'), 'Client-Cert-Chain', wrong)).toBe(
+        'malformed_request',
+      );
+    }
     const chain = `Chain="${escaped(pem + other)}"`;
     for (const value of [chain, `By=https://est.example;Hash=${hashOf(pem)};${chain}`]) {
       expect(readForwardedCertificate('envoy', ['X-Forwarded-Client-Cert', value])).toEqual({

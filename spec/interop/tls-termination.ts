@@ -1,4 +1,5 @@
 import { beforeAll, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { certificateToPem } from '../../src/pkix/certificate.ts';
 import { certificateDer, named } from '../support/certificate.ts';
 import { send, type Answer } from '../support/client.ts';
@@ -185,13 +186,51 @@ export function tlsTerminationSuite(
     },
   );
 
-  it('logs the address of the client, whatever the client says', async () => {
-    // Every address of 127.0.0.0/8 is one of this host.
-    const answer = await send(`${url}/cacerts`, {
-      ...{ ca: gateway.trustAnchor, host: '127.0.0.1', localAddress: '127.0.0.77', servername: 'localhost' },
-      headers: { 'X-Forwarded-For': '192.0.2.66', Forwarded: 'for=192.0.2.66' },
-    });
-    expect([answer.status, gateway.log.entries.at(-1)?.fields['address']]).toEqual([200, '127.0.0.77']);
+  it('X-06 logs the address of the client, whatever the client says', async () => {
+    const parts = fc.constantFrom(
+      ...[
+        'for=192.0.2.66',
+        '192.0.2.66',
+        '127.0.0.1',
+        'unknown',
+        '_hidden',
+        'host=a',
+        '"',
+        '\\',
+        ';',
+        ', ',
+        '[::1]:1',
+      ],
+    );
+    const value = fc.array(parts, { maxLength: 6 }).map((some) => some.join(''));
+    const names = [
+      'X-Forwarded-For',
+      'x-forwarded-for',
+      'X_Forwarded_For',
+      'Forwarded',
+      'X-Real-IP',
+      'Client-IP',
+    ];
+    const headers = fc.dictionary(fc.constantFrom(...names), value, { minKeys: 1, maxKeys: 3 });
+    await fc.assert(
+      fc.asyncProperty(headers, async (forged) => {
+        const before = gateway.log.entries.length;
+        // Every address of 127.0.0.0/8 is one of this host.
+        await send(`${url}/cacerts`, {
+          ...{
+            ca: gateway.trustAnchor,
+            host: '127.0.0.1',
+            localAddress: '127.0.0.77',
+            servername: 'localhost',
+          },
+          headers: forged,
+        });
+        const logged = gateway.log.entries.slice(before).map(({ fields }) => fields['address']);
+        expect(logged.every((address) => address === '127.0.0.77')).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+    expect(gateway.log.entries.at(-1)?.fields['address']).toBe('127.0.0.77');
   });
 
   it('X-08 takes client certificates of 54 KB', async () => {

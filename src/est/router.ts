@@ -44,7 +44,7 @@ interface Exchange {
   readonly id: string;
   readonly startedAt: number;
   /** The socket forgets it when the client goes away. */
-  readonly address: string | undefined;
+  address: string | undefined;
   facts: RequestFacts & RouteFacts;
 }
 
@@ -56,13 +56,15 @@ export function createEstHandler(service: EstService): RequestListener {
   application.disable('x-powered-by');
 
   application.use(async function begin(request: Request, response: EstExpressResponse, next: NextFunction) {
-    const clientAddress = service.transport.address(request);
-    response.locals.exchange = {
+    const exchange: Exchange = {
       id: randomUUID(),
       startedAt: performance.now(),
-      address: clientAddress && plainAddress(clientAddress),
+      address: undefined,
       facts: {},
     };
+    response.locals.exchange = exchange;
+    const clientAddress = service.transport.address(request);
+    exchange.address = clientAddress && plainAddress(clientAddress);
     await find(framing, () => {
       checkFraming(request);
     });

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { parseItem, parseList, type InnerList, type Item } from 'structured-headers';
 import { EstError } from '../errors.ts';
 import { certificatesFromPem, readCertificate } from '../pkix/certificate.ts';
 import { DerError } from '../pkix/der.ts';
@@ -32,6 +33,9 @@ const fieldsOfForm: Readonly<Record<CertificateHeaderForm, readonly string[]>> =
   envoy: ['x-forwarded-client-cert'],
 };
 
+/** Fields whose value is a list. */
+const listFields: readonly string[] = ['client-cert-chain'];
+
 /**
  * The client certificate out of the header fields, as they came (`rawHeaders`); undefined when the proxy got none. A
  * field of another form can only come from a client, past the proxy. Throws `malformed_request`.
@@ -41,7 +45,7 @@ export function readForwardedCertificate(
   rawHeaders: readonly string[],
 ): ForwardedCertificate | undefined {
   const expected = fieldsOfForm[form];
-  const found = readProxyFields(rawHeaders, certificateFields, expected);
+  const found = readProxyFields(rawHeaders, certificateFields, expected, listFields);
   const valueOf = (name: string | undefined): string =>
     found.find((field) => field.name === name)?.value ?? '';
   const value = valueOf(expected[0]);
@@ -64,20 +68,33 @@ export function forwardedCertificateFields(rawHeaders: readonly string[]): reado
 type Reader = (value: string, chain: string) => ForwardedCertificate;
 
 const readers: Readonly<Record<CertificateHeaderForm, Reader>> = {
-  rfc9440: (value, chain) => ({
-    certificate: byteSequence(value),
-    chain: chain === '' ? [] : chain.split(',').map((member) => byteSequence(member.trim())),
-  }),
+  rfc9440: (value, chain) => {
+    const members = structured(parseList, chain);
+    if (!members.every(isItem)) throw new DerError('The chain holds a list.');
+    return { certificate: byteSequence(structured(parseItem, value)), chain: members.map(byteSequence) };
+  },
   nginx: (value) => fromPem(decodeURIComponent(value)),
   haproxy: (value) => ({ certificate: fromBase64(value), chain: [] }),
   envoy: readEnvoy,
 };
 
-/** A byte sequence of a structured field (RFC 9440, section 2.1; RFC 9651, section 3.3.5). */
-function byteSequence(value: string): Buffer {
-  const base64 = /^:([^:]*):$/.exec(value)?.[1];
-  if (base64 === undefined) throw new DerError('The value is no byte sequence.');
-  return fromBase64(base64);
+/** A byte sequence of a structured field (RFC 9440, section 2.1; RFC 9651, section 3.3.5); parameters mean nothing here. */
+function byteSequence([value]: Item): Buffer {
+  if (!(value instanceof ArrayBuffer)) throw new DerError('The value is no byte sequence.');
+  return Buffer.from(value);
+}
+
+/** Gives what a parser of structured fields reads. Throws DerError. */
+function structured<Value>(parse: (text: string) => Value, text: string): Value {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new DerError('The value is no structured field.', { cause: error });
+  }
+}
+
+function isItem(member: Item | InnerList): member is Item {
+  return !Array.isArray(member[0]);
 }
 
 function fromBase64(text: string): Buffer {

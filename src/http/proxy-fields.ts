@@ -27,15 +27,16 @@ export function namesOfProxyFields(
 
 /**
  * Those of the fields that the request has, as they came (`rawHeaders`). A field that is there twice, one that this
- * proxy does not set, and one that is spelled with `_` can only come from a client, past the proxy. Names are in lower
- * case. Throws `malformed_request`.
+ * proxy does not set, and one that is spelled with `_` can only come from a client, past the proxy; the lines of a field in
+ * `lists` are one list (RFC 9110, section 5.3). Names are in lower case. Throws `malformed_request`.
  */
 export function readProxyFields(
   rawHeaders: readonly string[],
   names: readonly string[],
   setByProxy: readonly string[],
+  lists: readonly string[] = [],
 ): readonly ProxyField[] {
-  const found = fieldsNamed(rawHeaders, names);
+  const found = lists.reduce(joinLines, fieldsNamed(rawHeaders, names));
   const foundNames = found.map(({ name }) => name);
   if (foundNames.every((name) => setByProxy.includes(name)) && new Set(foundNames).size === found.length) {
     return found;
@@ -44,4 +45,15 @@ export function readProxyFields(
     'malformed_request',
     'The request has header fields that only a proxy may set, twice or in a form that this proxy does not use.',
   );
+}
+
+/** The lines of a field as one, where the first of them stands. */
+function joinLines(fields: readonly ProxyField[], name: string): readonly ProxyField[] {
+  const [first, ...more] = fields.filter((field) => field.name === name);
+  if (first === undefined || more.length === 0) return fields;
+  const value = [first, ...more].map((field) => field.value).join(', ');
+  return fields.flatMap((field) => {
+    if (field === first) return [{ name, value }];
+    return field.name === name ? [] : [field];
+  });
 }

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { PresentedCertificate } from '../auth/auth.ts';
 import type { ChannelBinding } from '../auth/channel-binding.ts';
@@ -8,8 +7,9 @@ import {
   readForwardedCertificate,
   type CertificateHeaderForm,
 } from './forwarded-certificate.ts';
-import { readProxyFields } from './proxy-fields.ts';
+import { forwardedAddress, type ClientAddressOptions } from './client-address.ts';
 import { clientAddressOf } from './connections.ts';
+import { readProxyFields } from './proxy-fields.ts';
 import {
   channelBinding,
   cipherStrength,
@@ -27,7 +27,7 @@ export interface Transport {
   readonly canLink: boolean;
   /** Bits of the key with which TLS encrypts the answer; 0 where nobody knows. Throws `malformed_request`. */
   readonly cipherStrength: (request: IncomingMessage) => number;
-  /** The client's address; undefined where nobody knows, or the client has gone away. */
+  /** The client's address; undefined where nobody knows, or the client has gone away. Throws `malformed_request`. */
   readonly address: (request: IncomingMessage) => string | undefined;
   /** Names of the fields by which a proxy would hand on a client certificate, and which count for nothing here. */
   readonly ignoredProxyFields: (request: IncomingMessage) => readonly string[];
@@ -48,12 +48,8 @@ export const tlsTransport: Transport = {
 };
 
 /** What is believed of a proxy that ends TLS. */
-export interface ProxyTransportOptions {
+export interface ProxyTransportOptions extends ClientAddressOptions {
   readonly clientCertificate: CertificateHeaderForm;
-  /** The field that the proxy sets, or to which it adds. */
-  readonly clientAddress: 'X-Forwarded-For' | 'Forwarded';
-  /** Whether an address is that of a proxy in front of the one that comes here. */
-  readonly isTrusted: (address: string) => boolean;
   /** Whether the proxy is trusted to let nobody but its client speak over a connection (RFC 7030, section 3.5). */
   readonly linking: 'refuse' | 'trust';
   /** The field in which the proxy names the cipher suite of its client's TLS session; undefined: in none. */
@@ -70,7 +66,7 @@ export function createProxyTransport(options: ProxyTransportOptions): Transport 
     channelBinding: () => (options.linking === 'trust' ? 'trusted' : 'unknown'),
     canLink: options.linking === 'trust',
     cipherStrength: (request) => weakestStrength(request, options.cipherSuite),
-    address: (request) => clientAddress(request, options) ?? request.socket.remoteAddress,
+    address: ({ rawHeaders, socket }) => forwardedAddress(rawHeaders, options) ?? socket.remoteAddress,
     // Those that the proxy does not set are refused.
     ignoredProxyFields: () => [],
     isEarly: ({ headers }) => headers['early-data'] !== undefined,
@@ -84,38 +80,4 @@ function weakestStrength(request: IncomingMessage, field: string | undefined): n
   const [suite] = readProxyFields(request.rawHeaders, [name], [name]);
   const toProxy = strengthOfCipherSuite(suite?.value ?? '');
   return request.socket instanceof TLSSocket ? Math.min(toProxy, cipherStrength(request)) : toProxy;
-}
-
-/**
- * The last address of the list, which is the proxy's own entry, whatever the client wrote before it; where that is of
- * another trusted proxy, the entry that this one has made, and so on.
- */
-function clientAddress(
-  { headers }: IncomingMessage,
-  { clientAddress: field, isTrusted }: ProxyTransportOptions,
-): string | undefined {
-  const hops =
-    field === 'Forwarded'
-      ? (headers.forwarded ?? '').split(',').map(forwardedFor)
-      : String(headers['x-forwarded-for'] ?? '').split(',');
-  let nearest: string | undefined;
-  for (const hop of hops.reverse().map(address)) {
-    if (hop === undefined) break;
-    nearest = hop;
-    if (!isTrusted(hop)) break;
-  }
-  return nearest;
-}
-
-/** The parameter `for` without its port (RFC 7239, section 6); empty where there is none. */
-function forwardedFor(element: string): string {
-  const written = /(?:^|;)\s*for=(?:"([^"]*)"|([^;\s]*))/i.exec(element);
-  return (written?.[1] ?? written?.[2] ?? '')
-    .replace(/^\[(.*)\](:\d+)?$/, '$1')
-    .replace(/^([\d.]+):\d+$/, '$1');
-}
-
-function address(text: string): string | undefined {
-  const trimmed = text.trim();
-  return isIP(trimmed) === 0 ? undefined : trimmed;
 }
