@@ -145,10 +145,9 @@ export function createFleet({ gateway, ejbca }: EjbcaGateway) {
 
   /** As an administrator does it in EJBCA's pages: with the enrolment code set anew. */
   function setNew(username: string): void {
-    const { endEntities } = ejbca.database;
-    const endEntity = endEntities.get(username);
+    const endEntity = ejbca.database.endEntities.get(username);
     if (endEntity === undefined) throw new Error(`no end entity ${username}`);
-    endEntities.set(username, { ...endEntity, status: 'NEW', password: code });
+    ejbca.addEndEntity({ ...endEntity, status: 'NEW', password: code });
   }
 
   /** EJBCA renames the end entity and what it remembers of its certificates. */

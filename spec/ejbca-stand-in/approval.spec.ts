@@ -38,7 +38,7 @@ async function finalize(id: unknown, responseFormat = 'P12'): Promise<RestAnswer
 }
 
 describe('What needs approval (1.5)', () => {
-  it('answers 202 with a request id and a link that leads nowhere; 8.x without both', async () => {
+  it('answers 202 with a request id and a link that leads nowhere; 8.x without the id', async () => {
     const answer = await addEndEntity('patient');
     const id = answer.json?.['request_id'];
     expect(answer).toMatchObject({
@@ -55,7 +55,7 @@ describe('What needs approval (1.5)', () => {
     if (ca !== undefined) ca.requiresApproval = true;
     const { json } = await addEndEntity('patient', { ca_name: 'Device CA' }, older);
     await older.stop();
-    expect(Object.keys(json ?? {})).toEqual(['status_code', 'info_message']);
+    expect(Object.keys(json ?? {})).toEqual(['status_code', 'info_message', 'link']);
   });
 
   it('gives the key store once the request is approved, and only once', async () => {
@@ -137,7 +137,7 @@ describe('/v1/endentity of Enterprise (1.2)', () => {
       refusal(404, 'CA with name "None" doesn\'t exist'),
     );
     expect(await addEndEntity('too-much', { end_entity_profile_name: 'Strict' })).toMatchObject(
-      refusal(422, 'Wrong number of C fields in Subject DN.'),
+      refusal(422, 'Wrong number of COUNTRY fields in Subject DN.'),
     );
   });
 

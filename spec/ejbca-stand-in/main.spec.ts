@@ -17,7 +17,7 @@ describe('node spec/support/ejbca/main.ts', () => {
     const lines = printed.toString().split('\n');
     const command = lines.find((line) => line.endsWith('/v1/certificate/status')) ?? 'false';
     const { stdout } = await promisify(execFile)('bash', ['-c', command]);
-    expect(stdout).toBe('{"status":"OK","version":"1.0","revision":"EJBCA 9.1.1 Community"}');
+    expect(stdout).toBe('{"status":"OK","version":"1.0","revision":"EJBCA 9.1.1 Enterprise (working copy)"}');
     const [, directory = ''] = /--cacert (\S+)\/management-ca\.pem/.exec(command) ?? [];
     expect(existsSync(directory)).toBe(true);
     child.kill('SIGTERM');

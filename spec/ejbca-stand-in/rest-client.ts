@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
 import type { ClientCertificate } from '../support/ejbca/credentials.ts';
+import { opensslCsr } from '../support/csr.ts';
 import type { StandIn } from '../support/ejbca/start.ts';
 import { send } from '../support/client.ts';
 
@@ -16,6 +17,7 @@ export interface RestCall {
   readonly client?: ClientCertificate | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   readonly json?: object;
+  readonly signal?: AbortSignal;
 }
 
 /** Calls the REST API as the administrator who may do everything, unless told otherwise. */
@@ -29,18 +31,23 @@ export async function rest(
   const answer = await send(`${ejbca.url}/ejbca-rest-api${path}`, {
     method,
     ca: ejbca.trustAnchor,
+    ...(call.signal && { signal: call.signal }),
     ...(client && { cert: client.certificate, key: client.key }),
     headers: { ...(call.json && { 'Content-Type': 'application/json' }), ...call.headers },
     ...(call.json && { body: JSON.stringify(call.json) }),
   });
   const contentType = answer.headers['content-type'];
-  const isJson = contentType === 'application/json';
   return {
     status: answer.status,
     contentType,
     body: answer.body,
-    json: isJson ? (JSON.parse(answer.body) as Readonly<Record<string, unknown>>) : undefined,
+    json: contentType === 'application/json' ? jsonOf(answer.body) : undefined,
   };
+}
+
+/** EJBCA calls chains of certificates JSON, too. */
+function jsonOf(body: string): RestAnswer['json'] {
+  return body.startsWith('{') ? (JSON.parse(body) as RestAnswer['json']) : undefined;
 }
 
 /** The error JSON of EJBCA. */
@@ -51,5 +58,32 @@ export function refusal(status: number, text: string | RegExp): object {
       error_code: status,
       error_message: typeof text === 'string' ? text : expect.stringMatching(text),
     },
+  };
+}
+
+/** What an enrolment gives. */
+export interface Enrolled {
+  readonly serialNumber: string;
+  readonly der: Buffer;
+}
+
+/** Enrols by pkcs10enroll under the user name as commonName, and gives what the answer says. */
+export async function enrolAt(ejbca: StandIn, username: string, signal?: AbortSignal): Promise<Enrolled> {
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+  const csr = await opensslCsr(...key, '-subj', `/CN=${username}`);
+  const { json } = await rest(ejbca, 'POST', '/v1/certificate/pkcs10enroll', {
+    ...(signal && { signal }),
+    json: {
+      certificate_request: csr.toString('base64'),
+      certificate_profile_name: 'Device',
+      end_entity_profile_name: 'Device',
+      certificate_authority_name: 'Device CA',
+      username,
+      password: 'foo123',
+    },
+  });
+  return {
+    serialNumber: String(json?.['serial_number']),
+    der: Buffer.from(String(json?.['certificate']), 'base64'),
   };
 }

@@ -61,7 +61,9 @@ describe('The web service ejbcaws (1.2b)', () => {
 
   it('tells its version without a role', async () => {
     const stranger = await openClient(await ejbca.addClientCertificate('stranger', undefined));
-    expect(await call('getEjbcaVersion', {}, stranger)).toEqual({ return: 'EJBCA 8.3.2 Community' });
+    expect(await call('getEjbcaVersion', {}, stranger)).toEqual({
+      return: 'EJBCA 8.3.2 Enterprise (working copy)',
+    });
   });
 
   it('finds an end entity with its data and status, and never its password', async () => {
@@ -126,13 +128,15 @@ describe('The web service ejbcaws (1.2b)', () => {
   });
 
   it('refuses a caller without certificate, or without the right, by AuthorizationDeniedException', async () => {
-    const find =
-      '<ws:findUser><arg0><matchtype>0</matchtype><matchvalue>pump</matchvalue><matchwith>0</matchwith></arg0></ws:findUser>';
+    const user = `<caName>Device CA</caName><certificateProfileName>Device</certificateProfileName>
+      <endEntityProfileName>Device</endEntityProfileName><subjectDN>CN=x</subjectDN>
+      <tokenType>USERGENERATED</tokenType><username>x</username>`;
+    const edit = `<ws:editUser><arg0>${user}</arg0></ws:editUser>`;
     const rules = registrationAuthorityRules('Device CA', 'Device').filter(
       (rule) => !rule.includes('view_end'),
     );
-    const nobody = await post(find, null);
-    const limited = await post(find, await ejbca.addClientCertificate('limited', rules));
+    const nobody = await post(edit, null);
+    const limited = await post(edit, await ejbca.addClientCertificate('limited', rules));
     for (const { status, body } of [nobody, limited]) {
       expect(status).toBe(500);
       expect(body).toContain(
@@ -145,10 +149,10 @@ describe('The web service ejbcaws (1.2b)', () => {
   });
 
   it.each([
-    ['CADoesntExistsException', { caName: 'None' }, 'Error CA None does not exist.'],
+    ['CADoesntExistsException', { caName: 'None' }, 'No CA found by name of None'],
     ['EjbcaException', { endEntityProfileName: 'None' }, 'Error End Entity profile None does not exist.'],
     ['EjbcaException', { certificateProfileName: 'None' }, 'Error Certificate profile None does not exist.'],
-    ['EjbcaException', { tokenType: 'None' }, 'Error Token Type None does not exist.'],
+    ['EjbcaException', { tokenType: 'None' }, 'Error Token Type  None does not exist.'],
   ])('refuses by %s what an end entity cannot have: %j', async (exception, changes, text) => {
     const user = {
       caName: 'Device CA',
@@ -177,11 +181,13 @@ describe('The web service ejbcaws (1.2b)', () => {
     expect(body).toContain('Unmarshalling Error: unexpected element');
   });
 
-  it('answers 403 with a page when the protocol is switched off', async () => {
+  it('answers with a fault when the protocol is switched off, and goes on to tell its version', async () => {
     ejbca.enabledProtocols.delete('Web Service');
-    const { status, body } = await post('<ws:getEjbcaVersion/>');
+    const refused = await post('<ws:isAuthorized><arg0>/administrator</arg0></ws:isAuthorized>');
+    const version = await post('<ws:getEjbcaVersion/>');
     ejbca.enabledProtocols.add('Web Service');
-    expect(status).toBe(403);
-    expect(body).toContain('This service has been disabled.');
+    expect(refused.status).toBe(500);
+    expect(refused.body).toContain('<message>Web Services not enabled</message>');
+    expect(version.status).toBe(200);
   });
 });

@@ -19,6 +19,8 @@ describe('a request that waits for approval in EJBCA', () => {
     ejbca.addEndEntity({ username: 'held', certificateRequest: base64 });
     ejbca.database.approvalRequests.set(requestId, {
       id: requestId,
+      approvalId: 1,
+      action: 'add',
       state: 'waiting',
       execute: () => undefined,
       username: 'held',

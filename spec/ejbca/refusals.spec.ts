@@ -67,8 +67,8 @@ describe('what EJBCA refuses', () => {
   });
 
   it.each([
-    ['offline', /^Signing CA .* is not active/, /^Activate the CA/],
-    ['token offline', /^Device was unavailable/, /^Activate the crypto token/],
+    ['offline', /^signsession\.canotactive, CN=Device CA/, /^Activate the CA/],
+    ['token offline', /^CA token is offline for CA/, /^Activate the crypto token/],
   ])('answers 503 with Retry-After while the CA is %s', async (status, text, advice) => {
     const ca = deviceCa(running.ejbca);
     ca.status = status;
@@ -88,7 +88,7 @@ describe('what EJBCA refuses', () => {
     expect(lastLine()).toMatchObject({
       level: 'warn',
       fields: {
-        answer: 'Wrong number of CN fields in Subject DN.',
+        answer: 'Wrong number of COMMONNAME fields in Subject DN.',
         advice: expect.stringMatching(/End Entity Profiles/),
       },
     });

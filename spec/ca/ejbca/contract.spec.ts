@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { oids } from '../../../src/pkix/oids.ts';
 import { startEjbca } from '../../support/ejbca/start.ts';
 import { certificationAuthorityContract, type Lacks } from '../contract.ts';
 import { exactlyOnceContract, type Opened } from './exactly-once-contract.ts';
@@ -16,7 +17,12 @@ const name = real === undefined ? 'EJBCA, a stand-in,' : `EJBCA at ${real.baseUr
 
 async function open(): Promise<Opened> {
   if (real !== undefined) return { installation: real, close: nothingToClose };
-  const ejbca = await startEjbca();
+  const ejbca = await startEjbca({ version: '9.3.3' });
+  ejbca.addCertificateProfile('Device', {
+    validityDays: 365,
+    extendedKeyUsage: [oids.clientAuth, oids.serverAuth],
+    isAlternativeNameCritical: true,
+  });
   return {
     installation: installationOfStandIn(ejbca),
     close: async () => {

@@ -12,7 +12,7 @@ import {
 } from '../../../src/pkix/der-write.ts';
 import { readDer } from '../../../src/pkix/der.ts';
 import { iPAddress, readGeneralNames, type GeneralName } from '../../../src/pkix/general-names.ts';
-import { dnOf, nameFromDn, splitAtCommas } from './distinguished-name.ts';
+import { dnOf, nameFromDn, splitAtCommas, withoutForbidden } from './distinguished-name.ts';
 
 const userPrincipalName = '1.3.6.1.4.1.311.20.2.3';
 
@@ -48,10 +48,11 @@ function textOf(name: GeneralName): readonly AlternativeName[] {
     case 'rfc822Name':
       return [{ kind: 'rfc822name', value: name.value }];
     case 'dNSName':
-    case 'uniformResourceIdentifier':
     case 'iPAddress':
     case 'registeredID':
       return [{ kind: name.type, value: name.value }];
+    case 'uniformResourceIdentifier':
+      return [{ kind: name.type, value: withoutForbidden(name.value) }];
     case 'directoryName':
       return [{ kind: 'directoryName', value: dnOf(name.name) }];
     case 'otherName':
@@ -65,6 +66,11 @@ function textOf(name: GeneralName): readonly AlternativeName[] {
 function principalOf(der: Buffer): string {
   const [, wrapped] = readDer(der).children;
   return wrapped?.children[0]?.content.toString('utf8') ?? '';
+}
+
+/** The name of a kind in the texts of end entity profiles. */
+export function alternativeNameField(kind: AlternativeNameKind): string {
+  return kind === 'uniformResourceIdentifier' ? 'UNIFORMRESOURCEID' : kind.toUpperCase();
 }
 
 /** The kinds in a text of EJBCA, one for each name. */

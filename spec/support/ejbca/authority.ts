@@ -6,6 +6,7 @@ import { signCertificateRevocationList, type RevokedCertificate } from '../../..
 import {
   authorityKeyIdentifier,
   certificationAuthorityConstraints,
+  cRLDistributionPoints,
   extendedKeyUsage,
   keyUsage,
   subjectAltName,
@@ -22,16 +23,18 @@ export interface Authority {
   readonly subject: Name;
   readonly signer: Signer;
   readonly keyIdentifier: Buffer;
+  readonly notBefore: Date;
   readonly notAfter: Date;
 }
 
 const day = 86_400_000;
 
-/** Makes a CA: self-signed, or certified by another one. */
+/** Makes a CA, in force since a day before `now`: self-signed, or certified by another one. */
 export async function createAuthority(
   subject: Name,
   keyType: 'EC' | 'RSA',
   issuer: Authority | undefined,
+  now: number,
 ): Promise<Authority> {
   const { privateKey, publicKey } =
     keyType === 'RSA'
@@ -40,13 +43,14 @@ export async function createAuthority(
   const signer = createSigner(privateKey);
   const spki = publicKey.export({ type: 'spki', format: 'der' });
   const keyIdentifier = sha1(spki);
-  const notAfter = new Date(Date.now() + (issuer === undefined ? 7300 : 3650) * day);
+  const notBefore = new Date(Math.floor(now / 1000) * 1000 - day);
+  const notAfter = new Date(now + (issuer === undefined ? 7300 : 3650) * day);
   const certificate = await signCertificate(
     {
       serialNumber: randomSerialNumber(),
       issuer: issuer?.subject ?? subject,
       subject,
-      notBefore: new Date(Date.now() - day),
+      notBefore,
       notAfter,
       spki,
       extensions: [
@@ -58,7 +62,7 @@ export async function createAuthority(
     },
     issuer?.signer ?? signer,
   );
-  return { certificate, privateKey, subject, signer, keyIdentifier, notAfter };
+  return { certificate, privateKey, subject, signer, keyIdentifier, notBefore, notAfter };
 }
 
 /** EJBCA's key identifiers need not be what RFC 5280 proposes; nobody may rely on it. */
@@ -74,40 +78,50 @@ export interface CertificateContents {
   readonly notBefore: Date;
   readonly notAfter: Date;
   readonly extendedKeyUsage: readonly string[];
+  /** Default: as RFC 5280 has it, critical where there is no subject. */
+  readonly isAlternativeNameCritical?: boolean;
+  /** Undefined: none. */
+  readonly crlDistributionPoint?: string | undefined;
 }
 
-/** A certificate and its serial number, lower-case hex. */
+/** A certificate, its serial number in lower-case hex, and its period. */
 export interface SignedCertificate {
   readonly der: Buffer;
   readonly serialNumber: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
 }
 
-/** Issues the certificate of an end entity. It never outlives the CA. */
+/** Issues the certificate of an end entity. It is never older than the CA's, and never outlives it. */
 export async function issueCertificate(
   authority: Authority,
   contents: CertificateContents,
 ): Promise<SignedCertificate> {
   const serialNumber = randomSerialNumber();
-  const { subject, alternativeNames, spki, notBefore, notAfter } = contents;
+  const { subject, alternativeNames, spki, crlDistributionPoint } = contents;
+  const notBefore = contents.notBefore > authority.notBefore ? contents.notBefore : authority.notBefore;
+  const notAfter = contents.notAfter < authority.notAfter ? contents.notAfter : authority.notAfter;
+  const isCritical = contents.isAlternativeNameCritical ?? subject.rdns.length === 0;
   const der = await signCertificate(
     {
       serialNumber,
       issuer: authority.subject,
       subject,
       notBefore,
-      notAfter: notAfter < authority.notAfter ? notAfter : authority.notAfter,
+      notAfter,
       spki,
       extensions: [
         authorityKeyIdentifier(authority.keyIdentifier),
         subjectKeyIdentifier(sha1(spki)),
         keyUsage(['digitalSignature', 'keyEncipherment']),
         ...(contents.extendedKeyUsage.length > 0 ? [extendedKeyUsage(contents.extendedKeyUsage)] : []),
-        ...(alternativeNames.length > 0 ? [subjectAltName(alternativeNames, subject.rdns.length === 0)] : []),
+        ...(alternativeNames.length > 0 ? [subjectAltName(alternativeNames, isCritical)] : []),
+        ...(crlDistributionPoint === undefined ? [] : [cRLDistributionPoints([crlDistributionPoint])]),
       ],
     },
     authority.signer,
   );
-  return { der, serialNumber };
+  return { der, serialNumber, notBefore, notAfter };
 }
 
 /** Signs a CRL that is good for a day. */
@@ -115,12 +129,13 @@ export async function issueCrl(
   authority: Authority,
   crlNumber: number,
   revoked: readonly RevokedCertificate[],
+  now: number,
 ): Promise<Buffer> {
   return await signCertificateRevocationList(
     {
       issuer: authority.subject,
-      thisUpdate: new Date(),
-      nextUpdate: new Date(Date.now() + day),
+      thisUpdate: new Date(now),
+      nextUpdate: new Date(now + day),
       crlNumber,
       authorityKeyIdentifier: authority.keyIdentifier,
       revoked,

@@ -7,7 +7,7 @@ import { dNSName, iPAddress } from '../../../src/pkix/general-names.ts';
 import { oids } from '../../../src/pkix/oids.ts';
 import type { AccessRules } from './administrator.ts';
 import { issueCertificate } from './authority.ts';
-import type { CertificationAuthority } from './database.ts';
+import type { CertificationAuthority } from './model/database.ts';
 import { nameFromDn } from './distinguished-name.ts';
 import type { Ejbca } from './ejbca.ts';
 

@@ -12,9 +12,9 @@ export interface NamePart {
  * EJBCA's symbols, in the order of its LDAP DN order, which is the default of every CA: whatever order a CSR
  * has, this is the order of the end entity's DN and of the certificate's subject.
  */
-const symbols: readonly (readonly [symbol: string, type: string])[] = [
+const symbols: readonly (readonly [symbol: string, type: string, field?: string])[] = [
   ['DESCRIPTION', oids.description],
-  ['STREET', oids.streetAddress],
+  ['STREET', oids.streetAddress, 'STREETADDRESS'],
   ['PSEUDONYM', oids.pseudonym],
   ['TELEPHONENUMBER', oids.telephoneNumber],
   ['POSTALADDRESS', oids.postalAddress],
@@ -22,28 +22,35 @@ const symbols: readonly (readonly [symbol: string, type: string])[] = [
   ['POSTALCODE', oids.postalCode],
   ['UNSTRUCTUREDADDRESS', oids.unstructuredAddress],
   ['UNSTRUCTUREDNAME', oids.unstructuredName],
-  ['E', oids.emailAddress],
-  ['DN', oids.dnQualifier],
+  ['E', oids.emailAddress, 'EMAILADDRESS'],
+  ['DN', oids.dnQualifier, 'DNQUALIFIER'],
   ['UID', oids.userId],
-  ['CN', oids.commonName],
+  ['CN', oids.commonName, 'COMMONNAME'],
   ['NAME', oids.name],
-  ['SN', oids.serialNumber],
+  ['SN', oids.serialNumber, 'SERIALNUMBER'],
   ['GIVENNAME', oids.givenName],
   ['INITIALS', oids.initials],
   ['SURNAME', oids.surname],
-  ['T', oids.title],
-  ['OU', oids.organizationalUnitName],
+  ['T', oids.title, 'TITLE'],
+  ['OU', oids.organizationalUnitName, 'ORGANIZATIONALUNIT'],
   ['ORGANIZATIONIDENTIFIER', oids.organizationIdentifier],
-  ['O', oids.organizationName],
-  ['L', oids.localityName],
-  ['ST', oids.stateOrProvinceName],
-  ['DC', oids.domainComponent],
-  ['C', oids.countryName],
+  ['O', oids.organizationName, 'ORGANIZATION'],
+  ['L', oids.localityName, 'LOCALITY'],
+  ['ST', oids.stateOrProvinceName, 'STATEORPROVINCE'],
+  ['DC', oids.domainComponent, 'DOMAINCOMPONENT'],
+  ['C', oids.countryName, 'COUNTRY'],
 ];
+
+const fieldOf = new Map(symbols.map(([symbol, , field = symbol]) => [symbol, field]));
+
+/** The name of a field in the texts of end entity profiles. */
+export function fieldName(symbol: string): string {
+  return fieldOf.get(symbol) ?? symbol;
+}
 
 const symbolOf = new Map(symbols.map(([symbol, type]) => [type, symbol]));
 const typeOf = new Map([
-  ...symbols,
+  ...symbols.map(([symbol, type]) => [symbol, type] as const),
   ['SERIALNUMBER', oids.serialNumber] as const,
   ['EMAILADDRESS', oids.emailAddress] as const,
 ]);
@@ -63,8 +70,15 @@ export function normalizedDn(dn: string): string {
   return dnFrom(partsOf(dn));
 }
 
+/** What EJBCA writes in the place of characters that it takes for dangerous, in subjects, user names and URIs. */
+export function withoutForbidden(text: string): string {
+  return text.replaceAll(/[%?;!$~`\n\r\0]/g, '/');
+}
+
+/** Types that EJBCA does not know are dropped without a word. */
 function dnFrom(parts: readonly NamePart[]): string {
-  return inLdapOrder(parts)
+  return inLdapOrder(parts.filter(({ symbol }) => rankOf.has(symbol)))
+    .map(({ symbol, value }) => ({ symbol, value: withoutForbidden(value.trim()) }))
     .map(({ symbol, value }) => `${symbol}=${value.replaceAll(/[,+"\\<>;]/g, String.raw`\$&`)}`)
     .join(',');
 }

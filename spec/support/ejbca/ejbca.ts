@@ -1,6 +1,6 @@
 /** One installation of EJBCA, as its resources see it. */
 import type { Administrators } from './administrator.ts';
-import type { CertificationAuthority, Database } from './database.ts';
+import type { CertificationAuthority, Database } from './model/database.ts';
 import type { OAuthClient } from './identity-provider.ts';
 import type { Release } from './version.ts';
 
@@ -21,6 +21,8 @@ export interface Ejbca {
   readonly administrators: Administrators;
   readonly oAuthClients: OAuthClient[];
   readonly enabledProtocols: Set<Protocol>;
+  /** `ejbca.rest.custombrowserheader.enabled` in production mode. */
+  readonly isBrowserHeaderRequired: boolean;
 }
 
 /** The CA of this subject, in whatever order and spelling of EJBCA the DN is written. */

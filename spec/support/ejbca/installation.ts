@@ -4,10 +4,12 @@ import { createAuthority } from './authority.ts';
 import {
   certificateProfile,
   endEntityProfile,
+  saveEndEntity,
   type CertificationAuthority,
   type Database,
   type EndEntity,
-} from './database.ts';
+} from './model/database.ts';
+import { publishCrl } from './model/revocation-list.ts';
 import { certificationAuthorityId, nameFromDn, normalizedDn } from './distinguished-name.ts';
 
 /** What `addCertificationAuthority` takes beside the name. */
@@ -20,6 +22,10 @@ export interface NewCertificationAuthority {
   readonly order?: 'ldap' | 'x500';
   readonly enforceUniquePublicKeys?: boolean;
   readonly enforceUniqueDistinguishedName?: boolean;
+  /** Beside partition 0; default: none. */
+  readonly crlPartitions?: number;
+  /** With `*` in the place of the partition; default: none. */
+  readonly crlDistributionPoint?: string;
 }
 
 /** The profiles `Device` of both kinds. */
@@ -27,9 +33,9 @@ export function addProfiles({ certificateProfiles, endEntityProfiles }: Database
   const extendedKeyUsage = [oids.clientAuth, oids.serverAuth];
   certificateProfiles.set(
     'Device',
-    certificateProfile({ name: 'Device', id: 1000, validityDays: 365, extendedKeyUsage }),
+    certificateProfile({ name: 'Device', id: 1_000_000_000, validityDays: 365, extendedKeyUsage }),
   );
-  endEntityProfiles.set('Device', endEntityProfile({ name: 'Device', id: 2000 }));
+  endEntityProfiles.set('Device', endEntityProfile({ name: 'Device', id: 2_000_000_000 }));
 }
 
 /** Makes a CA with a key of its own. */
@@ -41,7 +47,9 @@ export async function addCertificationAuthority(
   const dn = normalizedDn(options.dn ?? `CN=${name},O=Example,C=SE`);
   const order = options.order ?? 'ldap';
   const issuer = options.signedBy === undefined ? undefined : required(database, options.signedBy);
-  const authority = await createAuthority(nameFromDn(dn, order), options.keyType ?? 'EC', issuer?.authority);
+  const keyType = options.keyType ?? 'EC';
+  const now = database.clock();
+  const authority = await createAuthority(nameFromDn(dn, order), keyType, issuer?.authority, now);
   const ca: CertificationAuthority = {
     name,
     dn,
@@ -54,9 +62,13 @@ export async function addCertificationAuthority(
     requiresApproval: false,
     enforceUniquePublicKeys: options.enforceUniquePublicKeys ?? true,
     enforceUniqueDistinguishedName: options.enforceUniqueDistinguishedName ?? true,
-    crl: undefined,
+    finishesUser: true,
+    crlPartitions: options.crlPartitions ?? 0,
+    crlDistributionPoint: options.crlDistributionPoint,
+    crls: new Map(),
   };
   database.certificationAuthorities.set(name, ca);
+  await publishCrl(database, ca);
   return ca;
 }
 
@@ -71,7 +83,8 @@ export function addEndEntity(
   database: Database,
   given: Partial<EndEntity> & Pick<EndEntity, 'username'>,
 ): EndEntity {
-  const endEntity: EndEntity = {
+  const { rowVersion: _, ...changes } = { rowVersion: 0, ...given };
+  return saveEndEntity(database, {
     password: 'foo123',
     subjectAltName: '',
     email: '',
@@ -81,9 +94,10 @@ export function addEndEntity(
     certificateProfile: 'Device',
     endEntityProfile: 'Device',
     accountBindingId: undefined,
-    ...given,
+    cardNumber: undefined,
+    extendedInformation: [],
+    remainingRequests: 1,
+    ...changes,
     subjectDn: normalizedDn(given.subjectDn ?? `CN=${given.username}`),
-  };
-  database.endEntities.set(endEntity.username, endEntity);
-  return endEntity;
+  });
 }

@@ -11,8 +11,9 @@ import { dnOf } from './distinguished-name.ts';
 import type { Ejbca } from './ejbca.ts';
 import type { Fault, Faults } from './fault.ts';
 import { answerTokenRequest, tokenPath } from './identity-provider.ts';
+import type { Pause } from './model/transaction.ts';
 import type { Reply } from './rest/call.ts';
-import { answerRest, disabled, restBase } from './rest/router.ts';
+import { answerRest, restBase } from './rest/router.ts';
 import { answerWebService, webServicePath } from './soap/web-service.ts';
 import { wsdl } from './soap/wsdl.ts';
 
@@ -122,7 +123,10 @@ async function serve(service: Service, request: IncomingMessage, response: Serve
   const hits = faults.take(recorded.path);
   for (const fault of hits) if (fault.kind === 'latency') await wait(fault.milliseconds);
   if (hits.some((fault) => strike(service, fault, 'before', recorded, response))) return;
-  const reply = await answer(service.ejbca, request, recorded);
+  const pause: Pause = async (step) => {
+    await faults.pass(recorded.path, step);
+  };
+  const reply = await answer(service.ejbca, request, recorded, pause);
   if (hits.some((fault) => strike(service, fault, 'after', recorded, response))) return;
   recorded.status = reply.status;
   await send(hits.reduce(changed, reply), hits, response);
@@ -175,7 +179,12 @@ function strike(
   return true;
 }
 
-async function answer(ejbca: Ejbca, request: IncomingMessage, recorded: RecordedRequest): Promise<Reply> {
+async function answer(
+  ejbca: Ejbca,
+  request: IncomingMessage,
+  recorded: RecordedRequest,
+  pause: Pause,
+): Promise<Reply> {
   const url = new URL(recorded.path, `https://${request.headers.host ?? 'localhost'}`);
   const administrator = (): Administrator =>
     authenticate(ejbca.administrators, tlsSocketOf(request), request.headers.authorization);
@@ -185,13 +194,12 @@ async function answer(ejbca: Ejbca, request: IncomingMessage, recorded: Recorded
     return answerTokenRequest(ejbca.administrators, ejbca.oAuthClients, headers.authorization, body);
   }
   if (url.pathname.startsWith(`${restBase}/`)) {
-    return await answerRest(ejbca, { method, url, headers, body }, administrator);
+    return await answerRest(ejbca, { method, url, headers, body, pause }, administrator);
   }
   if (url.pathname === webServicePath) {
-    if (!ejbca.enabledProtocols.has('Web Service')) return disabled;
     if (method === 'GET')
       return { status: 200, contentType: 'text/xml', body: wsdl(url.origin + url.pathname) };
-    return await answerWebService(ejbca, body, administrator);
+    return await answerWebService(ejbca, body, { authenticate: administrator, pause });
   }
   return { status: 404, contentType: 'text/html', body: '<html><body>404 - Not Found</body></html>' };
 }
@@ -207,7 +215,7 @@ function changed(reply: Reply, fault: Fault): Reply {
 async function send(reply: Reply, hits: readonly Fault[], response: ServerResponse): Promise<void> {
   const body = Buffer.from(reply.body);
   if (reply.contentType !== undefined) response.setHeader('Content-Type', reply.contentType);
-  response.writeHead(reply.status, { 'Content-Length': body.length });
+  response.writeHead(reply.status, { ...reply.headers, 'Content-Length': body.length });
   for (const fault of hits) {
     if (fault.kind === 'truncation') {
       response.write(body.subarray(0, body.length / 2), () => response.socket?.destroy());

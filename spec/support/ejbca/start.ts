@@ -20,9 +20,10 @@ import {
   type Database,
   type EndEntity,
   type EndEntityProfile,
-} from './database.ts';
+} from './model/database.ts';
 import { protocols, type Ejbca, type Protocol } from './ejbca.ts';
-import { createFaults, type Fault } from './fault.ts';
+import { createFaults, type Fault, type HeldCalls, type Hold } from './fault.ts';
+import type { Step } from './model/transaction.ts';
 import { tokenPath, type OAuthClient } from './identity-provider.ts';
 import {
   addCertificationAuthority,
@@ -39,6 +40,7 @@ export interface EjbcaOptions {
   readonly version?: string;
   readonly edition?: Release['edition'];
   readonly enabledProtocols?: readonly Protocol[];
+  readonly isBrowserHeaderRequired?: boolean;
   /** Default: a free one. */
   readonly port?: number;
 }
@@ -78,6 +80,8 @@ export interface StandIn {
   /** Decides about what waits for approval. */
   decide(requestId: number, decision: Exclude<ApprovalRequest['state'], 'waiting'>): Promise<void>;
   setFault(fault: Fault): void;
+  /** Stops calls at a step of their transaction. */
+  hold(step: Step, calls?: HeldCalls): Hold;
   clearFaults(): void;
   stop(): Promise<void>;
 }
@@ -95,6 +99,7 @@ export async function startEjbca(options: EjbcaOptions = {}): Promise<StandIn> {
     administrators: { certificates: new Map(), bearerTokens: new Map() },
     oAuthClients: [],
     enabledProtocols: new Set(options.enabledProtocols ?? protocols),
+    isBrowserHeaderRequired: options.isBrowserHeaderRequired ?? false,
   };
   const managementCa = await addCertificationAuthority(database, 'Management CA');
   await addCertificationAuthority(database, 'Root CA');
@@ -144,11 +149,11 @@ export async function startEjbca(options: EjbcaOptions = {}): Promise<StandIn> {
     },
     addCertificationAuthority: async (name, more) => await addCertificationAuthority(database, name, more),
     addCertificateProfile: (name, changes) => {
-      const id = database.certificateProfiles.size + 1000;
+      const id = database.certificateProfiles.size + 1_000_000_000;
       database.certificateProfiles.set(name, certificateProfile({ name, id, ...changes }));
     },
     addEndEntityProfile: (name, changes) => {
-      const id = database.endEntityProfiles.size + 2000;
+      const id = database.endEntityProfiles.size + 2_000_000_000;
       database.endEntityProfiles.set(name, endEntityProfile({ name, id, ...changes }));
     },
     addEndEntity: (endEntity) => addEndEntity(database, endEntity),
@@ -161,6 +166,7 @@ export async function startEjbca(options: EjbcaOptions = {}): Promise<StandIn> {
     setFault: (fault) => {
       faults.set(fault);
     },
+    hold: (step, calls) => faults.hold(step, calls),
     clearFaults: () => {
       faults.clear();
     },

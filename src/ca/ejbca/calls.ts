@@ -37,7 +37,7 @@ export interface EjbcaCalls {
   certificateRequest(request: CertificateRequestCall, signal: AbortSignal): Promise<EnrollmentAnswer>;
   /** Issues what was waiting for approval. */
   finalize(requestId: number, forRequest: string, signal: AbortSignal): Promise<EnrollmentAnswer>;
-  /** The certificates whose subject, user name or serial number is this text; at most 100, in any order. */
+  /** The certificates whose subject, user name or serial number is this text; at most 100, the newest first. */
   findCertificates(
     text: string,
     issuedSince: Date | undefined,
@@ -160,7 +160,7 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
     },
     async hasCertificateProfile(name, signal) {
       const path = `/v2/certificate/profile/${encodeURIComponent(name)}`;
-      const absent = /Certificate profile with name .* doesn't exist/;
+      const absent = /unknown certificate profile/;
       return (await client.json({ method: 'GET', path, absent }, isObject, signal)) !== undefined;
     },
     async pkcs10Enroll({ requestId, csr, password, ...request }, signal) {
@@ -194,10 +194,11 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
     },
     async findCertificates(value, issuedSince, signal) {
       const path = '/v2/certificate/search';
-      const since = issuedSince === undefined ? [] : [issuedAfter(issuedSince)];
+      const since = issuedSince === undefined ? [] : [updatedAfter(issuedSince)];
       const body = {
         pagination: { page_size: 100, current_page: 1 },
         criteria: [{ property: 'QUERY', value, operation: 'EQUAL' }, ...since],
+        sort: { property: 'UPDATE_TIME', operation: 'DESC' },
       };
       const answer = await client.json({ method: 'POST', path, body, isSafe: true }, isFound, signal);
       if (answer === undefined) throw nonsense(path);
@@ -223,9 +224,9 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
   };
 }
 
-function issuedAfter(date: Date): object {
+function updatedAfter(date: Date): object {
   const value = date.toISOString().replace(/\.\d+Z$/, 'Z');
-  return { property: 'ISSUED_DATE', value, operation: 'AFTER' };
+  return { property: 'UPDATE_TIME', value, operation: 'AFTER' };
 }
 
 function pemOf(csr: Buffer): string {

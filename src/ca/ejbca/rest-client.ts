@@ -92,7 +92,8 @@ function read(restCall: RestCall, answer: HttpAnswer): RestAnswer {
   const { status, body } = answer;
   if (status === 202) return { status: 'waiting', requestId: waitingRequest(body) };
   if (status >= 200 && status < 300) return { status: 'ok', body };
-  if (status === 404 && restCall.absent?.test(body.toString('utf8')) === true) return { status: 'absent' };
+  const isRefused = status === 400 || status === 404;
+  if (isRefused && restCall.absent?.test(body.toString('utf8')) === true) return { status: 'absent' };
   throw refusalOf(readRefused(answer, restCall));
 }
 

@@ -1,6 +1,9 @@
 /** What a REST resource of EJBCA gets and gives. */
 import type { Administrator } from '../administrator.ts';
 import type { Ejbca } from '../ejbca.ts';
+import type { Operation } from '../model/registration.ts';
+import type { Pause } from '../model/transaction.ts';
+import { revisionOf } from '../version.ts';
 
 /** A request on its way to a resource. */
 export interface Call {
@@ -13,6 +16,12 @@ export interface Call {
   readonly body: Readonly<Record<string, unknown>>;
   /** Refuses a caller without credentials or rights. */
   authenticate(): Administrator;
+  readonly pause: Pause;
+}
+
+/** The caller's own operation. Refuses as `authenticate`. */
+export function operationOf(call: Call): Operation {
+  return { ejbca: call.ejbca, administrator: call.authenticate(), pause: call.pause };
 }
 
 /** An answer. */
@@ -21,6 +30,7 @@ export interface Reply {
   /** Undefined: there is no body. */
   readonly contentType: string | undefined;
   readonly body: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** One path of the API and what it does. */
@@ -47,6 +57,10 @@ export function text(call: Call, member: string): string {
 
 /** EJBCA's status resources: no credentials needed (1.2). */
 export function statusReply({ ejbca: { release } }: Call): Reply {
-  const revision = `EJBCA ${release.version} ${release.edition}`;
-  return json(200, { status: 'OK', version: '1.0', revision });
+  return json(200, { status: 'OK', version: '1.0', revision: revisionOf(release) });
+}
+
+/** A member that must be an object; anything else is an empty one. */
+export function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }

@@ -1,19 +1,19 @@
 /** `/v1/certificate`: enrolment (sections 1.1 and 1.2). */
 import { readRequest } from '../certification-request.ts';
-import type { EndEntity, IssuedCertificate } from '../database.ts';
 import { normalizedDn } from '../distinguished-name.ts';
+import type { IssuedCertificate } from '../model/database.ts';
+import { certificateRequest, pkcs10Enroll, type RequestedValidity } from '../model/enrollment.ts';
 import {
-  authenticateEndEntity,
-  checkEndEntity,
-  issueTo,
   requireCa,
   requireCertificateProfile,
-  type RequestedValidity,
-} from '../enrollment.ts';
+  requireEndEntityProfile,
+  usernameFrom,
+  type Registration,
+} from '../model/registration.ts';
 import type { Ejbca } from '../ejbca.ts';
 import { Refusal, refusals } from '../refusal.ts';
-import { isAtLeast } from '../version.ts';
-import { json, statusReply, text, type Call, type Reply, type Route } from './call.ts';
+import { isAtLeast, since } from '../version.ts';
+import { json, operationOf, statusReply, text, type Call, type Reply, type Route } from './call.ts';
 import { certsOnlyPem } from './pkcs7.ts';
 
 /** The routes. */
@@ -23,43 +23,47 @@ export const certificateRoutes: readonly Route[] = [
   { method: 'POST', path: '/v1/certificate/certificaterequest', handle: requestCertificate },
 ];
 
-/** Its resource turns every refusal but 403 into 400. */
+/** Its resource turns every refusal but 403 and 500 into 400. */
 async function enrollPkcs10(call: Call): Promise<Reply> {
   try {
     return await registerAndIssue(call);
   } catch (error) {
-    if (!(error instanceof Refusal) || error.status === 403) throw error;
+    if (!(error instanceof Refusal) || error.status === 403 || error.status === 500) throw error;
     throw new Refusal(400, error.message);
   }
 }
 
 /** The end entity is added, or changed when its name exists, and gets its certificate at once. */
 async function registerAndIssue(call: Call): Promise<Reply> {
-  const { ejbca } = call;
-  const administrator = call.authenticate();
+  const operation = operationOf(call);
+  const { ejbca, administrator } = operation;
   const responseFormat = responseFormatOf(call);
   const ca = requireCa(ejbca, administrator, text(call, 'certificate_authority_name'));
   const profile = requireCertificateProfile(ejbca, text(call, 'certificate_profile_name'));
+  const { name: endEntityProfile, makesPasswords } = requireEndEntityProfile(
+    ejbca,
+    text(call, 'end_entity_profile_name'),
+  );
   const request = await readRequest(text(call, 'certificate_request'));
   if (request === undefined) throw refusals.invalidCertificateRequest();
-  const override = isAtLeast(ejbca.release, '9') ? text(call, 'subject_dn') : '';
-  const endEntity: EndEntity = {
-    username: text(call, 'username'),
-    password: text(call, 'password'),
+  const override = isAtLeast(ejbca.release, since.subjectOverride) ? text(call, 'subject_dn') : '';
+  const registration: Registration = {
+    username: usernameFrom(text(call, 'username')),
+    password: makesPasswords ? undefined : text(call, 'password') || 'random',
     subjectDn: override === '' ? request.subjectDn : normalizedDn(override),
     subjectAltName: request.subjectAltName,
+    isMultiValued: request.isMultiValued,
     email: text(call, 'email'),
     status: 'NEW',
     token: 'USERGENERATED',
     certificationAuthority: ca.name,
     certificateProfile: profile.name,
-    endEntityProfile: text(call, 'end_entity_profile_name'),
+    endEntityProfile,
     accountBindingId: text(call, 'account_binding_id') || undefined,
+    extendedInformation: [{ name: 'subjectdirattributes', value: '' }],
+    cardNumber: '',
   };
-  if (ca.requiresApproval || profile.requiresApproval) throw refusals.approvalsEnabled(ca.id, profile.id);
-  checkEndEntity(ejbca, administrator, endEntity);
-  administrator.require('/ca_functionality/create_certificate');
-  const issued = await issueTo(ejbca, endEntity, request, validityOf(call));
+  const issued = await pkcs10Enroll(operation, registration, request, validityOf(call));
   return enrollmentReply(call, issued, responseFormat);
 }
 
@@ -68,42 +72,72 @@ type ResponseFormat = 'DER' | 'PKCS7';
 /** Older versions know DER only, and do not look. */
 function responseFormatOf(call: Call): ResponseFormat {
   const format = text(call, 'response_format').toUpperCase() || 'DER';
-  if (!isAtLeast(call.ejbca.release, '8.3')) return 'DER';
+  if (!isAtLeast(call.ejbca.release, since.responseFormat)) return 'DER';
   if (format !== 'DER' && format !== 'PKCS7') throw refusals.wrongResponseFormat();
   return format;
 }
 
-/** From 9.3.3 on, in this one format and UTC; what has another is ignored. */
+/** In this one format and UTC; what has another is ignored. */
 function validityOf(call: Call): RequestedValidity {
   const date = (member: string): Date | undefined => {
     const [, day, time] = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)$/.exec(text(call, member)) ?? [];
     return day === undefined || time === undefined ? undefined : new Date(`${day}T${time}Z`);
   };
-  if (!isAtLeast(call.ejbca.release, '9.3.3')) return { notBefore: undefined, notAfter: undefined };
+  if (!isAtLeast(call.ejbca.release, since.validityOverride)) {
+    return { notBefore: undefined, notAfter: undefined };
+  }
   return { notBefore: date('start_time'), notAfter: date('end_time') };
 }
 
 /** For an end entity that is registered already; the CSR gives nothing but its key. */
 async function requestCertificate(call: Call): Promise<Reply> {
-  const { ejbca } = call;
-  const administrator = call.authenticate();
+  const operation = operationOf(call);
   const request = await readRequest(text(call, 'certificate_request'));
   if (request === undefined) throw refusals.malformedCsr();
-  const endEntity = authenticateEndEntity(ejbca, text(call, 'username'), text(call, 'password'));
-  if (endEntity.token !== 'USERGENERATED') throw refusals.wrongTokenType();
-  administrator.require('/ca_functionality/create_certificate');
-  requireCa(ejbca, administrator, endEntity.certificationAuthority);
-  const issued = await issueTo(ejbca, endEntity, request).catch((error: unknown) => {
-    throw asCertificateRequestRefusal(error);
-  });
-  return enrollmentReply(call, issued, 'DER');
+  const credentials = { username: text(call, 'username'), password: text(call, 'password') };
+  try {
+    return enrollmentReply(call, await certificateRequest(operation, credentials, request), 'DER');
+  } catch (error) {
+    return certificateRequestFailure(error, call.url);
+  }
 }
 
-/** Of what goes wrong while issuing it tells conflicts only; the CA's own state keeps its 503. */
-function asCertificateRequestRefusal(error: unknown): unknown {
-  if (!(error instanceof Refusal) || error.status >= 500) return error;
-  const isConflict = error.message.includes('is not allowed to use same');
-  return isConflict ? refusals.conflict() : refusals.couldNotBeGenerated();
+/** Its resource has words of its own for some of what pkcs10enroll tells as it is. */
+function certificateRequestFailure(error: unknown, url: URL): Reply {
+  if (!(error instanceof Refusal)) throw error;
+  switch (error.kind) {
+    case 'conflict':
+      throw refusals.conflict();
+    case 'key':
+      throw refusals.unfitKey();
+    case 'proof':
+      throw refusals.general();
+    case 'token':
+      throw refusals.deviceUnavailable();
+    case 'not active':
+      return stackTrace(url);
+    case 'approval':
+    case 'authorization':
+    case 'profile':
+    case undefined:
+      throw error;
+  }
+}
+
+/** EJBCA's own handler of exceptions fails, and the application server shows where. */
+function stackTrace(url: URL): Reply {
+  const path = url.pathname.slice(url.pathname.indexOf('/v1/'));
+  const trace = Array.from(
+    { length: 120 },
+    (_, line) => `at org.ejbca.Stack.line${line}(Stack.java:${line})`,
+  );
+  const body = `<html><head><title>ERROR</title><style>
+body { font-family: sans-serif; }
+</style></head><body><h1>Error processing request</h1>
+<p>Context Path:</p><p>/ejbca/ejbca-rest-api</p><p>Servlet Path:</p><p></p><p>Path Info:</p><p>${path}</p>
+<p>Query String:</p><p>null</p><p>Stack Trace:</p><pre>java.lang.NullPointerException
+${trace.join('\n')}</pre></body></html>`;
+  return { status: 500, contentType: 'text/html;charset=UTF-8', body };
 }
 
 /** DER is base64 of it; PKCS7 is base64 of PEM, and the chain is one such, too. */

@@ -1,15 +1,16 @@
-/** `/v1/ca`: CAs, their chains and CRLs (section 1.2; in Community from 8.1 on). */
-import { certificateToPem } from '../../../../src/pkix/certificate.ts';
-import type { RevokedCertificate } from '../../../../src/pkix/crl.ts';
-import { issueCrl } from '../authority.ts';
-import type { CertificationAuthority, Database, RevocationReason } from '../database.ts';
-import { normalizedDn } from '../distinguished-name.ts';
+/** `/v1/ca`: CAs, their chains and CRLs (section 1.2). */
+import { certificateToPem, readCertificate } from '../../../../src/pkix/certificate.ts';
+import { nameToString } from '../../../../src/pkix/names.ts';
+import { certificationAuthorityId, normalizedDn } from '../distinguished-name.ts';
 import { certificationAuthorityByDn } from '../ejbca.ts';
-import { checkActive } from '../enrollment.ts';
+import { checkActive } from '../model/enrollment.ts';
+import type { CertificationAuthority } from '../model/database.ts';
+import { publishCrl } from '../model/revocation-list.ts';
 import { refusals } from '../refusal.ts';
+import { since as versions } from '../version.ts';
 import { json, statusReply, type Call, type Reply, type Route } from './call.ts';
 
-const since = '8.1';
+const since = versions.certificationAuthorities;
 
 /** The routes. */
 export const certificationAuthorityRoutes: readonly Route[] = [
@@ -20,45 +21,68 @@ export const certificationAuthorityRoutes: readonly Route[] = [
   { method: 'POST', path: '/v1/ca/{issuer_dn}/createcrl', since, handle: createCrl },
 ];
 
-/** Those that the caller may use. */
+/** Those that the caller may use and that are active; external ones never are. */
 function list(call: Call): Reply {
   const administrator = call.authenticate();
   const all = [...call.ejbca.database.certificationAuthorities.values()];
   return json(200, {
     certificate_authorities: all
+      .filter(({ status }) => status === 'active' || status === 'token offline')
       .filter(({ name }) => administrator.isAuthorized(`/ca/${name}`))
       .map(({ id, name, dn, authority, issuerDn }) => ({
         id,
         name,
         subject_dn: dn,
         issuer_dn: issuerDn,
-        expiration_date: authority.notAfter.toISOString(),
+        expiration_date: authority.notAfter.toISOString().replace(/\.\d+Z$/, 'Z'),
       })),
   });
 }
 
+/** By the DN alone, of every CA that the role may use, external and off-line ones as well. */
 function downloadChain(call: Call): Reply {
-  call.authenticate();
-  const { chain } = named(call, 'subject_dn');
-  return { status: 200, contentType: 'application/octet-stream', body: chain.map(certificateToPem).join('') };
+  const administrator = call.authenticate();
+  const { subject_dn: dn = '' } = call.parameters;
+  if (!dn.includes('=')) throw refusals.general();
+  const ca = certificationAuthorityByDn(call.ejbca, normalizedDn(dn));
+  const id = ca?.id ?? certificationAuthorityId(normalizedDn(dn));
+  const isAllowed = administrator.isAuthorized(ca === undefined ? '/ca' : `/ca/${ca.name}`);
+  if (!isAllowed) throw refusals.notAuthorized(`/ca/${id}`);
+  if (ca === undefined) throw refusals.unknownCaId(id);
+  return {
+    status: 200,
+    contentType: 'application/json',
+    headers: { 'Content-Disposition': `attachment; filename="${ca.dn}.cacert.pem"` },
+    body: ca.chain.map(withNames).join(''),
+  };
 }
 
-async function latestCrl(call: Call): Promise<Reply> {
-  call.authenticate();
-  const ca = named(call, 'issuer_dn');
-  ca.crl ??= await nextCrl(call.ejbca.database, ca);
-  return json(200, { crl: ca.crl.der.toString('base64'), response_format: 'DER' });
+/** Lines for people before each PEM. */
+function withNames(der: Buffer): string {
+  const { subject, issuer } = readCertificate(der);
+  return `Subject: ${nameToString(subject)}\nIssuer: ${nameToString(issuer)}\n${certificateToPem(der)}`;
 }
 
+/** Of one partition, 0 unless another is named; null where there is none. Needs no right to the CA. */
+function latestCrl(call: Call): Reply {
+  call.authenticate();
+  const dn = normalizedDn(call.parameters['issuer_dn'] ?? '');
+  const partition = Number(call.url.searchParams.get('crlPartitionIndex') ?? '0');
+  const isDelta = call.url.searchParams.get('deltaCrl') === 'true';
+  const crl = isDelta ? undefined : certificationAuthorityByDn(call.ejbca, dn)?.crls.get(partition);
+  return json(200, { crl: crl === undefined ? null : crl.der.toString('base64'), response_format: 'DER' });
+}
+
+/** New ones of all partitions. */
 async function createCrl(call: Call): Promise<Reply> {
   const administrator = call.authenticate();
   administrator.require('/ca_functionality/create_crl');
   const ca = named(call, 'issuer_dn');
   checkActive(ca);
-  ca.crl = await nextCrl(call.ejbca.database, ca);
+  await publishCrl(call.ejbca.database, ca);
   return json(200, {
     issuer_dn: ca.dn,
-    latest_crl_version: ca.crl.number,
+    latest_crl_version: ca.crls.get(0)?.number,
     latest_delta_crl_version: 0,
     all_success: true,
   });
@@ -70,34 +94,4 @@ function named({ ejbca, parameters }: Call, parameter: string): CertificationAut
   const ca = dn.includes('=') ? certificationAuthorityByDn(ejbca, normalizedDn(dn)) : undefined;
   if (ca === undefined) throw refusals.unknownIssuer(dn);
   return ca;
-}
-
-const crlReasons: Partial<Record<RevocationReason, RevokedCertificate['reason']>> = {
-  KEY_COMPROMISE: 'keyCompromise',
-  CA_COMPROMISE: 'cACompromise',
-  AFFILIATION_CHANGED: 'affiliationChanged',
-  SUPERSEDED: 'superseded',
-  CESSATION_OF_OPERATION: 'cessationOfOperation',
-  PRIVILEGES_WITHDRAWN: 'privilegeWithdrawn',
-  AA_COMPROMISE: 'aACompromise',
-};
-
-/** The next CRL of a CA with everything that is revoked now. */
-export async function nextCrl(
-  { certificates }: Database,
-  ca: CertificationAuthority,
-): Promise<{ readonly number: number; readonly der: Buffer }> {
-  const revoked = certificates.flatMap(({ certificationAuthority, serialNumber, revocation }) =>
-    certificationAuthority === ca.name && revocation !== undefined
-      ? [
-          {
-            serialNumber: serialNumber.toLowerCase(),
-            at: revocation.at,
-            reason: crlReasons[revocation.reason] ?? ('unspecified' as const),
-          },
-        ]
-      : [],
-  );
-  const number = (ca.crl?.number ?? 0) + 1;
-  return { number, der: await issueCrl(ca.authority, number, revoked) };
 }

@@ -1,9 +1,16 @@
 /** `/v1/endentity` and `/v2/endentity`: registered end entities, in Enterprise alone (sections 1.2 and 1.2b). */
-import { endEntityStatuses, type EndEntity } from '../database.ts';
+import { endEntityStatuses, saveEndEntity, type EndEntity } from '../model/database.ts';
 import { normalizedDn } from '../distinguished-name.ts';
-import { checkEndEntity, putUpForApproval, requireCa, requireCertificateProfile } from '../enrollment.ts';
+import {
+  addEndEntity,
+  examined,
+  requireCa,
+  requireCertificateProfile,
+  usernameFrom,
+  type Registration,
+} from '../model/registration.ts';
 import { refusals } from '../refusal.ts';
-import { json, statusReply, text, type Call, type Reply, type Route } from './call.ts';
+import { json, operationOf, statusReply, text, type Call, type Reply, type Route } from './call.ts';
 
 const enterpriseOnly = true;
 
@@ -20,14 +27,14 @@ export const endEntityRoutes: readonly Route[] = [
 
 const empty: Reply = { status: 200, contentType: undefined, body: '' };
 
-function add(call: Call): Reply {
-  const { ejbca } = call;
-  const administrator = call.authenticate();
+async function add(call: Call): Promise<Reply> {
+  const operation = operationOf(call);
+  const { ejbca, administrator } = operation;
   const ca = requireCa(ejbca, administrator, text(call, 'ca_name'));
   const profile = requireCertificateProfile(ejbca, text(call, 'certificate_profile_name'));
-  const endEntity: EndEntity = {
-    username: text(call, 'username'),
-    password: text(call, 'password'),
+  const registration: Registration = {
+    username: usernameFrom(text(call, 'username')),
+    password: text(call, 'password') || undefined,
     subjectDn: normalizedDn(text(call, 'subject_dn')),
     subjectAltName: text(call, 'subject_alt_name'),
     email: text(call, 'email'),
@@ -37,17 +44,10 @@ function add(call: Call): Reply {
     certificateProfile: profile.name,
     endEntityProfile: text(call, 'end_entity_profile_name'),
     accountBindingId: text(call, 'account_binding_id') || undefined,
+    extendedInformation: [],
+    cardNumber: undefined,
   };
-  const { endEntities } = ejbca.database;
-  if (endEntities.has(endEntity.username)) throw refusals.endEntityExists(endEntity.username);
-  checkEndEntity(ejbca, administrator, endEntity);
-  const execute = (): void => {
-    endEntities.set(endEntity.username, endEntity);
-  };
-  if (ca.requiresApproval || profile.requiresApproval) {
-    throw putUpForApproval(ejbca, endEntity.username, execute);
-  }
-  execute();
+  await addEndEntity(operation, registration);
   return empty;
 }
 
@@ -100,18 +100,18 @@ function matches(endEntity: EndEntity, { property, value, operation }: Criterion
 }
 
 function setStatus(call: Call): Reply {
-  const administrator = call.authenticate();
+  const operation = operationOf(call);
   const endEntity = named(call);
   const [status, password] = [text(call, 'status'), text(call, 'password')];
   if (!Object.hasOwn(endEntityStatuses, status)) throw refusals.unknownStatus(status);
-  const changed: EndEntity = {
-    ...endEntity,
+  const { rowVersion: _, ...before } = endEntity;
+  const changed: Registration = {
+    ...before,
     status: status as EndEntity['status'],
     token: (text(call, 'token') || endEntity.token) as EndEntity['token'],
     password: password === '' ? endEntity.password : password,
   };
-  checkEndEntity(call.ejbca, administrator, changed);
-  call.ejbca.database.endEntities.set(changed.username, changed);
+  saveEndEntity(call.ejbca.database, examined(operation, endEntity, changed));
   return empty;
 }
 
@@ -119,12 +119,12 @@ function setStatus(call: Call): Reply {
 function revoke(call: Call): Reply {
   const administrator = call.authenticate();
   administrator.require('/ra_functionality/revoke_end_entity');
-  const { endEntities, certificates } = call.ejbca.database;
+  const { endEntities, certificates, clock } = call.ejbca.database;
   const endEntity = named(call);
   for (const certificate of certificates.filter(({ username }) => username === endEntity.username)) {
-    certificate.revocation ??= { reason: 'UNSPECIFIED', at: new Date() };
+    certificate.revocation ??= { reason: 'UNSPECIFIED', at: new Date(clock()) };
   }
-  endEntities.set(endEntity.username, { ...endEntity, status: 'REVOKED' });
+  saveEndEntity(call.ejbca.database, { ...endEntity, status: 'REVOKED' });
   if (call.body['delete'] === true) endEntities.delete(endEntity.username);
   return empty;
 }

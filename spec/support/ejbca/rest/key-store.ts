@@ -4,12 +4,14 @@ import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypt
 import { text as readAll, buffer } from 'node:stream/consumers';
 import { certificateToPem } from '../../../../src/pkix/certificate.ts';
 import { readRequest, requestForKey } from '../certification-request.ts';
-import type { EndEntity, IssuedCertificate } from '../database.ts';
-import { issueTo, WaitingForApproval } from '../enrollment.ts';
 import type { Ejbca } from '../ejbca.ts';
+import { WaitingForApproval } from '../model/approval.ts';
+import type { EndEntity, IssuedCertificate } from '../model/database.ts';
+import { issueTo } from '../model/enrollment.ts';
+import type { Operation } from '../model/registration.ts';
 import { refusals } from '../refusal.ts';
-import { isAtLeast } from '../version.ts';
-import { json, text, type Call, type Reply, type Route } from './call.ts';
+import { isAtLeast, since } from '../version.ts';
+import { json, operationOf, text, type Call, type Reply, type Route } from './call.ts';
 
 /** The routes. */
 export const keyStoreRoutes: readonly Route[] = [
@@ -21,43 +23,44 @@ const keyAlgorithms = ['RSA', 'ECDSA'];
 
 /** A key store for a registered end entity, under the password of the request. */
 async function enrollKeyStore(call: Call): Promise<Reply> {
-  const { ejbca } = call;
-  const administrator = call.authenticate();
-  administrator.require('/ca_functionality/create_certificate');
+  const operation = operationOf(call);
+  const { ejbca } = operation;
+  operation.administrator.require('/ca_functionality/create_certificate');
   const [username, algorithm] = [text(call, 'username'), text(call, 'key_alg')];
   const endEntity = ejbca.database.endEntities.get(username);
   if (endEntity === undefined) throw refusals.unknownEndEntity(username);
   if (!keyAlgorithms.includes(algorithm)) throw refusals.unsupportedKeyAlgorithm(algorithm);
   const key = generateKey(algorithm, text(call, 'key_spec'));
-  const types = isAtLeast(ejbca.release, '8.3') ? ['P12', 'JKS', 'BCFKS'] : ['P12', 'JKS'];
+  const types = isAtLeast(ejbca.release, since.responseFormat) ? ['P12', 'JKS', 'BCFKS'] : ['P12', 'JKS'];
   if (!types.includes(endEntity.token)) {
-    throw isAtLeast(ejbca.release, '8.3')
+    throw isAtLeast(ejbca.release, since.responseFormat)
       ? refusals.unsupportedTokenTypeNewer()
       : refusals.unsupportedTokenType();
   }
-  return await keyStoreReply(ejbca, endEntity, key, text(call, 'password'));
+  return await keyStoreReply(operation, endEntity, key, text(call, 'password'));
 }
 
 /** What an approved request was for. */
 async function finalize(call: Call): Promise<Reply> {
-  const { ejbca } = call;
-  const administrator = call.authenticate();
-  administrator.require('/ca_functionality/create_certificate');
-  const endEntity = approvedEndEntity(ejbca, Number(call.parameters['request_id']), call);
+  const operation = operationOf(call);
+  operation.administrator.require('/ca_functionality/create_certificate');
+  const { request_id: written = '' } = call.parameters;
+  if (!/^-?\d+$/.test(written)) throw refusals.noParameter('request_id', written);
+  const endEntity = approvedEndEntity(operation.ejbca, Number(written), call);
   const format = text(call, 'response_format');
   if (endEntity.token === 'USERGENERATED') {
     if (format !== 'DER' && format !== 'PEM') throw refusals.noKeyStoreForCsr();
     const request = await readRequest(endEntity.certificateRequest ?? '');
     if (request === undefined) throw refusals.general();
-    return certificateReply(await issueTo(ejbca, endEntity, request), format);
+    return certificateReply(await issueTo(operation, endEntity.username, request), format);
   }
   if (format === 'DER') throw refusals.noSuchKeyStore();
   const key = generateKey(text(call, 'key_alg') || 'RSA', text(call, 'key_spec') || '2048');
   if (format === 'PEM') {
-    const issued = await issueTo(ejbca, endEntity, requestForKey(spkiOf(key)));
+    const issued = await issueTo(operation, endEntity.username, requestForKey(spkiOf(key)));
     return certificateReply(issued, 'PEM');
   }
-  return await keyStoreReply(ejbca, { ...endEntity, token: 'P12' }, key, text(call, 'password'));
+  return await keyStoreReply(operation, { ...endEntity, token: 'P12' }, key, text(call, 'password'));
 }
 
 function approvedEndEntity({ database }: Ejbca, id: number, call: Call): EndEntity {
@@ -110,18 +113,18 @@ function certificateReply({ der, serialNumber }: IssuedCertificate, format: 'DER
 
 /** The stand-in makes PKCS#12 only, since it has no Java. */
 async function keyStoreReply(
-  ejbca: Ejbca,
+  operation: Operation,
   endEntity: EndEntity,
   key: KeyObject,
   password: string,
 ): Promise<Reply> {
   if (endEntity.token !== 'P12') throw refusals.general();
   const { der, serialNumber, certificationAuthority } = await issueTo(
-    ejbca,
-    endEntity,
+    operation,
+    endEntity.username,
     requestForKey(spkiOf(key)),
   );
-  const chain = ejbca.database.certificationAuthorities.get(certificationAuthority)?.chain ?? [];
+  const chain = operation.ejbca.database.certificationAuthorities.get(certificationAuthority)?.chain ?? [];
   const pem = [key.export({ type: 'pkcs8', format: 'pem' }), ...[der, ...chain].map(certificateToPem)];
   return json(201, {
     certificate: (await pkcs12(pem.join(''), password)).toString('base64'),

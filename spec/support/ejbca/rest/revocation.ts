@@ -4,13 +4,12 @@ import {
   type CertificationAuthority,
   type IssuedCertificate,
   type RevocationReason,
-} from '../database.ts';
+} from '../model/database.ts';
 import { normalizedDn } from '../distinguished-name.ts';
 import { certificationAuthorityByDn } from '../ejbca.ts';
-import { putUpForApproval } from '../enrollment.ts';
+import { putUpForApproval } from '../model/approval.ts';
 import { refusals } from '../refusal.ts';
 import { json, type Call, type Reply, type Route } from './call.ts';
-import { nextCrl } from './certification-authority.ts';
 
 const certificatePath = '/v1/certificate/{issuer_dn}/{serial_number}';
 
@@ -27,7 +26,7 @@ function revocationStatus(call: Call): Reply {
   return statusOf(call, requireCertificate(call), undefined);
 }
 
-async function revoke(call: Call): Promise<Reply> {
+function revoke(call: Call): Reply {
   const administrator = call.authenticate();
   administrator.require('/ra_functionality/revoke_end_entity');
   const certificate = requireCertificate(call);
@@ -38,13 +37,15 @@ async function revoke(call: Call): Promise<Reply> {
   }
   const { database } = call.ejbca;
   const ca = database.certificationAuthorities.get(certificate.certificationAuthority);
-  const execute = async (): Promise<void> => {
+  const execute = (): void => {
     const isLifted = reason === 'REMOVE_FROM_CRL' || reason === 'NOT_REVOKED';
     certificate.revocation = isLifted ? undefined : { reason, at };
-    if (ca !== undefined) ca.crl = await nextCrl(database, ca);
+    certificate.updatedAt = new Date(database.clock());
   };
-  if (ca?.requiresApproval === true) throw putUpForApproval(call.ejbca, certificate.username, execute);
-  await execute();
+  if (ca?.requiresApproval === true) {
+    throw putUpForApproval(database, certificate.username, 'revoke', execute);
+  }
+  execute();
   return statusOf(call, certificate, 'Successfully revoked');
 }
 
@@ -81,10 +82,11 @@ function reasonOf({ url }: Call): RevocationReason {
   return reason as RevocationReason;
 }
 
-function dateOf({ url }: Call): Date {
+function dateOf({ url, ejbca: { database } }: Call): Date {
   const written = url.searchParams.get('date');
-  const date = written === null ? new Date() : new Date(written);
-  if (written !== null && date > new Date()) throw refusals.dateInTheFuture(written);
+  const now = new Date(database.clock());
+  const date = written === null ? now : new Date(written);
+  if (written !== null && date > now) throw refusals.dateInTheFuture(written);
   return date;
 }
 

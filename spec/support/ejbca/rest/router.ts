@@ -1,10 +1,11 @@
 /** From an HTTP request to a REST resource, and from whatever it throws to EJBCA's error JSON. */
 import type { Administrator } from '../administrator.ts';
 import type { Ejbca, Protocol } from '../ejbca.ts';
-import { WaitingForApproval } from '../enrollment.ts';
+import { WaitingForApproval } from '../model/approval.ts';
+import type { Pause } from '../model/transaction.ts';
 import { Refusal, refusals } from '../refusal.ts';
-import { isAtLeast } from '../version.ts';
-import { json, type Call, type Reply, type Route } from './call.ts';
+import { isAtLeast, since } from '../version.ts';
+import { json, record, type Call, type Reply, type Route } from './call.ts';
 import { certificateRoutes } from './certificate.ts';
 import { certificationAuthorityRoutes } from './certification-authority.ts';
 import { endEntityRoutes } from './end-entity.ts';
@@ -39,6 +40,7 @@ export interface RestRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
+  readonly pause: Pause;
 }
 
 /** Answers a request below `restBase`. */
@@ -47,13 +49,16 @@ export async function answerRest(
   request: RestRequest,
   authenticate: () => Administrator,
 ): Promise<Reply> {
-  const path = request.url.pathname.slice(restBase.length);
+  const path = request.url.pathname.slice(restBase.length).replace(/\/$/, '');
   if (!isServed(ejbca, path, request.headers)) return disabled;
   try {
-    const { route, parameters } = findRoute(ejbca, request.method, path) ?? {};
-    if (route === undefined || parameters === undefined) throw refusals.unknownPath(request.url.href);
-    const body = parse(request.body);
-    return await route.handle({ ejbca, url: request.url, parameters, body, authenticate });
+    const found = findRoutes(ejbca, path);
+    const { route, parameters } = found.find((one) => one.route.method === request.method) ?? {};
+    if (found.length === 0) throw refusals.unknownPath(request.url.href);
+    if (route === undefined || parameters === undefined) throw refusals.unknownMethod(request.method);
+    const body = parse(request);
+    const { url, pause } = request;
+    return await route.handle({ ejbca, url, parameters, body, authenticate, pause });
   } catch (error) {
     return errorReply(error, ejbca, request.url);
   }
@@ -67,31 +72,36 @@ export const disabled: Reply = {
 };
 
 /**
- * EJBCA's ServiceControlFilter: the protocol is on, and what a browser's script sends (Node's `fetch` too) has
- * the header that protects against forged requests.
+ * EJBCA's ServiceControlFilter: the protocol is on and, where that is required, what a browser's script sends (Node's
+ * `fetch` too) has the header that protects against forged requests.
  */
-function isServed({ enabledProtocols }: Ejbca, path: string, headers: RestRequest['headers']): boolean {
+function isServed(
+  { enabledProtocols, isBrowserHeaderRequired }: Ejbca,
+  path: string,
+  headers: RestRequest['headers'],
+): boolean {
   const isScript = headers['sec-fetch-mode'] !== undefined || headers['sec-fetch-dest'] !== undefined;
-  if (isScript && headers['x-keyfactor-requested-with'] === undefined) return false;
+  const isForged = isScript && headers['x-keyfactor-requested-with'] === undefined;
+  if (isBrowserHeaderRequired && isForged) return false;
   const [, protocol] = protocolByPath.find(([prefix]) => `${path}/`.startsWith(`${prefix}/`)) ?? [];
   return protocol === undefined || enabledProtocols.has(protocol);
 }
 
-function findRoute(
-  { release }: Ejbca,
-  method: string,
-  path: string,
-): { readonly route: Route; readonly parameters: Readonly<Record<string, string>> } | undefined {
+interface FoundRoute {
+  readonly route: Route;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+/** Those of the path, whatever their method. */
+function findRoutes({ release }: Ejbca, path: string): readonly FoundRoute[] {
   const segments = path.split('/');
-  for (const route of routes) {
+  return routes.flatMap((route) => {
     const isThere =
       isAtLeast(release, route.since ?? '0') &&
       (route.enterpriseOnly !== true || release.edition === 'Enterprise');
-    const parameters =
-      route.method === method && isThere ? match(route.path.split('/'), segments) : undefined;
-    if (parameters !== undefined) return { route, parameters };
-  }
-  return undefined;
+    const parameters = isThere ? match(route.path.split('/'), segments) : undefined;
+    return parameters === undefined ? [] : [{ route, parameters }];
+  });
 }
 
 function match(
@@ -108,13 +118,13 @@ function match(
   return parameters;
 }
 
-function parse(body: string): Call['body'] {
+function parse({ body, headers }: RestRequest): Call['body'] {
   if (body === '') return {};
+  if (!/^application\/json\b/.test(String(headers['content-type']))) throw refusals.unknownContentType();
   try {
-    const value: unknown = JSON.parse(body);
-    return typeof value === 'object' && value !== null ? (value as Call['body']) : {};
-  } catch (error) {
-    throw new Refusal(400, error instanceof Error ? error.message : '');
+    return record(JSON.parse(body));
+  } catch {
+    throw refusals.general();
   }
 }
 
@@ -124,11 +134,11 @@ function errorReply(error: unknown, { release }: Ejbca, url: URL): Reply {
     const { requestId, message } = error;
     // EJBCA builds the link from what stands before the version, so it leads nowhere.
     const link = `${url.href.slice(0, url.href.indexOf('/v'))}/${requestId}/finalize`;
-    const isNew = isAtLeast(release, '9');
     return json(202, {
       status_code: 202,
       info_message: message,
-      ...(isNew && { request_id: requestId, link }),
+      ...(isAtLeast(release, since.requestId) && { request_id: requestId }),
+      link,
     });
   }
   const { status, message } = error instanceof Refusal ? error : refusals.general();

@@ -1,7 +1,14 @@
 /** SOAP 1.1, document/literal, as the application server under EJBCA reads and writes it. */
 import { DOMParser, type Element } from '@xmldom/xmldom';
 import type { Reply } from '../rest/call.ts';
-import { complexTypes, ejbcaNamespace, isOperation, type FaultName, type OperationName } from './wsdl.ts';
+import {
+  complexTypes,
+  ejbcaNamespace,
+  isOperation,
+  parametersOf,
+  type FaultName,
+  type OperationName,
+} from './wsdl.ts';
 
 const envelopeNamespace = 'http://schemas.xmlsoap.org/soap/envelope/';
 
@@ -22,13 +29,22 @@ export class SoapFault extends Error {
   }
 }
 
+/** A parameter: its text, or its members with all values of each. */
+export interface SoapArgument {
+  readonly text: string;
+  readonly members: ReadonlyMap<string, readonly SoapArgument[]>;
+}
+
 /** What is called. */
 export interface SoapCall {
   readonly operation: OperationName;
-  /** The parameter, when it is a text. */
-  readonly text: string;
-  /** The members of the parameter, when it has any. Lists keep their last value. */
-  readonly members: ReadonlyMap<string, string>;
+  /** By name: `arg0` and so on. */
+  readonly arguments: ReadonlyMap<string, SoapArgument>;
+}
+
+/** The text of a member, or of the last one of its name; undefined: it is not there. */
+export function memberText(argument: SoapArgument | undefined, name: string): string | undefined {
+  return argument?.members.get(name)?.at(-1)?.text;
 }
 
 /** Reads a request. Throws SoapFault for what the application server could not unmarshal. */
@@ -46,31 +62,28 @@ export function readEnvelope(xml: string): SoapCall {
       `Message part {${namespaceURI ?? ''}}${localName ?? ''} was not recognized.`,
     );
   }
-  const [argument] = childrenOf(wrapper);
-  if (argument === undefined) return { operation: localName, text: '', members: new Map() };
-  requireLocal(argument, ['arg0']);
-  return {
-    operation: localName,
-    text: argument.textContent ?? '',
-    members: new Map(
-      childrenOf(argument).map((member) => {
-        requireLocal(member, memberNames(localName));
-        return [member.localName ?? '', member.textContent ?? ''];
-      }),
-    ),
-  };
+  const parameters = new Map<string, string>(parametersOf(localName).map(([name, type]) => [name, type]));
+  const given = childrenOf(wrapper).map((element): readonly [string, SoapArgument] => {
+    requireLocal(element, [...parameters.keys()]);
+    const name = element.localName ?? '';
+    return [name, readArgument(element, parameters.get(name) ?? '')];
+  });
+  return { operation: localName, arguments: new Map(given) };
 }
 
-function memberNames(operation: OperationName): readonly string[] {
-  switch (operation) {
-    case 'findUser':
-      return complexTypes.userMatch.map(([name]) => name);
-    case 'editUser':
-      return complexTypes.userDataVOWS.map(([name]) => name);
-    case 'getEjbcaVersion':
-    case 'isAuthorized':
-      return [];
+function readArgument(element: Element, type: string): SoapArgument {
+  const typeName = type.replace('tns:', '');
+  const known = Object.hasOwn(complexTypes, typeName)
+    ? complexTypes[typeName as keyof typeof complexTypes]
+    : [];
+  const types = new Map<string, string>(known.map(([name, memberType]) => [name, memberType]));
+  const members = new Map<string, SoapArgument[]>();
+  for (const member of childrenOf(element)) {
+    requireLocal(member, [...types.keys()]);
+    const name = member.localName ?? '';
+    members.set(name, [...(members.get(name) ?? []), readArgument(member, types.get(name) ?? '')]);
   }
+  return { text: element.textContent ?? '', members };
 }
 
 /** Parameters and members stand in no namespace; JAXB takes any other for something that it does not know. */
@@ -103,17 +116,22 @@ function childrenOf(element: Element): readonly Element[] {
   return Array.from(element.childNodes).filter((node): node is Element => node.nodeType === 1);
 }
 
+/** A value of an answer: undefined members are left out, lists stand as often as they have members. */
+export type SoapValue = string | number | boolean | SoapMembers | readonly SoapValue[] | undefined;
+
+/** In the order of the type. */
+export interface SoapMembers {
+  readonly [name: string]: SoapValue;
+}
+
 /** The answer of an operation: each result as a text, or as the members of an object. */
-export function resultReply(
-  operation: OperationName,
-  results: readonly (string | Readonly<Record<string, string | number | boolean | undefined>>)[],
-): Reply {
-  const content = results
-    .map((result) => `<return>${typeof result === 'string' ? escaped(result) : membersXml(result)}</return>`)
-    .join('');
+export function resultReply(operation: OperationName, results: readonly SoapValue[]): Reply {
+  const content = elementXml('return', results);
+  const name = `ns2:${operation}Response`;
+  const attribute = `xmlns:ns2="${ejbcaNamespace}"`;
   return envelope(
     200,
-    `<ns2:${operation}Response xmlns:ns2="${ejbcaNamespace}">${content}</ns2:${operation}Response>`,
+    content === '' ? `<${name} ${attribute}/>` : `<${name} ${attribute}>${content}</${name}>`,
   );
 }
 
@@ -138,10 +156,20 @@ function envelope(status: number, body: string): Reply {
   };
 }
 
-function membersXml(members: Readonly<Record<string, string | number | boolean | undefined>>): string {
+function membersXml(members: SoapMembers): string {
   return Object.entries(members)
-    .map(([name, value]) => (value === undefined ? '' : `<${name}>${escaped(String(value))}</${name}>`))
+    .map(([name, value]) => elementXml(name, value))
     .join('');
+}
+
+function elementXml(name: string, value: SoapValue): string {
+  if (value === undefined) return '';
+  if (isList(value)) return value.map((one) => elementXml(name, one)).join('');
+  return `<${name}>${typeof value === 'object' ? membersXml(value) : escaped(String(value))}</${name}>`;
+}
+
+function isList(value: SoapValue): value is readonly SoapValue[] {
+  return Array.isArray(value);
 }
 
 function escaped(text: string): string {

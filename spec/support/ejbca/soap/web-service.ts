@@ -1,25 +1,48 @@
-/** `/ejbca/ejbcaws/ejbcaws`: what of EJBCA's web service concerns registered end entities. */
+/** `/ejbca/ejbcaws/ejbcaws`: what of EJBCA's web service concerns registered end entities and CAs. */
 import type { Administrator } from '../administrator.ts';
-import { endEntityStatuses, type EndEntity } from '../database.ts';
-import { normalizedDn, partsOf } from '../distinguished-name.ts';
+import { normalizedDn } from '../distinguished-name.ts';
 import type { Ejbca } from '../ejbca.ts';
-import { checkEndEntity, putUpForApproval } from '../enrollment.ts';
-import { Refusal } from '../refusal.ts';
+import { WaitingForApproval } from '../model/approval.ts';
+import {
+  endEntityStatuses,
+  saveEndEntity,
+  type CertificationAuthority,
+  type EndEntity,
+  type TokenType,
+} from '../model/database.ts';
+import { editUser, requireCa, usernameFrom, type Registration } from '../model/registration.ts';
+import type { Pause } from '../model/transaction.ts';
+import { findUsers } from '../model/user-match.ts';
+import { Refusal, refusals } from '../refusal.ts';
 import type { Reply } from '../rest/call.ts';
-import { faultReply, readEnvelope, resultReply, SoapFault, type SoapCall } from './envelope.ts';
+import { revisionOf } from '../version.ts';
+import {
+  faultReply,
+  memberText,
+  readEnvelope,
+  resultReply,
+  SoapFault,
+  type SoapArgument,
+  type SoapCall,
+  type SoapMembers,
+  type SoapValue,
+} from './envelope.ts';
 
 /** Where the service is. */
 export const webServicePath = '/ejbca/ejbcaws/ejbcaws';
 
-/** Answers a SOAP request. `authenticate` refuses a caller whom EJBCA does not know. */
-export async function answerWebService(
-  ejbca: Ejbca,
-  xml: string,
-  authenticate: () => Administrator,
-): Promise<Reply> {
+/** Who calls, and what holds the call up. */
+export interface WebServiceCaller {
+  /** Refuses a caller whom EJBCA does not know. */
+  authenticate(): Administrator;
+  readonly pause: Pause;
+}
+
+/** Answers a SOAP request. */
+export async function answerWebService(ejbca: Ejbca, xml: string, caller: WebServiceCaller): Promise<Reply> {
   try {
     const call = readEnvelope(xml);
-    return resultReply(call.operation, await perform(ejbca, call, authenticate));
+    return resultReply(call.operation, await perform(ejbca, call, caller));
   } catch (error) {
     return faultReply(asFault(error));
   }
@@ -27,161 +50,208 @@ export async function answerWebService(
 
 function asFault(error: unknown): SoapFault {
   if (error instanceof SoapFault) return error;
-  if (error instanceof Refusal) {
-    return new SoapFault(
-      error.status === 403 ? 'AuthorizationDeniedException' : 'UserDoesntFullfillEndEntityProfile',
-      error.message,
-    );
+  if (error instanceof WaitingForApproval) {
+    return new SoapFault('WaitingForApprovalException', error.message, { requestId: error.requestId });
   }
+  if (error instanceof Refusal) return faultOf(error);
   return new SoapFault('EjbcaException', error instanceof Error ? error.message : '');
 }
 
-type Results = Parameters<typeof resultReply>[1];
+function faultOf({ kind, status, message }: Refusal): SoapFault {
+  if (status === 403) return new SoapFault('AuthorizationDeniedException', message);
+  if (kind === 'approval') return new SoapFault('ApprovalException', message);
+  if (kind === 'profile') {
+    return new SoapFault(
+      'UserDoesntFullfillEndEntityProfile',
+      `org.ejbca.core.model.ra.raadmin.EndEntityProfileValidationException: ${message}`,
+    );
+  }
+  // The container says no more of what it has rolled back.
+  return new SoapFault('EjbcaException', status === 500 ? 'Transaction rolled back' : message);
+}
 
-function perform(
+async function perform(
   ejbca: Ejbca,
   call: SoapCall,
-  authenticate: () => Administrator,
-): Results | Promise<Results> {
+  caller: WebServiceCaller,
+): Promise<readonly SoapValue[]> {
+  if (call.operation === 'getEjbcaVersion') return [revisionOf(ejbca.release)];
+  if (!ejbca.enabledProtocols.has('Web Service')) {
+    throw new SoapFault('EjbcaException', 'Web Services not enabled');
+  }
+  const { pause } = caller;
+  const authenticate = (): Administrator => caller.authenticate();
+  const [first, second, third] = ['arg0', 'arg1', 'arg2'].map((name) => call.arguments.get(name));
   switch (call.operation) {
-    case 'getEjbcaVersion':
-      return [`EJBCA ${ejbca.release.version} ${ejbca.release.edition}`];
     case 'isAuthorized':
-      return [String(authenticate().isAuthorized(call.text))];
+      return [isAuthorized(authenticate, first?.text ?? '')];
     case 'findUser':
-      return findUser(ejbca, authenticate(), call.members);
+      return findUser(ejbca, authenticate(), first);
     case 'editUser':
-      return editUser(ejbca, authenticate(), call.members);
+      await edit(ejbca, { administrator: authenticate(), pause }, first);
+      return [];
+    case 'revokeUser':
+      revokeUser(ejbca, authenticate(), first?.text ?? '', third?.text === 'true');
+      return [];
+    case 'getAvailableCAs':
+      return availableCas(ejbca, authenticate());
+    case 'getLastCAChain':
+      return requireNamedCa(ejbca, authenticate(), first?.text ?? '').chain.map(certificate);
+    case 'getLatestCRL':
+    case 'getLatestCRLPartition':
+      authenticate();
+      return latestCrl(ejbca, first?.text ?? '', second?.text === 'true', Number(third?.text ?? '0'));
   }
 }
 
-/** EJBCA gives no more. */
-const mostUsers = 100;
+/** A caller in no role has no rights, which is no fault. */
+function isAuthorized(authenticate: () => Administrator, resource: string): boolean {
+  try {
+    return authenticate().isAuthorized(resource);
+  } catch (error) {
+    if (error instanceof Refusal) return false;
+    throw error;
+  }
+}
 
 function findUser(
   { database }: Ejbca,
   administrator: Administrator,
-  match: ReadonlyMap<string, string>,
-): Results {
-  administrator.require('/ra_functionality/view_end_entity');
-  const [matchWith, matchType] = [Number(match.get('matchwith')), Number(match.get('matchtype'))];
-  const wanted = match.get('matchvalue') ?? '';
-  const valuesOf = matchable[matchWith];
-  const compare = comparisons[matchType];
-  if (valuesOf === undefined || compare === undefined) {
-    throw new SoapFault('IllegalQueryException', 'Wrong query format.');
-  }
-  return [...database.endEntities.values()]
-    .filter(({ endEntityProfile }) =>
-      administrator.isAuthorized(`/endentityprofilesrules/${endEntityProfile}/view_end_entity`),
-    )
-    .filter((endEntity) => valuesOf(endEntity).some((value) => compare(value, wanted)))
-    .slice(0, mostUsers)
-    .map(userData);
+  match: SoapArgument | undefined,
+): readonly SoapValue[] {
+  const found = findUsers(database, administrator, {
+    matchWith: Number(memberText(match, 'matchwith')),
+    matchType: Number(memberText(match, 'matchtype')),
+    matchValue: memberText(match, 'matchvalue') ?? '',
+  });
+  if (found === undefined) throw new SoapFault('IllegalQueryException', 'Fault occurred while processing.');
+  return found.map(userData);
 }
-
-/** MATCH_WITH_... of EJBCA's UserMatch. */
-const matchable: Readonly<Record<number, ((endEntity: EndEntity) => readonly string[]) | undefined>> = {
-  0: ({ username }) => [username],
-  1: ({ email }) => [email],
-  2: ({ status }) => [String(endEntityStatuses[status])],
-  3: ({ endEntityProfile }) => [endEntityProfile],
-  4: ({ certificateProfile }) => [certificateProfile],
-  5: ({ certificationAuthority }) => [certificationAuthority],
-  6: ({ token }) => [token],
-  7: ({ subjectDn }) => [subjectDn],
-  100: subjectPart('UID'),
-  101: subjectPart('CN'),
-  102: subjectPart('SN'),
-  107: subjectPart('OU'),
-  108: subjectPart('O'),
-  111: subjectPart('DC'),
-  112: subjectPart('C'),
-};
-
-function subjectPart(symbol: string): (endEntity: EndEntity) => readonly string[] {
-  return ({ subjectDn }) =>
-    partsOf(subjectDn).flatMap((part) => (part.symbol === symbol ? [part.value] : []));
-}
-
-/** MATCH_TYPE_... of EJBCA's UserMatch. */
-const comparisons: Readonly<Record<number, ((value: string, wanted: string) => boolean) | undefined>> = {
-  0: (value, wanted) => value === wanted,
-  1: (value, wanted) => value.startsWith(wanted),
-  2: (value, wanted) => value.includes(wanted),
-};
 
 /** As UserDataVOWS; the password is never given away. */
-function userData(endEntity: EndEntity): Readonly<Record<string, string | number | boolean | undefined>> {
-  const { subjectAltName, email } = endEntity;
+function userData(endEntity: EndEntity): SoapMembers {
   return {
-    caName: endEntity.certificationAuthority,
-    certificateProfileName: endEntity.certificateProfile,
-    clearPwd: false,
-    email: email === '' ? undefined : email,
-    endEntityProfileName: endEntity.endEntityProfile,
-    keyRecoverable: false,
-    sendNotification: false,
-    status: endEntityStatuses[endEntity.status],
-    subjectAltName: subjectAltName === '' ? undefined : subjectAltName,
-    subjectDN: endEntity.subjectDn,
-    tokenType: endEntity.token,
     username: endEntity.username,
+    clearPwd: false,
+    subjectDN: endEntity.subjectDn,
+    caName: endEntity.certificationAuthority,
+    subjectAltName: endEntity.subjectAltName,
+    email: endEntity.email === '' ? undefined : endEntity.email,
+    status: endEntityStatuses[endEntity.status],
+    tokenType: endEntity.token,
+    sendNotification: false,
+    keyRecoverable: false,
+    endEntityProfileName: endEntity.endEntityProfile,
+    certificateProfileName: endEntity.certificateProfile,
+    extendedInformation: endEntity.extendedInformation.map(({ name, value }) => ({ name, value })),
+    cardNumber: endEntity.cardNumber,
   };
 }
 
-/** Changes the end entity of this name, or adds it. Without a password, an end entity keeps the one it has. */
-async function editUser(
+async function edit(
   ejbca: Ejbca,
-  administrator: Administrator,
-  members: ReadonlyMap<string, string>,
-): Promise<Results> {
-  const { database } = ejbca;
-  const caName = members.get('caName') ?? '';
-  const ca = database.certificationAuthorities.get(caName);
-  if (ca === undefined) throw new SoapFault('CADoesntExistsException', `Error CA ${caName} does not exist.`);
-  const endEntity = endEntityFrom(ejbca, members);
-  administrator.require(`/ca/${caName}`);
-  checkEndEntity(ejbca, administrator, endEntity);
-  const execute = (): void => {
-    database.endEntities.set(endEntity.username, endEntity);
-  };
-  if (ca.requiresApproval) {
-    const { message, requestId } = putUpForApproval(ejbca, endEntity.username, execute);
-    throw new SoapFault('WaitingForApprovalException', message, { approvalId: requestId, requestId });
-  }
-  execute();
-  return await Promise.resolve([]);
+  { administrator, pause }: { readonly administrator: Administrator; readonly pause: Pause },
+  user: SoapArgument | undefined,
+): Promise<void> {
+  const registration = registrationFrom(ejbca, user);
+  administrator.require('/ra_functionality/view_end_entity');
+  await editUser({ ejbca, administrator, pause }, registration);
 }
 
-function endEntityFrom({ database }: Ejbca, members: ReadonlyMap<string, string>): EndEntity {
-  const text = (name: string): string => members.get(name) ?? '';
-  const username = text('username');
-  const existing = database.endEntities.get(username);
-  const status = Object.entries(endEntityStatuses).find(([, code]) => code === Number(text('status')));
-  const token = (['USERGENERATED', 'P12', 'JKS', 'PEM', 'BCFKS'] as const).find(
-    (type) => type === text('tokenType'),
-  );
+function registrationFrom({ database }: Ejbca, user: SoapArgument | undefined): Registration {
+  const text = (name: string): string => memberText(user, name) ?? '';
+  const caName = text('caName');
+  if (!database.certificationAuthorities.has(caName)) {
+    throw new SoapFault('CADoesntExistsException', `No CA found by name of ${caName}`);
+  }
   requireKnown('End Entity profile', text('endEntityProfileName'), database.endEntityProfiles);
   requireKnown('Certificate profile', text('certificateProfileName'), database.certificateProfiles);
-  if (token === undefined) {
-    throw new SoapFault('EjbcaException', `Error Token Type ${text('tokenType')} does not exist.`);
-  }
+  const username = usernameFrom(text('username'));
+  const status = Object.entries(endEntityStatuses).find(([, code]) => code === Number(text('status')));
   return {
     username,
-    password: members.get('password') ?? existing?.password ?? '',
+    password: memberText(user, 'password'),
     subjectDn: normalizedDn(text('subjectDN')),
+    isMultiValued: /[^\\]\+/.test(text('subjectDN')),
     subjectAltName: text('subjectAltName'),
     email: text('email'),
     status: (status?.[0] ?? 'NEW') as EndEntity['status'],
-    token,
-    certificationAuthority: text('caName'),
+    token: tokenFrom(text('tokenType')),
+    certificationAuthority: caName,
     certificateProfile: text('certificateProfileName'),
     endEntityProfile: text('endEntityProfileName'),
-    accountBindingId: existing?.accountBindingId,
+    accountBindingId: database.endEntities.get(username)?.accountBindingId,
+    extendedInformation: (user?.members.get('extendedInformation') ?? []).map((one) => ({
+      name: memberText(one, 'name') ?? '',
+      value: memberText(one, 'value') ?? '',
+    })),
+    cardNumber: memberText(user, 'cardNumber'),
   };
+}
+
+function tokenFrom(text: string): TokenType {
+  const token = (['USERGENERATED', 'P12', 'JKS', 'PEM', 'BCFKS'] as const).find((type) => type === text);
+  if (token === undefined) {
+    throw new SoapFault('EjbcaException', `Error Token Type  ${text} does not exist.`);
+  }
+  return token;
 }
 
 function requireKnown(kind: string, name: string, known: ReadonlyMap<string, unknown>): void {
   if (!known.has(name)) throw new SoapFault('EjbcaException', `Error ${kind} ${name} does not exist.`);
+}
+
+/** With all certificates of the end entity. */
+function revokeUser(
+  { database }: Ejbca,
+  administrator: Administrator,
+  username: string,
+  isDeleted: boolean,
+): void {
+  administrator.require('/ra_functionality/revoke_end_entity');
+  if (isDeleted) administrator.require('/ra_functionality/delete_end_entity');
+  const endEntity = database.endEntities.get(usernameFrom(username));
+  if (endEntity === undefined)
+    throw new SoapFault('NotFoundException', refusals.wrongUsernameOrPassword().message);
+  const at = new Date(database.clock());
+  for (const issued of database.certificates.filter((one) => one.username === endEntity.username)) {
+    if (issued.revocation !== undefined) continue;
+    issued.revocation = { reason: 'UNSPECIFIED', at };
+    issued.updatedAt = at;
+  }
+  saveEndEntity(database, { ...endEntity, status: 'REVOKED' });
+  if (isDeleted) database.endEntities.delete(endEntity.username);
+}
+
+/** All that the role may use: external and off-line ones, too. */
+function availableCas({ database }: Ejbca, administrator: Administrator): readonly SoapValue[] {
+  return [...database.certificationAuthorities.values()]
+    .filter(({ name }) => administrator.isAuthorized(`/ca/${name}`))
+    .map(({ id, name }) => ({ id, name }));
+}
+
+function requireNamedCa(ejbca: Ejbca, administrator: Administrator, name: string): CertificationAuthority {
+  if (!ejbca.database.certificationAuthorities.has(name)) throw unknownCa(name);
+  return requireCa(ejbca, administrator, name);
+}
+
+function unknownCa(name: string): SoapFault {
+  return new SoapFault('CADoesntExistsException', `CA with name ${name} does not exist.`);
+}
+
+/** Base64 that the transport encodes once more. */
+function certificate(der: Buffer): SoapMembers {
+  return { certificateData: Buffer.from(der.toString('base64')).toString('base64') };
+}
+
+function latestCrl(
+  { database }: Ejbca,
+  name: string,
+  isDelta: boolean,
+  partition: number,
+): readonly SoapValue[] {
+  const ca = database.certificationAuthorities.get(name);
+  if (ca === undefined) throw unknownCa(name);
+  const crl = isDelta ? undefined : ca.crls.get(partition);
+  return crl === undefined ? [] : [crl.der.toString('base64')];
 }

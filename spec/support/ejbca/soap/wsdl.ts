@@ -17,34 +17,48 @@ export const complexTypes = {
     ['value', 'string', 'optional'],
   ],
   userDataVOWS: [
-    ['caName', 'string', 'optional'],
-    ['cardNumber', 'string', 'optional'],
-    ['certificateProfileName', 'string', 'optional'],
-    ['certificateSerialNumber', 'integer', 'optional'],
-    ['clearPwd', 'boolean'],
-    ['email', 'string', 'optional'],
-    ['endEntityProfileName', 'string', 'optional'],
-    ['endTime', 'string', 'optional'],
-    ['extendedInformation', 'tns:extendedInformationWS', 'list'],
-    ['keyRecoverable', 'boolean'],
-    ['password', 'string', 'optional'],
-    ['sendNotification', 'boolean'],
-    ['startTime', 'string', 'optional'],
-    ['status', 'int'],
-    ['subjectAltName', 'string', 'optional'],
-    ['subjectDN', 'string', 'optional'],
-    ['tokenType', 'string', 'optional'],
     ['username', 'string', 'optional'],
+    ['password', 'string', 'optional'],
+    ['clearPwd', 'boolean'],
+    ['subjectDN', 'string', 'optional'],
+    ['caName', 'string', 'optional'],
+    ['subjectAltName', 'string', 'optional'],
+    ['email', 'string', 'optional'],
+    ['status', 'int'],
+    ['tokenType', 'string', 'optional'],
+    ['sendNotification', 'boolean'],
+    ['keyRecoverable', 'boolean'],
+    ['endEntityProfileName', 'string', 'optional'],
+    ['certificateProfileName', 'string', 'optional'],
+    ['hardTokenIssuerName', 'string', 'optional'],
+    ['startTime', 'string', 'optional'],
+    ['endTime', 'string', 'optional'],
+    ['certificateSerialNumber', 'integer', 'optional'],
+    ['extendedInformation', 'tns:extendedInformationWS', 'list'],
+    ['cardNumber', 'string', 'optional'],
+  ],
+  nameAndId: [
+    ['id', 'int'],
+    ['name', 'string', 'optional'],
+  ],
+  certificate: [
+    ['certificate', 'string', 'optional'],
+    ['certificateData', 'base64Binary', 'optional'],
+    ['keyStore', 'base64Binary', 'optional'],
+    ['rawCertificateData', 'base64Binary', 'optional'],
+    ['type', 'string', 'optional'],
   ],
 } as const satisfies Readonly<Record<string, readonly Member[]>>;
 
 /** What a fault's detail holds beside its message. */
 const faults = {
+  AlreadyRevokedException: [],
   ApprovalException: [],
   AuthorizationDeniedException: [],
   CADoesntExistsException: [],
   EjbcaException: [],
   IllegalQueryException: [],
+  NotFoundException: [],
   UserDoesntFullfillEndEntityProfile: [],
   WaitingForApprovalException: [
     ['approvalId', 'int'],
@@ -85,6 +99,50 @@ const operations = {
       'WaitingForApprovalException',
     ],
   },
+  revokeUser: {
+    parameters: [
+      ['arg0', 'string', 'optional'],
+      ['arg1', 'int'],
+      ['arg2', 'boolean'],
+    ],
+    result: [],
+    faults: [
+      'AlreadyRevokedException',
+      'ApprovalException',
+      'AuthorizationDeniedException',
+      'CADoesntExistsException',
+      'EjbcaException',
+      'NotFoundException',
+      'WaitingForApprovalException',
+    ],
+  },
+  getAvailableCAs: {
+    parameters: [],
+    result: [['return', 'tns:nameAndId', 'list']],
+    faults: ['AuthorizationDeniedException', 'EjbcaException'],
+  },
+  getLastCAChain: {
+    parameters: [['arg0', 'string', 'optional']],
+    result: [['return', 'tns:certificate', 'list']],
+    faults: ['AuthorizationDeniedException', 'CADoesntExistsException', 'EjbcaException'],
+  },
+  getLatestCRL: {
+    parameters: [
+      ['arg0', 'string', 'optional'],
+      ['arg1', 'boolean'],
+    ],
+    result: [['return', 'base64Binary', 'optional']],
+    faults: ['CADoesntExistsException', 'EjbcaException'],
+  },
+  getLatestCRLPartition: {
+    parameters: [
+      ['arg0', 'string', 'optional'],
+      ['arg1', 'boolean'],
+      ['arg2', 'int'],
+    ],
+    result: [['return', 'base64Binary', 'optional']],
+    faults: ['CADoesntExistsException', 'EjbcaException'],
+  },
 } as const satisfies Readonly<Record<string, Operation>>;
 
 /** The operations of the stand-in. */
@@ -93,6 +151,11 @@ export type OperationName = keyof typeof operations;
 /** Whether the service has an operation of this name. */
 export function isOperation(name: string): name is OperationName {
   return Object.hasOwn(operations, name);
+}
+
+/** The parameters of an operation. */
+export function parametersOf(name: OperationName): readonly Member[] {
+  return operations[name].parameters;
 }
 
 /** The WSDL, for a service at this URL. */
