@@ -184,6 +184,12 @@ export class EstError extends Error {
   }
 }
 
+/** Whether something thrown, or what led to it, says that the CA is down or late: what was asked may succeed later. */
+export function isOutage(thrown: unknown): boolean {
+  if (thrown instanceof EstError) return thrown.code === 'ca_unavailable' || thrown.code === 'ca_timeout';
+  return thrown instanceof Error && thrown.cause !== undefined && isOutage(thrown.cause);
+}
+
 /**
  * Anything thrown, as an EstError: what is not one already becomes `internal` with a fixed sentence, and stays
  * in `cause` for the log, since exception texts may hold secrets.

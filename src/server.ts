@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Configuration } from './config/configuration.ts';
 import type { Log } from './ops/log.ts';
+import { createGate } from './ops/gate.ts';
 import { sentenceOf } from './ops/sentence.ts';
 import { openAllSources } from './server/credentials.ts';
 import { certificatesOf } from './auth/trust-anchors.ts';
@@ -17,6 +18,7 @@ import {
 import { createProcessState } from './server/process-state.ts';
 import { objectionsToCrls, openRevocation } from './server/revocation.ts';
 import { openServices, type OpenedServices } from './server/services.ts';
+import { awaitRecovery } from './server/recovery.ts';
 import { objectionToDates } from './server/tls-files.ts';
 
 /** A running gateway. */
@@ -60,34 +62,60 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   const http = noted(listening, await listenHttp(configuration, served.http, log));
   const listeners = { est, proxy, http };
   const retiring = new Set<Promise<void>>();
+  let watching = new AbortController();
   let isStopping = false;
+  const oneAtATime = createGate({ concurrency: 1, queue: Infinity });
   const running = opened.move();
 
+  async function exchange(next: Configuration): Promise<void> {
+    const before = current;
+    const after = await openServices(next, log, state);
+    const refusal = isStopping ? 'The gateway is stopping.' : objectionToProxies(before.served, after.served);
+    if (refusal !== undefined) {
+      await after.close();
+      throw new Error(refusal);
+    }
+    current = after;
+    exchangeAll(listeners, current.served);
+    reopenWhenBack(next, after);
+    const retired = before.close().catch((error: unknown) => {
+      log.error('What was served before the reload could not be closed.', { error });
+    });
+    retiring.add(retired);
+    void retired.finally(() => retiring.delete(retired));
+  }
+
+  /** Until there is another reload. */
+  function reopenWhenBack(served: Configuration, { backends }: OpenedServices): void {
+    watching.abort();
+    watching = new AbortController();
+    const { signal } = watching;
+    const reopen = async (): Promise<void> => {
+      await alone(async () => {
+        if (!signal.aborted) await exchange(served);
+      });
+    };
+    void awaitRecovery({ backends, reopen, log, signal });
+  }
+
+  async function alone(job: () => Promise<void>): Promise<void> {
+    await oneAtATime.run(new AbortController().signal, job);
+  }
+
+  reopenWhenBack(configuration, current);
   return {
     estUrl: est && placeOf('https', est),
     proxyPlace: proxy && placeOf('http', proxy),
     httpUrl: http && placeOf('http', http),
     async reload(next) {
       requireSameStart(configuration, next);
-      const before = current;
-      const after = await openServices(next, log, state);
-      const refusal = isStopping
-        ? 'The gateway is stopping.'
-        : objectionToProxies(before.served, after.served);
-      if (refusal !== undefined) {
-        await after.close();
-        throw new Error(refusal);
-      }
-      current = after;
-      exchangeAll(listeners, current.served);
-      const retired = before.close().catch((error: unknown) => {
-        log.error('What was served before the reload could not be closed.', { error });
+      await alone(async () => {
+        await exchange(next);
       });
-      retiring.add(retired);
-      void retired.finally(() => retiring.delete(retired));
     },
     async stop() {
       isStopping = true;
+      watching.abort();
       await running.disposeAsync();
       await Promise.all(retiring);
     },

@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CertificationAuthority, EnrollmentRequest } from '../../src/ca/ca.ts';
+import type { CertificationAuthority, EnrollmentRequest, LastAnswers } from '../../src/ca/ca.ts';
 import { createLocalCertificationAuthority } from '../../src/ca/local/create.ts';
 import { localDriver } from '../../src/ca/local/local.ts';
 import type { LocalOptions } from '../../src/ca/local/options.ts';
@@ -11,6 +11,7 @@ import type { KeyType } from '../../src/pkix/keys.ts';
 import { nameFromAttributes } from '../../src/pkix/names.ts';
 import { oids } from '../../src/pkix/oids.ts';
 import { readCertificationRequest } from '../../src/pkix/pkcs10.ts';
+import { createLastAnswers } from '../../src/server/last-answers.ts';
 import { stateStoreDrivers } from '../../src/store/index.ts';
 import type { AttemptRegistry, CertificateRegistry, HeldRequestRegistry } from '../../src/store/store.ts';
 import { extension, id, sequence, signedRequest, type KeyPair } from '../support/csr.ts';
@@ -29,6 +30,7 @@ interface Registries {
   readonly certificates: CertificateRegistry;
   readonly heldRequests: HeldRequestRegistry;
   readonly attempts: AttemptRegistry;
+  readonly answers: LastAnswers;
 }
 
 /** A backend with a store of its own. */
@@ -61,6 +63,7 @@ export async function openRegistry(): Promise<Registries & { readonly close: () 
     certificates: store.certificates,
     heldRequests: store.heldRequests,
     attempts: store.attempts,
+    answers: createLastAnswers({ registry: store.answers, backend: 'ca', options: {}, log: recordLog() }),
     close: async () => {
       await store.close();
       await rm(folder, { recursive: true });
@@ -85,7 +88,7 @@ export async function openLocal(
   const writeAll = async (name: string, all: readonly string[]): Promise<readonly string[]> =>
     await Promise.all(all.map(async (text, index) => await write(`${name}-${index}.pem`, text)));
   const opened = await openRegistry();
-  const { certificates, heldRequests, attempts } = { ...opened, ...lent };
+  const { certificates, heldRequests, attempts, answers } = { ...opened, ...lent };
   const log = recordLog();
   const close = async (): Promise<void> => {
     await opened.close();
@@ -115,9 +118,9 @@ export async function openLocal(
         },
         ...changes,
       },
-      { name: 'local', certificates, heldRequests, attempts, pendingExpiry: 60, log },
+      { name: 'local', certificates, heldRequests, attempts, answers, pendingExpiry: 60, log },
     );
-    return { ca, certificates, heldRequests, attempts, log, close };
+    return { ca, certificates, heldRequests, attempts, answers, log, close };
   } catch (error) {
     await close();
     throw error;

@@ -86,11 +86,6 @@ describe('the start in front of EJBCA', () => {
       /^aliases\.basic: ejbca\.certificateProfile: EJBCA has no certificate profile No profile\.$/,
     ],
     [
-      'nothing listens there',
-      { backend: { baseUrl: 'https://localhost:9/ejbca' } },
-      /^backends\.ejbca: EJBCA cannot be reached\..*ECONNREFUSED/,
-    ],
-    [
       'there are no credentials',
       { backend: { clientCertificate: undefined } },
       /^backends\.ejbca: Give either clientCertificate or oauth/,

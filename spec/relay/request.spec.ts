@@ -19,6 +19,26 @@ import { connectWith, enrolOver, linkedBy } from '../support/linking-client.ts';
 import { openssl } from '../support/openssl.ts';
 import { startChain, type Chain } from './chain.ts';
 
+describe('A gateway whose upstream is down at the start', () => {
+  it('serves the CA certificates that it last gave, and 503 with Retry-After for enrolments', async () => {
+    const { relay, upstream } = await startChain();
+    try {
+      const before = await send(`${relay.url}/cacerts`, { ca: relay.trustAnchor });
+      await relay.restart(async () => {
+        await upstream.stop();
+      });
+      const after = await send(`${relay.url}/cacerts`, { ca: relay.trustAnchor });
+      expect(after).toMatchObject({ status: 200, body: before.body });
+      const csr = await plainCsr('early', await generateKeyPair('P-256'));
+      const refused = await enrolWithBasic(relay, csr);
+      expect(refused.status).toBe(503);
+      expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    } finally {
+      await relay.stop();
+    }
+  });
+});
+
 describe('A chain of two gateways, request mode', () => {
   let chain: Chain;
 

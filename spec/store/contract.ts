@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { revocationReasons } from '../../src/store/store.ts';
 import type { HeldRequest, NewEnrollment, NewHeldRequest, StateStore } from '../../src/store/store.ts';
+import { answerContract } from './answer-contract.ts';
 import { attemptContract } from './attempt-contract.ts';
 import { orderContract } from './order-contract.ts';
 import { quotaContract } from './quota-contract.ts';
@@ -18,6 +19,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
     });
 
     quotaContract(open);
+    answerContract(open);
     attemptContract(open);
     orderContract(open);
 

@@ -218,6 +218,19 @@ export interface Usages {
   readonly extendedKeyUsage: readonly string[];
 }
 
+/** What a CA elsewhere says of itself, and what it said last: a gateway that starts while the CA is down serves with it. */
+export interface LastAnswers {
+  /**
+   * Asks, and keeps the answer; gives the one that is kept when the CA is down. Throws what `ask` throws when nothing is
+   * kept, or when it is no outage (`isOutage`). The CA is not asked for ten seconds after it was found to be down.
+   */
+  ask(question: string, ask: () => Promise<readonly Buffer[]>): Promise<readonly Buffer[]>;
+  /** As `ask`, for what is worth nothing later: undefined while the CA is down. */
+  askNow<Value>(ask: () => Promise<Value>): Promise<Value | undefined>;
+  /** Whether the CA was ever found to be down. */
+  readonly wasDown: boolean;
+}
+
 /** What the gateway lends to a driver. */
 export interface CertificationAuthorityServices {
   /** The backend's name in the configuration. */
@@ -228,6 +241,8 @@ export interface CertificationAuthorityServices {
   readonly heldRequests: HeldRequestRegistry;
   /** Where a backend that asks a CA elsewhere keeps what it must know when an answer is lost. */
   readonly attempts: AttemptRegistry;
+  /** For what a backend that asks a CA elsewhere must know of it at the start, when that may be down. */
+  readonly answers: LastAnswers;
   /** Seconds after which a pending request that its client does not repeat has lapsed. */
   readonly pendingExpiry: number;
   readonly log: Log;

@@ -1,5 +1,4 @@
 import { certificatesOf, trustAnchors, type TrustAnchors } from '../auth/trust-anchors.ts';
-import type { CertificationAuthority } from '../ca/ca.ts';
 import type { Log } from '../ops/log.ts';
 import { keysOf, readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { caCertificateBag, issuingCertificates } from '../pkix/chain.ts';
@@ -42,7 +41,7 @@ const freshFor = 300_000;
  * ones stay in use. Rejects when the first answer fails, or is nothing that `cacerts` may give.
  */
 export async function openCaCertificates(
-  ca: CertificationAuthority,
+  ask: (signal: AbortSignal) => Promise<readonly Buffer[]>,
   additional: AdditionalCertificates,
   log: Log,
   signal: AbortSignal,
@@ -51,7 +50,7 @@ export async function openCaCertificates(
   let loadedAt = Date.now();
 
   async function load(loadSignal: AbortSignal): Promise<CaCertificateBag> {
-    const chain = (await ca.caCertificates(loadSignal)).map((der) => readCertificate(der));
+    const chain = (await ask(loadSignal)).map((der) => readCertificate(der));
     const certificates = caCertificateBag(chain, additional.caCertificates);
     const anchors = trustAnchors('explicit', [...certificates, ...additional.trustAnchors]);
     return {

@@ -22,17 +22,21 @@ export interface RouteFacts {
 /** The alias that is served without a name in the path (RFC 7030, section 3.2.2). */
 const defaultAlias = 'est';
 
+/** Seconds after which a CA that is awaited may have answered. */
+const retryAfter = 30;
+
 const estPath = /^\/\.well-known\/est\/(?:([^/?]+)\/)?([^/?]+)(?:\?|$)/;
 
 /**
  * Finds alias, then operation, then method, by a path in its normal spelling; `annotate` hears what is found. Throws
- * `unknown_alias`, `unknown_operation` or `method_not_allowed`.
+ * `unknown_alias`, `unknown_operation` or `method_not_allowed`; `ca_unavailable` for an alias whose CA is awaited.
  */
 export function findRoute(
   aliases: ReadonlyMap<string, Alias>,
   method: string,
   path: string,
   annotate: (facts: RouteFacts) => void,
+  awaited: ReadonlySet<string> = new Set(),
 ): Route {
   const [, aliasName = defaultAlias, segment] = estPath.exec(path) ?? [];
   if (segment === undefined) {
@@ -42,6 +46,10 @@ export function findRoute(
   if (alias === undefined) {
     // `symmetrickeys/return` of RFC 8295 is an operation, not an alias.
     if (reservedNames.has(aliasName)) throw unknownOperation();
+    if (awaited.has(aliasName)) {
+      annotate({ alias: aliasName });
+      throw new EstError('ca_unavailable', 'The CA has not answered since the start.', { retryAfter });
+    }
     annotate({ unknown: shortened(aliasName) });
     throw new EstError('unknown_alias', 'There is no EST configuration (alias) of this name.');
   }

@@ -27,6 +27,8 @@ import type { Transport } from '../http/transport.ts';
 /** What the EST listener serves. */
 export interface EstService {
   readonly aliases: ReadonlyMap<string, Alias>;
+  /** The names of aliases that are not ready, since their CAs have not answered yet. */
+  readonly awaited?: ReadonlySet<string>;
   readonly journal: EnrollmentJournal;
   readonly jobs: EnrollmentJobs;
   readonly reservationOf: KeyReservations;
@@ -74,9 +76,15 @@ export function createEstHandler(service: EstService): RequestListener {
   application.use(async function serve(request: Request, response: EstExpressResponse) {
     const { exchange } = response.locals;
     const { alias, operation } = await find(address, () =>
-      findRoute(service.aliases, request.method, pathOf(request), (facts) => {
-        exchange.facts = { ...exchange.facts, ...facts };
-      }),
+      findRoute(
+        service.aliases,
+        request.method,
+        pathOf(request),
+        (facts) => {
+          exchange.facts = { ...exchange.facts, ...facts };
+        },
+        service.awaited,
+      ),
     );
     if (operation.method === 'POST' && service.transport.isEarly(request)) throw tooEarly();
     const credentials = credentialsOf(

@@ -1,7 +1,7 @@
 import { digestAlgorithms } from '../auth/http-schemes.ts';
 import type { AuthenticationMode } from '../auth/index.ts';
 import type { EnrollmentCodes } from '../identity.ts';
-import type { CertificationAuthority } from '../ca/ca.ts';
+import type { CertificationAuthority, LastAnswers } from '../ca/ca.ts';
 import type { AliasConfiguration, ServerKeyGenerationConfiguration } from '../config/configuration.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { demandedUsages } from '../policy/extension-demands.ts';
@@ -22,6 +22,8 @@ export interface AliasBackend {
   readonly serverKeyGeneration: ServerKeyGenerationConfiguration | undefined;
   /** Whether serverkeygen by a certificate of the CA alone renews it. */
   readonly renewalByServerKeyGeneration: boolean;
+  /** The chain of the CA as `caCertificates` gives it, or as it last gave it while the CA is down. */
+  readonly caCertificates: (signal: AbortSignal) => Promise<readonly Buffer[]>;
 }
 
 /** What a backend's own switch for serverkeygen means. */
@@ -49,6 +51,7 @@ export async function openAliasBackend(
       vendorCertificates: [],
       serverKeyGeneration,
       renewalByServerKeyGeneration: false,
+      caCertificates: lastCaCertificates(backend.answers, ca, undefined),
     };
   }
   const settings = (options as unknown as Readonly<Record<string, unknown>>)[backend.driver];
@@ -68,7 +71,19 @@ export async function openAliasBackend(
     serverKeyGeneration:
       serverKeyGeneration ?? (wanted.serverKeyGeneration ? serverKeyGenerationByDefault : undefined),
     renewalByServerKeyGeneration: wanted.renewalByServerKeyGeneration,
+    caCertificates: lastCaCertificates(backend.answers, wanted.ca, settings),
   };
+}
+
+/** Other settings may mean another CA. One in the gateway itself is never down. */
+function lastCaCertificates(
+  answers: LastAnswers,
+  ca: CertificationAuthority,
+  settings: unknown,
+): AliasBackend['caCertificates'] {
+  if (ca.issuesInStore === true) return async (signal) => await ca.caCertificates(signal);
+  const question = `CA certificates ${JSON.stringify(settings)}`;
+  return async (signal) => await answers.ask(question, async () => await ca.caCertificates(signal));
 }
 
 /** Where the CA checks enrolment codes, nobody is authenticated before it has answered. */

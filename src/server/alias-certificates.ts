@@ -13,11 +13,11 @@ export type AliasCertificates = Pick<Alias, 'caCertificates' | 'implicitTrustAnc
 /** Asks the CA for its own, and reads those of the vendors. Rejects with a plain sentence. */
 export async function openAliasCertificates(
   options: AliasConfiguration,
-  { ca, vendorCertificates }: Pick<AliasBackend, 'ca' | 'vendorCertificates'>,
+  { caCertificates: ask, vendorCertificates }: Pick<AliasBackend, 'caCertificates' | 'vendorCertificates'>,
   log: Log,
 ): Promise<AliasCertificates> {
   const caCertificates = await openCaCertificates(
-    ca,
+    ask,
     {
       caCertificates: await readCertificates(options.additionalCaCertificates),
       trustAnchors: await readCertificates(options.explicitTrustAnchors),

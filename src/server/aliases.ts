@@ -8,6 +8,7 @@ import { createRegistrationAuthorities } from '../auth/registration-authority.ts
 import { createUserAuthentication } from '../auth/user.ts';
 import type { AliasConfiguration, Configuration } from '../config/configuration.ts';
 import type { Drivers } from '../config/drivers.ts';
+import { isOutage } from '../errors.ts';
 import type { Alias } from '../est/alias.ts';
 import type { Log } from '../ops/log.ts';
 import { createCertificateMemory } from '../pkix/certificate-memory.ts';
@@ -15,7 +16,7 @@ import type { Certificate } from '../pkix/certificate.ts';
 import { createBlocklist } from '../pkix/weak-keys.ts';
 import { openPolicyWebhook } from '../policy/webhook.ts';
 import type { StateStore } from '../store/store.ts';
-import { withContext } from './context.ts';
+import { textOf, withContext } from './context.ts';
 import { openCodeChecks, openStoreUsers } from './credentials.ts';
 import { openAliasBackend } from './alias-backend.ts';
 import { openAliasCertificates } from './alias-certificates.ts';
@@ -33,7 +34,10 @@ const day = 86_400_000;
 /** Clients whose certificates are kept decoded at one alias. */
 const mostClients = 1000;
 
-/** Makes every alias of the configuration ready to serve; what must be closed in the end is added to `opened`. */
+/**
+ * Makes every alias of the configuration ready to serve, but those whose CA is down and has never answered; what must be
+ * closed in the end is added to `opened`.
+ */
 export async function openAliases(
   configuration: Configuration,
   backends: Backends,
@@ -46,9 +50,23 @@ export async function openAliases(
   const revocation = openRevocation(configuration.revocation, log);
   const services = { backends, drivers: configuration.drivers, store, revocation, state, log, opened };
   for (const [name, options] of Object.entries(configuration.aliases)) {
-    aliases.set(name, await withContext(`aliases.${name}`, openAlias(name, options, services)));
+    const alias = await openUnlessDown(`aliases.${name}`, openAlias(name, options, services), log);
+    if (alias !== undefined) aliases.set(name, alias);
   }
   return aliases;
+}
+
+/** Undefined: the CA is down, and has never said what the alias must know of it. */
+async function openUnlessDown(place: string, opening: Promise<Alias>, log: Log): Promise<Alias | undefined> {
+  try {
+    return await withContext(place, opening);
+  } catch (error) {
+    if (!isOutage(error)) throw error;
+    log.error(`${place}: its CA is down and has never answered; all operations get 503 until it does.`, {
+      reason: textOf(error),
+    });
+    return undefined;
+  }
 }
 
 /** What all aliases share. */

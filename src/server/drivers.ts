@@ -1,14 +1,16 @@
-import type { CertificationAuthorities, CertificationAuthority } from '../ca/ca.ts';
+import type { CertificationAuthorities, CertificationAuthority, LastAnswers } from '../ca/ca.ts';
 import type { Configuration, DriverOptions } from '../config/configuration.ts';
 import type { Log } from '../ops/log.ts';
 import type { StateStore } from '../store/store.ts';
 import { withContext } from './context.ts';
+import { createLastAnswers } from './last-answers.ts';
 
 /** An open CA backend. */
 interface Backend {
   /** The name of its driver. */
   readonly driver: string;
   readonly opened: CertificationAuthority | CertificationAuthorities;
+  readonly answers: LastAnswers;
 }
 
 /** The open CA backends by the names that the configuration gives them. */
@@ -25,17 +27,18 @@ export async function openState({ store, drivers }: Configuration): Promise<Stat
 /** Opens every CA backend of the configuration; the keys are their names. */
 export async function openCertificationAuthorities(
   { backends, drivers, limits: { pendingExpiry } }: Configuration,
-  { certificates, heldRequests, attempts }: StateStore,
+  { certificates, heldRequests, attempts, answers: registry }: StateStore,
   log: Log,
 ): Promise<Backends> {
   const all = new Map<string, Backend>();
   for (const [name, backend] of Object.entries(backends)) {
-    const services = { name, certificates, heldRequests, attempts, pendingExpiry, log };
+    const answers = createLastAnswers({ registry, backend: name, options: backend, log });
+    const services = { name, certificates, heldRequests, attempts, answers, pendingExpiry, log };
     const opened = await withContext<Backend['opened']>(
       `backends.${name}`,
       findDriver(drivers.certificationAuthorities, backend).open(optionsOf(backend), services),
     );
-    all.set(name, { driver: backend.driver, opened });
+    all.set(name, { driver: backend.driver, opened, answers });
   }
   return all;
 }

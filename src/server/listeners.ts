@@ -103,9 +103,10 @@ function estHandlerOf(services: Services, transport: Transport): RequestListener
   const { configuration, aliases, store, reservationOf, work, jobs, log } = services;
   const { limits } = configuration;
   const journal = store.enrollments;
+  const awaited = new Set(Object.keys(configuration.aliases).filter((name) => !aliases.has(name)));
   return handlerOf(
     services,
-    createEstHandler({ aliases, journal, reservationOf, log, limits, transport, work, jobs }),
+    createEstHandler({ aliases, awaited, journal, reservationOf, log, limits, transport, work, jobs }),
   );
 }
 

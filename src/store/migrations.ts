@@ -190,6 +190,15 @@ const migrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  '0005_answers': {
+    async up(database: Kysely<Tables>): Promise<void> {
+      await database.schema
+        .createTable('answers')
+        .addColumn('question', 'text', (column) => column.primaryKey())
+        .addColumn('answer', 'text', (column) => column.notNull())
+        .execute();
+    },
+  },
 };
 
 /** Brings the tables up to date. Throws an Error with a plain sentence when that cannot be done. */

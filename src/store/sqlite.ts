@@ -2,6 +2,7 @@ import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, SqliteDialect, type SqliteDatabase } from 'kysely';
+import { createAnswerRegistry } from './answers.ts';
 import { createAttemptRegistry } from './attempts.ts';
 import { createCertificateRegistry } from './certificates.ts';
 import { createCheckpoints, type Checkpoints } from './checkpoints.ts';
@@ -62,6 +63,7 @@ async function openSqlite({ file }: SqliteOptions): Promise<StateStore> {
     certificates: createCertificateRegistry(database),
     heldRequests: createHeldRequestRegistry(database),
     attempts: createAttemptRegistry(database),
+    answers: createAnswerRegistry(database.kysely),
     secret: async (name) => await findOrMakeSecret(database.kysely, name),
     close: async () => {
       await database.settled();

@@ -13,6 +13,7 @@ export interface StateStore {
   readonly certificates: CertificateRegistry;
   readonly heldRequests: HeldRequestRegistry;
   readonly attempts: AttemptRegistry;
+  readonly answers: AnswerRegistry;
   /** 32 random octets, made when first asked for by this name: the same for all that use the store, for ever. */
   secret(name: string): Promise<Buffer>;
   /** Closes the database; nothing may be called afterwards. */
@@ -447,6 +448,14 @@ export interface AttemptRegistry {
    * before a time.
    */
   serialNumbersOf(publicKey: string, before: Date): Promise<readonly string[]>;
+}
+
+/** What CAs elsewhere last said of themselves, so that a gateway can start while they are down. */
+export interface AnswerRegistry {
+  /** In place of the earlier answer to this question. */
+  keep(question: string, answer: readonly Buffer[]): Promise<void>;
+  /** Undefined: none is kept. */
+  last(question: string): Promise<readonly Buffer[] | undefined>;
 }
 
 /** A kind of store: one object in the table of `store/index.ts`. */

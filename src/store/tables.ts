@@ -9,6 +9,7 @@ export interface Tables {
   readonly held_requests: HeldRequestsTable;
   readonly attempts: AttemptsTable;
   readonly occupied_end_entities: OccupiedEndEntitiesTable;
+  readonly answers: AnswersTable;
   readonly secrets: SecretsTable;
 }
 
@@ -33,6 +34,12 @@ interface EnrollmentsTable {
   opened_at: number;
   /** While it is pending: when the CA was last asked. */
   closed_at: number | null;
+}
+
+interface AnswersTable {
+  question: string;
+  /** JSON of an array of base64. */
+  answer: string;
 }
 
 interface UsersTable {

@@ -1,3 +1,4 @@
+import { isOutage } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
 import { readTrustAnchor } from '../../ops/certificate-files.ts';
 import { readCertificate } from '../../pkix/certificate.ts';
@@ -16,10 +17,10 @@ import { createWebService, type WebService } from './web-service.ts';
 /** Milliseconds that EJBCA may take at start to say who it is. */
 const openingTimeout = 10_000;
 
-/** Logs in, and finds out who answers. */
+/** Logs in, and finds out who answers; that EJBCA is down is no failure. */
 export async function openEjbca(
   options: EjbcaOptions,
-  { name, log }: CertificationAuthorityServices,
+  { name, log, answers }: CertificationAuthorityServices,
 ): Promise<CertificationAuthorities<EjbcaAliasSettings>> {
   const trustAnchor = await readTrustAnchor(options.trustAnchor);
   const credentials = await openCredentials(options);
@@ -27,7 +28,9 @@ export async function openEjbca(
   const calls = createEjbcaCalls(createRestClient(transport, name, log));
   const webService = createWebService(transport, name, log);
   try {
-    await introduce(calls, name, log);
+    await answers.askNow(async () => {
+      await introduce(calls, name, log);
+    });
   } catch (error) {
     transport.close();
     throw error;
@@ -35,11 +38,24 @@ export async function openEjbca(
   return {
     clientCertificates: credentials.certificates,
     async forAlias(settings, signal) {
-      const ca = await explained(findCa(calls, settings, signal));
-      await requireCertificateProfile(calls, settings, signal);
-      const vendorChains = await findVendorChains(calls, settings, signal);
+      const [dn = ''] = await answers.ask(`CA ${settings.certificateAuthority}`, async () => {
+        const ca = await explained(findCa(calls, settings, signal));
+        return [Buffer.from(ca.dn)];
+      });
+      await answers.askNow(async () => {
+        await requireCertificateProfile(calls, settings, signal);
+        if (settings.vendorCertificateMode) await requireWebService(webService, signal);
+      });
+      const vendorChains = await Promise.all(
+        settings.vendorCas.map(
+          async (vendorCa) =>
+            await answers.ask(
+              `vendor CA ${vendorCa}`,
+              async () => await explained(findVendorChain(calls, vendorCa, signal)),
+            ),
+        ),
+      );
       const vendorCas = vendorChains.flatMap((chain) => chain.slice(0, 1)).map((der) => readCertificate(der));
-      if (settings.vendorCertificateMode) await requireWebService(webService, signal);
       const vendorMode = settings.vendorCertificateMode
         ? createVendorMode({ calls, webService, settings, vendorCas })
         : undefined;
@@ -47,7 +63,7 @@ export async function openEjbca(
         ca: createAuthorityForAlias({
           calls,
           settings,
-          dn: ca.dn,
+          dn: dn.toString(),
           retryAfter: options.retryAfter,
           deadline: deadlineOf(options),
           record: options.record,
@@ -87,7 +103,8 @@ async function introduce(calls: EjbcaCalls, backend: string, log: Log): Promise<
   const signal = AbortSignal.timeout(openingTimeout);
   const version = await explained(calls.status(signal));
   log.info('EJBCA answers.', { backend, version });
-  await calls.statusOfV2(signal).catch(() => {
+  await calls.statusOfV2(signal).catch((error: unknown) => {
+    if (isOutage(error)) throw error;
     log.warn('Without the REST API V2 of EJBCA nobody can renew a certificate.', { backend });
   });
 }
@@ -111,17 +128,14 @@ async function requireWebService(webService: WebService, signal: AbortSignal): P
   );
 }
 
-/** The chain of each vendor CA, itself first. */
-async function findVendorChains(
+/** The chain of a vendor CA, itself first. */
+async function findVendorChain(
   calls: EjbcaCalls,
-  { vendorCas }: EjbcaAliasSettings,
+  vendorCa: string,
   signal: AbortSignal,
-): Promise<readonly (readonly Buffer[])[]> {
-  if (vendorCas.length === 0) return [];
-  const all = await explained(calls.certificationAuthorities(signal));
-  return await Promise.all(
-    vendorCas.map(async (name) => await explained(calls.chain(caNamed('vendorCas', name, all).dn, signal))),
-  );
+): Promise<readonly Buffer[]> {
+  const { dn } = caNamed('vendorCas', vendorCa, await calls.certificationAuthorities(signal));
+  return await calls.chain(dn, signal);
 }
 
 function caNamed(setting: string, wanted: string, all: readonly EjbcaCa[]): EjbcaCa {
@@ -141,7 +155,10 @@ async function requireCertificateProfile(
   signal: AbortSignal,
 ): Promise<void> {
   if (operationMode === 'client') return;
-  const isThere = await calls.hasCertificateProfile(certificateProfile, signal).catch(() => true);
+  const isThere = await calls.hasCertificateProfile(certificateProfile, signal).catch((error: unknown) => {
+    if (isOutage(error)) throw error;
+    return true;
+  });
   if (isThere) return;
   throw new Error(`ejbca.certificateProfile: EJBCA has no certificate profile ${certificateProfile}.`);
 }
