@@ -14,6 +14,7 @@ import { answerTokenRequest, tokenPath } from './identity-provider.ts';
 import type { Pause } from './model/transaction.ts';
 import type { Reply } from './rest/call.ts';
 import { answerRest, restBase } from './rest/router.ts';
+import { answerInState, createAvailability, type Availability, type State } from './state.ts';
 import { answerWebService, webServicePath } from './soap/web-service.ts';
 import { wsdl } from './soap/wsdl.ts';
 
@@ -52,6 +53,8 @@ export interface TlsTexts {
 export interface RunningServer {
   readonly port: number;
   readonly traffic: Traffic;
+  /** Fulfilled when connections are accepted, or refused, as the state has it. */
+  setState(state: State): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -59,6 +62,7 @@ export interface RunningServer {
 interface Service {
   readonly ejbca: Ejbca;
   readonly faults: Faults;
+  readonly availability: Availability;
   readonly traffic: Traffic;
   /** Below the TLS connections, by the client's port. */
   readonly tcpSockets: Map<number, Socket>;
@@ -72,7 +76,8 @@ export async function startServer(
   port: number,
 ): Promise<RunningServer> {
   const traffic: Traffic = { requests: [], connections: 0, inFlight: 0, mostInFlight: 0 };
-  const service: Service = { ejbca, faults, traffic, tcpSockets: new Map() };
+  const availability = createAvailability();
+  const service: Service = { ejbca, faults, availability, traffic, tcpSockets: new Map() };
   const server = createServer(
     { key: tls.key, cert: tls.cert, ca: [...tls.ca], requestCert: true, rejectUnauthorized: false },
     (request, response) => {
@@ -88,13 +93,19 @@ export async function startServer(
     traffic.connections += 1;
     refuseForeign(socket);
   });
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
+  await listen(server, port);
+  const { port: actualPort } = server.address() as AddressInfo;
   return {
-    port: (server.address() as AddressInfo).port,
+    port: actualPort,
     traffic,
+    setState: async (state) => {
+      availability.change(state);
+      if (state === 'stopped') await close(server);
+      else if (!server.listening) await listen(server, actualPort);
+    },
     stop: async () => {
-      await close(server);
+      availability.change('running');
+      if (server.listening) await close(server);
     },
   };
 }
@@ -102,6 +113,11 @@ export async function startServer(
 /** As the application server does it: no certificate is fine, one of a CA outside the truststore is not. */
 function refuseForeign(socket: TLSSocket): void {
   if (socket.getPeerX509Certificate() !== undefined && !socket.authorized) socket.destroy();
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
 }
 
 async function close(server: Server): Promise<void> {
@@ -112,7 +128,7 @@ async function close(server: Server): Promise<void> {
 }
 
 async function serve(service: Service, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { faults, traffic } = service;
+  const { faults, availability, traffic } = service;
   traffic.inFlight += 1;
   traffic.mostInFlight = Math.max(traffic.mostInFlight, traffic.inFlight);
   response.once('close', () => {
@@ -126,7 +142,9 @@ async function serve(service: Service, request: IncomingMessage, response: Serve
   const pause: Pause = async (step) => {
     await faults.pass(recorded.path, step);
   };
-  const reply = await answer(service.ejbca, request, recorded, pause);
+  await availability.deployed();
+  const reply =
+    answerInState(availability.state, recorded) ?? (await answer(service.ejbca, request, recorded, pause));
   if (hits.some((fault) => strike(service, fault, 'after', recorded, response))) return;
   recorded.status = reply.status;
   await send(hits.reduce(changed, reply), hits, response);

@@ -32,6 +32,7 @@ import {
   type NewCertificationAuthority,
 } from './installation.ts';
 import { startServer, type Traffic } from './server.ts';
+import type { State } from './state.ts';
 import type { Release } from './version.ts';
 
 /** How the installation differs from a Community 8.3 with everything switched on. */
@@ -83,6 +84,8 @@ export interface StandIn {
   /** Stops calls at a step of their transaction. */
   hold(step: Step, calls?: HeldCalls): Hold;
   clearFaults(): void;
+  /** Fulfilled when connections are accepted, or refused, as the state has it. */
+  setState(state: State): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -169,6 +172,9 @@ export async function startEjbca(options: EjbcaOptions = {}): Promise<StandIn> {
     hold: (step, calls) => faults.hold(step, calls),
     clearFaults: () => {
       faults.clear();
+    },
+    setState: async (state) => {
+      await server.setState(state);
     },
     stop: async () => {
       await server.stop();
