@@ -65,9 +65,14 @@ describe('the start in front of EJBCA', () => {
       /^backends\.ejbca: .*Enable "REST Certificate Management"\. EJBCA: System Configuration/,
     ],
     [
-      'EJBCA is too old',
-      { installation: { version: '8.0.0' } },
-      /^aliases\.basic: .*RESTEASY003210.*Upgrade EJBCA/,
+      'the web service is switched off, and an old EJBCA lists its CAs nowhere else',
+      {
+        installation: {
+          version: '8.0.0',
+          enabledProtocols: ['REST Certificate Management', 'REST Certificate Management V2'],
+        },
+      },
+      /^aliases\.basic: ejbca\.certificateAuthority: .*Enable "Web Service"/,
     ],
     [
       'the role lacks access to the CA',

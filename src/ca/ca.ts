@@ -195,8 +195,11 @@ export interface CertificationAuthority {
   /** The certificate of the key that signs now, DER, as the plain HTTP listener serves it for AIA. */
   issuingCertificate?(signal: AbortSignal): Promise<Buffer>;
 
-  /** The current certificate revocation list, DER, as the plain HTTP listener serves it. */
-  crl?(signal: AbortSignal): Promise<Buffer>;
+  /**
+   * The current certificate revocation list, DER, as the plain HTTP listener serves it. A CA that divides its list gives that of
+   * a partition by its number, for the certificates whose distribution point names it; without one, that of what is in none.
+   */
+  crl?(signal: AbortSignal, partition?: number): Promise<Buffer>;
 
   /**
    * Refuses with a plain sentence when the profile does not exist, or never grants a usage that the alias demands of every CSR;

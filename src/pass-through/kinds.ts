@@ -7,8 +7,6 @@ export interface Validity {
   /** False: for one client at one moment. */
   readonly isStorable: boolean;
   readonly nextUpdate: Date | undefined;
-  /** Whether it is worth nothing after that, also while the upstream is down. */
-  readonly endsThen: boolean;
 }
 
 /** What is expected of a kind of document. */
@@ -27,7 +25,7 @@ export interface DocumentKind {
 }
 
 function readNothing(): Validity {
-  return { isStorable: true, nextUpdate: undefined, endsThen: false };
+  return { isStorable: true, nextUpdate: undefined };
 }
 
 const nosniff = { 'X-Content-Type-Options': 'nosniff' };
@@ -39,7 +37,7 @@ export const kindsByName: Readonly<Record<DocumentKindName, DocumentKind>> = {
     mediaTypes: ['application/pkix-crl', 'application/x-pkcs7-crl', 'application/octet-stream'],
     mediaType: 'application/pkix-crl',
     headOctets: crlHeadOctets,
-    readValidity: (head) => ({ isStorable: true, nextUpdate: readNextUpdate(head), endsThen: false }),
+    readValidity: (head) => ({ isStorable: true, nextUpdate: readNextUpdate(head) }),
     headers: nosniff,
   },
   ocsp: {
@@ -49,8 +47,7 @@ export const kindsByName: Readonly<Record<DocumentKindName, DocumentKind>> = {
     headOctets: Infinity,
     readValidity: (head) => {
       const { isSuccessful, nextUpdate } = readOcspValidity(head);
-      // Without nextUpdate there may be a newer one at any time (RFC 6960, section 4.2.2.1).
-      return { isStorable: isSuccessful && nextUpdate !== undefined, nextUpdate, endsThen: true };
+      return { isStorable: isSuccessful, nextUpdate };
     },
     headers: nosniff,
   },

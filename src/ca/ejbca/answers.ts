@@ -30,9 +30,9 @@ export const isCaList = ajv.compile<{
 });
 
 /** `getLatestCrl` */
-export const isCrl = ajv.compile<{ readonly crl: string }>({
+export const isCrl = ajv.compile<{ readonly crl: string | null }>({
   type: 'object',
-  properties: { crl: text },
+  properties: { crl: { type: ['string', 'null'] } },
   required: ['crl'],
 });
 

@@ -8,6 +8,7 @@ import type { CertificationAuthority, EnrollmentRequest, EnrollmentResult, Names
 import { statusByRecord, type RecordOption } from '../record.ts';
 import type { EjbcaAliasSettings } from './alias-settings.ts';
 import type { EjbcaCalls, EnrollmentAnswer } from './calls.ts';
+import type { CaPublications } from './certification-authorities.ts';
 import { refuseChangedAltNames, refuseChangedSubject, refuseChangedUsername } from './changed-names.ts';
 import { usernameIn } from './client-mode.ts';
 import { generateUsername } from './name-generation.ts';
@@ -19,6 +20,7 @@ export interface AuthorityParts {
   readonly settings: EjbcaAliasSettings;
   /** Of the CA, in EJBCA's writing. */
   readonly dn: string;
+  readonly publications: CaPublications;
   /** Seconds after which a client whose request waits for approval shall ask again. */
   readonly retryAfter: number;
   /** Seconds that all that is asked for one enrolment may take. */
@@ -30,7 +32,7 @@ export interface AuthorityParts {
 
 /** A CA of EJBCA as the settings of one alias want it. */
 export function createAuthorityForAlias(parts: AuthorityParts): CertificationAuthority {
-  const { calls, dn } = parts;
+  const { calls, dn, publications } = parts;
   const underWay = new Map<string, Promise<EnrollmentResult>>();
 
   return {
@@ -41,7 +43,7 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
       refuseChangedNames(parts, names);
     },
 
-    caCertificates: async (signal) => await calls.chain(dn, signal),
+    caCertificates: async (signal) => await publications.chain(signal),
 
     async enroll(request, signal) {
       const { idempotencyKey } = request;
@@ -61,7 +63,7 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
       return statusByRecord(await calls.certificateStatus(dn, serialNumber, signal), parts.record);
     },
 
-    crl: async (signal) => await calls.latestCrl(dn, signal),
+    crl: async (signal, partition = 0) => await publications.crl(partition, signal),
   };
 }
 

@@ -18,12 +18,12 @@ export interface EjbcaCalls {
   status(signal: AbortSignal): Promise<string>;
   /** Whether the version 2 of certificate management answers; throws when it is switched off. */
   statusOfV2(signal: AbortSignal): Promise<void>;
-  /** The CAs that the gateway may use. */
-  certificationAuthorities(signal: AbortSignal): Promise<readonly EjbcaCa[]>;
+  /** The CAs that the gateway may use and that issue; undefined: this version has no such list. */
+  certificationAuthorities(signal: AbortSignal): Promise<readonly ListedCa[] | undefined>;
   /** From the CA up to its root, DER. */
   chain(dn: string, signal: AbortSignal): Promise<readonly Buffer[]>;
-  /** DER. */
-  latestCrl(dn: string, signal: AbortSignal): Promise<Buffer>;
+  /** The CRL of a partition, or of what belongs to none (0), DER; undefined: EJBCA has no such CRL. */
+  latestCrl(dn: string, partition: number, signal: AbortSignal): Promise<Buffer | undefined>;
   /** By serial number in hex; `unknown`: EJBCA has no such certificate of this CA. */
   certificateStatus(
     dn: string,
@@ -54,7 +54,7 @@ interface Profiles {
 }
 
 /** A CA as EJBCA lists it. */
-export interface EjbcaCa {
+interface ListedCa {
   readonly name: string;
   /** In EJBCA's own writing, which its paths take. */
   readonly dn: string;
@@ -135,8 +135,9 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
       await get('/v2/certificate/status', isStatus, signal);
     },
     async certificationAuthorities(signal) {
-      const list = await get('/v1/ca', isCaList, signal);
-      return list.certificate_authorities.map(({ name, subject_dn: dn }) => ({ name, dn }));
+      const absent = /"RESTEASY003210: /;
+      const list = await client.json({ method: 'GET', path: '/v1/ca', absent }, isCaList, signal);
+      return list?.certificate_authorities.map(({ name, subject_dn: dn }) => ({ name, dn }));
     },
     async chain(dn, signal) {
       const path = `/v1/ca/${encodeURIComponent(dn)}/certificate/download`;
@@ -145,10 +146,11 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
       if (certificates.length === 0) throw nonsense(path);
       return certificates;
     },
-    async latestCrl(dn, signal) {
-      const path = `/v1/ca/${encodeURIComponent(dn)}/getLatestCrl`;
-      const der = decodeDer((await get(path, isCrl, signal)).crl);
-      if (der === undefined) throw nonsense(path);
+    async latestCrl(dn, partition, signal) {
+      const path = `/v1/ca/${encodeURIComponent(dn)}/getLatestCrl?crlPartitionIndex=${partition}`;
+      const { crl } = await get(path, isCrl, signal);
+      const der = crl === null ? undefined : decodeDer(crl);
+      if (crl !== null && der === undefined) throw nonsense(path);
       return der;
     },
     async certificateStatus(dn, serialNumber, signal) {
@@ -243,7 +245,8 @@ export function decodeCertificate(base64: string): Buffer | undefined {
 
 const sequence = 0x30;
 
-function decodeDer(base64: string): Buffer | undefined {
+/** Undefined for what is no base64 of DER. */
+export function decodeDer(base64: string): Buffer | undefined {
   const joined = base64.replaceAll(/\s/g, '');
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(joined)) return undefined;
   const der = Buffer.from(joined, 'base64');

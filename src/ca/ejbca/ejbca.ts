@@ -5,7 +5,8 @@ import { readCertificate } from '../../pkix/certificate.ts';
 import type { CertificationAuthorities, CertificationAuthorityServices } from '../ca.ts';
 import type { EjbcaAliasSettings } from './alias-settings.ts';
 import { createAuthorityForAlias } from './authority.ts';
-import { createEjbcaCalls, type EjbcaCa, type EjbcaCalls } from './calls.ts';
+import { createEjbcaCalls, type EjbcaCalls } from './calls.ts';
+import { findCa, publicationsOf, type FoundCa } from './certification-authorities.ts';
 import { enrollmentCodesOf } from './client-mode.ts';
 import { openCredentials } from './credentials.ts';
 import type { EjbcaOptions } from './options.ts';
@@ -27,6 +28,7 @@ export async function openEjbca(
   const transport = createTransport({ options, trustAnchor, credentials, name, log });
   const calls = createEjbcaCalls(createRestClient(transport, name, log));
   const webService = createWebService(transport, name, log);
+  const interfaces = { calls, webService };
   try {
     await answers.askNow(async () => {
       await introduce(calls, name, log);
@@ -35,13 +37,42 @@ export async function openEjbca(
     transport.close();
     throw error;
   }
+
+  /** Of what EJBCA says, no more is kept for a start without it than where the CA is. */
+  async function findIssuingCa(
+    { certificateAuthority }: EjbcaAliasSettings,
+    signal: AbortSignal,
+  ): Promise<Pick<FoundCa, 'dn' | 'knownTo'>> {
+    const [dn, knownTo] = await answers.ask(`CA ${certificateAuthority}`, async () => {
+      const found = await explained(
+        findCa(interfaces, certificateAuthority, signal),
+        'ejbca.certificateAuthority: ',
+      );
+      if (found.isActive === false) {
+        log.warn('The CA issues nothing at the moment: it is off-line or expired in EJBCA, or external.', {
+          backend: name,
+          certificateAuthority,
+          advice: 'Activate it in EJBCA, under "CA Activation".',
+        });
+      }
+      return [Buffer.from(found.dn), Buffer.from(found.knownTo)];
+    });
+    return {
+      dn: dn?.toString() ?? '',
+      knownTo: knownTo?.toString() === 'web service' ? 'web service' : 'REST API',
+    };
+  }
+
+  /** The chain of a vendor CA, itself first. */
+  async function findVendorChain(vendorCa: string, signal: AbortSignal): Promise<readonly Buffer[]> {
+    const found = await explained(findCa(interfaces, vendorCa, signal), 'ejbca.vendorCas: ');
+    return await explained(publicationsOf(interfaces, vendorCa, found).chain(signal));
+  }
+
   return {
     clientCertificates: credentials.certificates,
     async forAlias(settings, signal) {
-      const [dn = ''] = await answers.ask(`CA ${settings.certificateAuthority}`, async () => {
-        const ca = await explained(findCa(calls, settings, signal));
-        return [Buffer.from(ca.dn)];
-      });
+      const ca = await findIssuingCa(settings, signal);
       await answers.askNow(async () => {
         await requireCertificateProfile(calls, settings, signal);
         if (settings.vendorCertificateMode) await requireWebService(webService, signal);
@@ -49,10 +80,7 @@ export async function openEjbca(
       const vendorChains = await Promise.all(
         settings.vendorCas.map(
           async (vendorCa) =>
-            await answers.ask(
-              `vendor CA ${vendorCa}`,
-              async () => await explained(findVendorChain(calls, vendorCa, signal)),
-            ),
+            await answers.ask(`vendor CA ${vendorCa}`, async () => await findVendorChain(vendorCa, signal)),
         ),
       );
       const vendorCas = vendorChains.flatMap((chain) => chain.slice(0, 1)).map((der) => readCertificate(der));
@@ -63,7 +91,8 @@ export async function openEjbca(
         ca: createAuthorityForAlias({
           calls,
           settings,
-          dn: dn.toString(),
+          dn: ca.dn,
+          publications: publicationsOf(interfaces, settings.certificateAuthority, ca),
           retryAfter: options.retryAfter,
           deadline: deadlineOf(options),
           record: options.record,
@@ -109,14 +138,6 @@ async function introduce(calls: EjbcaCalls, backend: string, log: Log): Promise<
   });
 }
 
-async function findCa(
-  calls: EjbcaCalls,
-  { certificateAuthority }: EjbcaAliasSettings,
-  signal: AbortSignal,
-): Promise<EjbcaCa> {
-  return caNamed('certificateAuthority', certificateAuthority, await calls.certificationAuthorities(signal));
-}
-
 /** Vendor mode looks registered end entities up and gives them codes. */
 const webServiceRules = ['/ra_functionality/view_end_entity', '/ra_functionality/edit_end_entity'];
 
@@ -125,26 +146,6 @@ async function requireWebService(webService: WebService, signal: AbortSignal): P
   if (missing.length === 0) return;
   throw new Error(
     `ejbca.vendorCertificateMode: allow ${missing.join(' and ')} in the role of the gateway in EJBCA.`,
-  );
-}
-
-/** The chain of a vendor CA, itself first. */
-async function findVendorChain(
-  calls: EjbcaCalls,
-  vendorCa: string,
-  signal: AbortSignal,
-): Promise<readonly Buffer[]> {
-  const { dn } = caNamed('vendorCas', vendorCa, await calls.certificationAuthorities(signal));
-  return await calls.chain(dn, signal);
-}
-
-function caNamed(setting: string, wanted: string, all: readonly EjbcaCa[]): EjbcaCa {
-  const found = all.find(({ name }) => name === wanted);
-  if (found !== undefined) return found;
-  const names = all.map(({ name }) => name).join(', ');
-  throw new Error(
-    `ejbca.${setting}: EJBCA has no CA ${wanted} that the gateway's role may use; ` +
-      `it may use: ${names === '' ? 'none' : names}.`,
   );
 }
 
@@ -179,10 +180,11 @@ function needsMoreThanCertificate({
   return operationMode === 'client' || requireUsernameAndPassword;
 }
 
-/** Operators read at start and from `check` what EJBCA said, too. */
-async function explained<Value>(promise: Promise<Value>): Promise<Value> {
+/** Operators read at start and from `check` what EJBCA said, too, behind the setting that it is about. */
+async function explained<Value>(promise: Promise<Value>, setting = ''): Promise<Value> {
   return await promise.catch((error: unknown) => {
     const { message, cause } = error instanceof Error ? error : new Error(String(error));
-    throw new Error(cause instanceof Error ? `${message} (${cause.message})` : message, { cause: error });
+    const said = cause instanceof Error ? ` (${cause.message})` : '';
+    throw new Error(`${setting}${message}${said}`, { cause: error });
   });
 }

@@ -72,7 +72,7 @@ export const ejbcaOptionsSchema: SchemaObject = {
   type: 'object',
   title: 'EJBCA',
   description:
-    "EJBCA 8.1 or newer, Community or Enterprise, over its REST API. Each alias has its settings below the key 'ejbca'.",
+    "EJBCA 7.10 or newer, Community or Enterprise, over its REST API and its web service. Each alias has its settings below the key 'ejbca'.",
   properties: {
     baseUrl: text('Base URL', 'Where EJBCA is, such as https://ejbca.example/ejbca.', {
       pattern: '^https://[^/?#@\\s]+(/[^/?#\\s]+)*$',

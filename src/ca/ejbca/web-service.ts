@@ -2,7 +2,7 @@ import { Ajv } from 'ajv';
 import { EstError } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
 import type { HttpAnswer } from '../../ops/connection.ts';
-import { decodeCertificate } from './calls.ts';
+import { decodeCertificate, decodeDer } from './calls.ts';
 import { logRefusal, refusalOf, refusalOfFault, type EjbcaRefusal } from './refusal.ts';
 import { nonsense } from './rest-client.ts';
 import { readEnvelope, writeEnvelope, type SoapAnswer, type XmlContent } from './soap-envelope.ts';
@@ -60,6 +60,8 @@ export interface WebService {
   availableCas(signal: AbortSignal): Promise<readonly string[]>;
   /** From the CA of this name up to its root, DER; `/v1/ca` of the REST API has no external CAs. */
   caChain(name: string, signal: AbortSignal): Promise<readonly Buffer[]>;
+  /** The CRL of a partition, or of what belongs to none (0), DER; undefined: EJBCA has no such CRL. */
+  latestCrl(name: string, partition: number, signal: AbortSignal): Promise<Buffer | undefined>;
   /** Those of the access rules that the role of the gateway does not allow. */
   missingRules(rules: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
 }
@@ -144,6 +146,12 @@ export function createWebService(transport: EjbcaTransport, backend: string, log
       );
       if (certificates.length > 0 && certificates.every((each) => each !== undefined)) return certificates;
       throw nonsense(`${path} getLastCAChain`);
+    },
+    async latestCrl(name, partition, signal) {
+      const [crl] = await ask('getLatestCRLPartition', [name, false, partition], signal);
+      const der = typeof crl === 'string' ? decodeDer(crl) : undefined;
+      if (crl !== undefined && der === undefined) throw nonsense(`${path} getLatestCRLPartition`);
+      return der;
     },
     async missingRules(rules, signal) {
       const answers = await Promise.all(

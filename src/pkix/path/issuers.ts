@@ -83,10 +83,8 @@ function objectionToIssuer(issuer: Certificate, at: Date): Objection | undefined
   return undefined;
 }
 
-/** What the validation of paths and the check for revocation process. */
+/** What the validation of paths processes. */
 const processedExtensions: ReadonlySet<string> = new Set([
-  oids.cRLDistributionPoints,
-  oids.ocspNoCheck,
   oids.basicConstraints,
   oids.keyUsage,
   oids.extendedKeyUsage,
