@@ -121,6 +121,13 @@ describe('PEM', () => {
     await expect(verify('trusted.pem', 'sslserver')).rejects.toThrow('rejected');
   });
 
+  it("refuses OpenSSL's form of a trusted certificate, whose purposes would be lost", async () => {
+    const trusted = trustedCertificateToPem(await certificateDer());
+    for (const pem of [trusted, `${certificateToPem(await certificateDer())}${trusted}`]) {
+      expect(() => certificatesFromPem(pem)).toThrow(/the file holds TRUSTED CERTIFICATE/);
+    }
+  });
+
   it('refuses a file without certificate, and a certificate that is none', () => {
     expect(() => certificatesFromPem('')).toThrow('no certificate');
     expect(() => certificatesFromPem(certificateToPem(Buffer.from('hello')))).toThrow(DerError);

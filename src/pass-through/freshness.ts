@@ -32,12 +32,15 @@ export function freshnessOf(
 ): Freshness {
   const directives = directivesOf(headers['cache-control'] ?? '');
   const seconds = directives.has('no-cache') ? 0 : (lifetimeOf(headers, directives) ?? maxAge);
-  const freshUntil = Math.min(now + seconds * 1000, validity.nextUpdate?.getTime() ?? Infinity);
+  const nextUpdate = validity.nextUpdate?.getTime() ?? Infinity;
+  const freshUntil = Math.min(now + seconds * 1000, nextUpdate);
   const isStrict = ['must-revalidate', 'proxy-revalidate', 'no-cache'].some((name) => directives.has(name));
   return {
     isStorable: validity.isStorable && !directives.has('no-store') && !directives.has('private'),
     freshUntil,
-    usableUntil: isStrict ? freshUntil : Math.max(now, freshUntil) + staleFor * 1000,
+    usableUntil: isStrict
+      ? freshUntil
+      : Math.min(Math.max(now, freshUntil) + staleFor * 1000, validity.endsThen ? nextUpdate : Infinity),
   };
 }
 

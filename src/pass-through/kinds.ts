@@ -7,6 +7,8 @@ export interface Validity {
   /** False: for one client at one moment. */
   readonly isStorable: boolean;
   readonly nextUpdate: Date | undefined;
+  /** Whether it is worth nothing after that, also while the upstream is down. */
+  readonly endsThen: boolean;
 }
 
 /** What is expected of a kind of document. */
@@ -25,7 +27,7 @@ export interface DocumentKind {
 }
 
 function readNothing(): Validity {
-  return { isStorable: true, nextUpdate: undefined };
+  return { isStorable: true, nextUpdate: undefined, endsThen: false };
 }
 
 const nosniff = { 'X-Content-Type-Options': 'nosniff' };
@@ -37,7 +39,7 @@ export const kindsByName: Readonly<Record<DocumentKindName, DocumentKind>> = {
     mediaTypes: ['application/pkix-crl', 'application/x-pkcs7-crl', 'application/octet-stream'],
     mediaType: 'application/pkix-crl',
     headOctets: crlHeadOctets,
-    readValidity: (head) => ({ isStorable: true, nextUpdate: readNextUpdate(head) }),
+    readValidity: (head) => ({ isStorable: true, nextUpdate: readNextUpdate(head), endsThen: false }),
     headers: nosniff,
   },
   ocsp: {
@@ -47,7 +49,8 @@ export const kindsByName: Readonly<Record<DocumentKindName, DocumentKind>> = {
     headOctets: Infinity,
     readValidity: (head) => {
       const { isSuccessful, nextUpdate } = readOcspValidity(head);
-      return { isStorable: isSuccessful, nextUpdate };
+      // Without nextUpdate there may be a newer one at any time (RFC 6960, section 4.2.2.1).
+      return { isStorable: isSuccessful && nextUpdate !== undefined, nextUpdate, endsThen: true };
     },
     headers: nosniff,
   },

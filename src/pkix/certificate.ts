@@ -163,13 +163,20 @@ function readKnownExtensions(extensions: readonly Extension[]): KnownExtensions 
   };
 }
 
+const trustedCertificate = '-----BEGIN TRUSTED CERTIFICATE-----';
+
 const pemCertificate = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----/g;
 
 /**
  * Every certificate in a PEM file, in its order; text between them is skipped. Throws DerError when there is none, with what
- * there is instead.
+ * there is instead, and when one is in OpenSSL's form of a trusted certificate, whose purposes would be lost.
  */
 export function certificatesFromPem(pem: string): readonly Certificate[] {
+  if (pem.includes(trustedCertificate)) {
+    throw new DerError(
+      `There is no certificate in PEM form: ${foundInPlace(pem.slice(pem.indexOf(trustedCertificate)))}.`,
+    );
+  }
   const certificates = Array.from(pem.matchAll(pemCertificate), ([, base64 = '']) =>
     readCertificate(Buffer.from(base64, 'base64')),
   );

@@ -155,7 +155,7 @@ export function readBasicConstraints(value: Buffer): BasicConstraints {
 
 function readPathLength(node: DerNode): number {
   const length = readInteger(node);
-  if (length < 0n || length > 255n) throw new DerError('The pathLenConstraint is out of range.');
+  if (length < 0n) throw new DerError('The pathLenConstraint is negative.');
   return Number(length);
 }
 

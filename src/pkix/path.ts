@@ -122,10 +122,28 @@ function objectionToLength(
 const malformedExtension = objection('malformed', 'its path has a malformed extension');
 
 /** What the whole path has to fulfil. */
-function objectionToPath(path: readonly Certificate[], { policies }: PathOptions): Objection | undefined {
+function objectionToPath(
+  path: readonly Certificate[],
+  { policies, purposes }: PathOptions,
+): Objection | undefined {
   return (
+    objectionToPurposes(path, purposes) ??
     checked(() => objectionToNamesIn(path), 'name_constraints', malformedExtension) ??
     checked(() => objectionToPolicies(path, policies), 'certificate_policies', malformedExtension)
+  );
+}
+
+/** A CA with extended key usages vouches for no others: one purpose must be left from the top to the bottom. */
+function objectionToPurposes(
+  path: readonly Certificate[],
+  purposes: readonly string[] = [oids.clientAuth],
+): Objection | undefined {
+  const isFor = ({ extendedKeyUsage }: Certificate, purpose: string): boolean =>
+    extendedKeyUsage?.some((oid) => oid === purpose || oid === oids.anyExtendedKeyUsage) !== false;
+  if (purposes.some((purpose) => path.every((certificate) => isFor(certificate, purpose)))) return undefined;
+  return objection(
+    'extended_key_usage',
+    `the extendedKeyUsage of a CA in its path lacks ${purposes.map(nameOfOid).join(' or ')}`,
   );
 }
 

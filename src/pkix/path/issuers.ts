@@ -83,8 +83,10 @@ function objectionToIssuer(issuer: Certificate, at: Date): Objection | undefined
   return undefined;
 }
 
-/** What the validation of paths processes. */
+/** What the validation of paths and the check for revocation process. */
 const processedExtensions: ReadonlySet<string> = new Set([
+  oids.cRLDistributionPoints,
+  oids.ocspNoCheck,
   oids.basicConstraints,
   oids.keyUsage,
   oids.extendedKeyUsage,
