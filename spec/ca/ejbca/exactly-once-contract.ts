@@ -76,6 +76,26 @@ export function exactlyOnceContract(name: string, open: () => Promise<Opened>): 
         refusal(400, /^Got request with status GENERATED/),
       );
     });
+
+    it('makes an end entity NEW that was not there, whatever status is asked for', async () => {
+      const device = await newDevice();
+      await ask.register(device, 'first', statusGenerated);
+      expect(await ask.certificate(device, 'first')).toMatchObject({ status: 201 });
+    });
+
+    it('cuts the blanks around a user name off', async () => {
+      const device = await ask.registered('first');
+      const username = ` ${device.username} `;
+      expect(await ask.certificate({ ...device, username }, 'first')).toMatchObject({ status: 201 });
+      expect(await ask.issuedTo(device)).toBe(1);
+    });
+
+    it('finds by UPDATE_TIME what was issued a moment ago, and nothing that is older', async () => {
+      const device = await ask.registered('first');
+      await ask.certificate(device, 'first');
+      expect(await ask.issuedTo(device, new Date(Date.now() - 70_000))).toBe(1);
+      expect(await ask.issuedTo(device, new Date(Date.now() + 70_000))).toBe(0);
+    });
   });
 }
 
@@ -113,8 +133,8 @@ interface Ask {
   register(device: Device, password: string, status?: number): Promise<void>;
   /** By REST certificaterequest. */
   certificate(device: Device, password: string): Promise<RestAnswer>;
-  /** How many certificates a search finds. */
-  issuedTo(device: Device): Promise<number>;
+  /** How many certificates a search finds, of those that changed after the time. */
+  issuedTo(device: Device, updatedAfter?: Date): Promise<number>;
 }
 
 async function askAt(installation: Installation): Promise<Ask> {
@@ -174,10 +194,12 @@ async function askAt(installation: Installation): Promise<Ask> {
         include_chain: false,
       });
     },
-    async issuedTo({ username }) {
+    async issuedTo({ username }, updatedAfter) {
+      const value = updatedAfter?.toISOString().replace(/\.\d+Z$/, 'Z');
+      const time = value === undefined ? [] : [{ property: 'UPDATE_TIME', value, operation: 'AFTER' }];
       const { json } = await rest('/v2/certificate/search', {
         pagination: { page_size: 100, current_page: 1 },
-        criteria: [{ property: 'QUERY', value: username, operation: 'EQUAL' }],
+        criteria: [{ property: 'QUERY', value: username, operation: 'EQUAL' }, ...time],
       });
       return (json as { readonly certificates: readonly unknown[] }).certificates.length;
     },
