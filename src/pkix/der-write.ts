@@ -1,7 +1,6 @@
-import forge from 'node-forge';
+import type forge from 'node-forge';
+import asn1 from 'node-forge/lib/asn1.js';
 import { readDer, tags } from './der.ts';
-
-const { asn1 } = forge;
 
 /** Tag numbers beyond those of forge's enumerations are needed too. */
 const create: (tagClass: number, type: number, constructed: boolean, value: string | Asn1[]) => Asn1 =

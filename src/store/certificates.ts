@@ -1,4 +1,4 @@
-import { sql, type InsertResult, type Kysely, type Selectable } from 'kysely';
+import type { InsertResult, Kysely, Selectable } from 'kysely';
 import type { TransactionalDatabase } from './database.ts';
 import { prepared } from './prepared.ts';
 import {
@@ -8,6 +8,7 @@ import {
   type Revocation,
 } from './store.ts';
 import type { Tables } from './tables.ts';
+import { sql } from './kysely.ts';
 
 /** Certificates and revocations over any database that kysely speaks to. */
 export function createCertificateRegistry(database: TransactionalDatabase): CertificateRegistry {

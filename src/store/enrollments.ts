@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { sql, type InsertResult, type Kysely, type Selectable, type UpdateResult } from 'kysely';
+import type { InsertResult, Kysely, Selectable, UpdateResult } from 'kysely';
 import type { Database, TransactionalDatabase } from './database.ts';
 import { prepared } from './prepared.ts';
 import type {
@@ -13,6 +13,7 @@ import type {
   RepeatWindow,
 } from './store.ts';
 import type { Tables } from './tables.ts';
+import { sql } from './kysely.ts';
 
 /** The journal over any database that kysely speaks to. */
 export function createEnrollmentJournal(database: TransactionalDatabase): EnrollmentJournal {

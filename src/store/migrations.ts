@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
-import { Migrator, sql, type Kysely, type Migration } from 'kysely';
+import type { Kysely, Migration } from 'kysely';
 import { readCertificate } from '../pkix/certificate.ts';
 import type { Tables } from './tables.ts';
+import { Migrator, sql } from './kysely.ts';
 
 /** Every change of the tables, in order; what was released is never edited. */
 const migrations: Readonly<Record<string, Migration>> = {

@@ -1,21 +1,12 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import {
-  Kysely,
-  SelectQueryNode,
-  SqliteAdapter,
-  SqliteIntrospector,
-  SqliteQueryCompiler,
-  type CompiledQuery,
-  type DatabaseConnection,
-  type Dialect,
-  type QueryResult,
-} from 'kysely';
+import type { CompiledQuery, DatabaseConnection, Dialect, QueryResult } from 'kysely';
 import type { Database, TransactionalDatabase } from './database.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { Until } from './store.ts';
 import type { Tables } from './tables.ts';
 import type { WriteAheadLog } from './write-ahead-log.ts';
+import { Kysely, SelectQueryNode, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from './kysely.ts';
 
 /** Runs one query. */
 type Run = <Row>(query: CompiledQuery<Row>) => Promise<QueryResult<Row>>;

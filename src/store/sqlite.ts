@@ -1,7 +1,7 @@
 import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { Kysely, SqliteDialect, type SqliteDatabase } from 'kysely';
+import type { SqliteDatabase } from 'kysely';
 import { createAnswerRegistry } from './answers.ts';
 import { createAttemptRegistry } from './attempts.ts';
 import { createCertificateRegistry } from './certificates.ts';
@@ -16,6 +16,7 @@ import type { Tables } from './tables.ts';
 import { findOrMakeSecret } from './secrets.ts';
 import { createUserRegistry } from './users.ts';
 import { openWriteAheadLog } from './write-ahead-log.ts';
+import { Kysely, SqliteDialect } from './kysely.ts';
 
 interface SqliteOptions {
   readonly file: string;
