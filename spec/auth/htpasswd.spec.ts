@@ -181,4 +181,10 @@ describe('the order of sources', () => {
       /^aliases.wrong: credentials: /,
     );
   });
+
+  it('keeps its first user after a BOM, which editors of Windows write', () => {
+    const hash = `$2b$05$${'.'.repeat(53)}`;
+    const { hashes, problems } = readHtpasswd(`\ufefffirst:${hash}\r\nsecond:${hash}\r\n`);
+    expect([[...hashes.keys()], problems]).toEqual([['first', 'second'], []]);
+  });
 });

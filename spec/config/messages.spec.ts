@@ -15,7 +15,7 @@ function linkedBehindProxy(proxy: string, alias = ''): string {
       / {2}est:\n {4}certificate.*\n.*\n/,
       `  proxy: { socket: est.sock, clientCertificate: nginx${proxy} }\n`,
     )
-    .replace('authentication: basic', `authentication: basic\n    policy: { linking: required }\n${alias}`);
+    .replace('authentication: basic', `authentication: either\n    policy: { linking: required }\n${alias}`);
 }
 
 const estListener = shortest.slice(0, shortest.indexOf('store:'));
@@ -102,8 +102,8 @@ describe('What the reader of a wrong configuration sees', () => {
       'est-gateway.yaml:10: aliases.est.wrap: expected one of "auto", "64", "none", found 64; write it in quotation marks',
     ],
     [
-      ['backend: test', 'backend: test\n    explicitTrustAnchors:\n      - a.pem\n      - 5'],
-      'est-gateway.yaml:12: aliases.est.explicitTrustAnchors[1]: expected the path of a file, without "file:", found 5',
+      ['backend: test', 'backend: test\n    additionalCaCertificates:\n      - a.pem\n      - 5'],
+      'est-gateway.yaml:12: aliases.est.additionalCaCertificates[1]: expected the path of a file, without "file:", found 5',
     ],
     [
       ['backend: test', 'backend: test\n    policy: { keys: [RSA, P-256, RSA] }'],

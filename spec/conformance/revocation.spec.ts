@@ -109,7 +109,7 @@ describeWith('openssl', 'revocation by CRLs', () => {
       delta: url('/delta.crl'),
       indirect: url('/indirect.crl'),
       follow: { sources: ['crl'], followCertificates: true },
-      stay: { sources: ['crl'] },
+      stay: { sources: ['crl'], crlFiles: [stranger.file('issuing.crl')] },
     };
   }
 

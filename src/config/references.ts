@@ -1,11 +1,18 @@
 import { expectedFound } from './expectation.ts';
+import { isMapping, type Mapping } from './mapping.ts';
 import type { Problem } from './messages.ts';
-
-type Mapping = Readonly<Record<string, unknown>>;
 
 /** What a JSON Schema cannot say, on data of any shape: where the shape is wrong, the schema says so. */
 export function contradictions(value: unknown): readonly Problem[] {
-  return isMapping(value) ? [...danglingBackends(value), ...timeouts(value), ...linking(value)] : [];
+  if (!isMapping(value)) return [];
+  return [
+    ...danglingBackends(value),
+    ...timeouts(value),
+    ...linking(value),
+    ...sameAddresses(value),
+    ...sameAuthorities(value),
+    ...shadowedPublications(value),
+  ];
 }
 
 function danglingBackends({ aliases, backends }: Mapping): readonly Problem[] {
@@ -53,6 +60,52 @@ function requiresLinking(alias: unknown): boolean {
   );
 }
 
-function isMapping(value: unknown): value is Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** Two listeners cannot have one address and port. */
+function sameAddresses({ listeners }: Mapping): readonly Problem[] {
+  if (!isMapping(listeners)) return [];
+  const seen = new Map<string, string>();
+  return Object.entries(listeners).flatMap(([name, listener]) => {
+    if (!isMapping(listener) || typeof listener['port'] !== 'number' || listener['port'] === 0) return [];
+    const place = `${String(listener['address'])} ${listener['port']}`;
+    const other = seen.get(place);
+    seen.set(place, name);
+    if (other === undefined) return [];
+    return [{ path: ['listeners', name, 'port'], text: `listeners.${other} has the same address and port` }];
+  });
+}
+
+/** Registration authorities are told apart by their commonNames. */
+function sameAuthorities({ aliases }: Mapping): readonly Problem[] {
+  if (!isMapping(aliases)) return [];
+  return Object.entries(aliases).flatMap(([alias, options]) => {
+    const authorities = isMapping(options) ? options['registrationAuthorities'] : undefined;
+    if (!isMapping(authorities)) return [];
+    const seen = new Map<unknown, string>();
+    return Object.entries(authorities).flatMap(([name, authority]) => {
+      const commonName = isMapping(authority) ? authority['commonName'] : undefined;
+      const other = seen.get(commonName);
+      seen.set(commonName, name);
+      if (commonName === undefined || other === undefined) return [];
+      return [
+        {
+          path: ['aliases', alias, 'registrationAuthorities', name, 'commonName'],
+          text: `${other} has the same, so that nobody can tell them apart; write all names in one of them`,
+        },
+      ];
+    });
+  });
+}
+
+/** What the gateway publishes itself cannot come from elsewhere. */
+function shadowedPublications({ passThrough, backends }: Mapping): readonly Problem[] {
+  const paths = isMapping(passThrough) && isMapping(passThrough['paths']) ? passThrough['paths'] : {};
+  const names = Object.entries(isMapping(backends) ? backends : {})
+    .filter(([, backend]) => isMapping(backend) && backend['driver'] !== 'est')
+    .map(([name]) => name);
+  return Object.keys(paths)
+    .filter((path) => names.some((name) => [`/crl/${name}.crl`, `/ca/${name}.cer`].includes(path)))
+    .map((path) => ({
+      path: ['passThrough', 'paths', path],
+      text: 'the gateway itself serves the CRL and the certificate of its CA there; choose another path',
+    }));
 }

@@ -9,6 +9,7 @@ import { contradictions } from './references.ts';
 import type { Drivers } from './drivers.ts';
 import { configurationSchema } from './schema.ts';
 import type { Source } from './source.ts';
+import { unusedKeys } from './unused-keys.ts';
 
 /** What the file itself says. */
 export type Settings = Omit<Configuration, 'file' | 'drivers'>;
@@ -21,10 +22,12 @@ interface Place {
 /** Fills in defaults and makes paths absolute, in place. Throws ConfigurationError with all that is wrong. */
 export function validate(source: Source, drivers: Drivers): Settings {
   const { file, value } = source;
+  const unused = unusedKeys(value);
   const errors = schemaErrors(drivers, value, { directory: dirname(resolve(file)) });
   const problems: readonly Problem[] = [
     ...describeErrors(errors, value),
     ...contradictions(value),
+    ...unused,
     ...(errors.length === 0 ? backendSettingsProblems(value as Settings, drivers) : []),
   ];
   if (problems.length > 0) throw new ConfigurationError(located(problems, source));

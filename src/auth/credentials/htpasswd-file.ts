@@ -16,11 +16,11 @@ const highestCost = 14;
 /** What `htpasswd -B` uses by itself. */
 const lowestDummyCost = 5;
 
-/** Reads lines of NAME:HASH; blank lines and those that begin with # are skipped, as Apache does. */
+/** Reads lines of NAME:HASH; blank lines and those that begin with # are skipped, as Apache does, and so is a BOM. */
 export function readHtpasswd(text: string): Htpasswd {
   const hashes = new Map<string, string>();
   const problems: string[] = [];
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
+  for (const [index, line] of text.replace(/^\ufeff/, '').split(/\r?\n/).entries()) {
     if (line.trim() === '' || line.startsWith('#')) continue;
     const [, name = '', hash = ''] = /^([^:]*):([^:]*)/.exec(line.normalize('NFC')) ?? [];
     const problem = hashes.has(name) ? 'this name stands here twice; remove one' : problemOf(hash);
