@@ -237,3 +237,22 @@ describe('malformed and forbidden requests', () => {
     expect(await as(other, 'device-holder')).toMatchObject({ status: 200 });
   });
 });
+
+/** ECPrivateKey of RFC 5915: the private key 1 on P-256, whose public key is the base point. */
+const p256KeyOfOne = Buffer.from(`30310201010420${'00'.repeat(31)}01a00a06082a8648ce3d030107`, 'hex');
+
+it('S-13 certifies no key that anybody knows, without any list', async () => {
+  const asked = callsToCa();
+  const seed = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32)]);
+  const keys = [
+    createPrivateKey({ key: seed, format: 'der', type: 'pkcs8' }),
+    createPrivateKey({ key: p256KeyOfOne, format: 'der', type: 'sec1' }),
+  ];
+  for (const privateKey of keys) {
+    const publicKey = createPublicKey(privateKey);
+    const answer = await post('lenient', await plainCsr('known', { privateKey, publicKey }));
+    expect(answer.status).toBe(403);
+    expect(gateway.log.entries.at(-1)?.fields).toMatchObject({ rule: 'knownKeys' });
+  }
+  expect(callsToCa()).toBe(asked);
+});

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash, generatePrimeSync, checkPrimeSync, randomInt, type KeyObject } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
@@ -14,6 +15,7 @@ import {
   isPrimeModulus,
 } from '../../src/pkix/weak-keys.ts';
 import { keyPair, rsaKeyPair, rsaSpki, spkiOf } from '../support/csr.ts';
+import { knownKeysText } from '../support/make-known-keys.ts';
 
 const run = promisify(execFile);
 const isPrime = (candidate: bigint): boolean => checkPrimeSync(candidate);
@@ -90,7 +92,9 @@ describe('weak RSA keys (row S-13, vector V-23)', () => {
     expect(hasSmallFactor(modulus * 2n)).toBe(true);
     for (const factor of [3n, 5n, 167n, 751n, 757n, 32_749n, 65_519n, 65_521n])
       expect(hasSmallFactor(modulus * factor)).toBe(true);
-    expect(hasSmallFactor(modulus * 65_537n)).toBe(false);
+    expect(hasSmallFactor(modulus * 65_537n)).toBe(true);
+    expect(hasSmallFactor(modulus * 131_071n)).toBe(true);
+    expect(hasSmallFactor(modulus * 131_101n)).toBe(false);
   });
 
   it('finds the greatest common divisor that Euclid finds', () => {
@@ -133,8 +137,26 @@ describe('createBlocklist (CVE-2008-0166)', () => {
     const { stdout: modulusLine } = await child;
     const fingerprint = createHash('sha1').update(modulusLine).digest('hex').slice(20);
     const blocklist = createBlocklist(`# known keys\n\n0123456789abcdef0123\n${fingerprint}\n`);
-    expect(blocklist.includes(modulusOf(publicKey))).toBe(true);
-    expect(blocklist.includes(modulusOf((await keyPair('RSA-3072')).publicKey))).toBe(false);
+    expect(blocklist.includes({ sha256: '', modulus: modulusOf(publicKey) })).toBe(true);
+    const modulus = modulusOf((await keyPair('RSA-3072')).publicKey);
+    expect(blocklist.includes({ sha256: '', modulus })).toBe(false);
+  });
+
+  it('knows a key of any kind by the digest that openssl gives', async () => {
+    const { publicKey } = await keyPair('Ed25519');
+    const digest = createHash('sha256')
+      .update(publicKey.export({ format: 'der', type: 'spki' }))
+      .digest('hex');
+    const listed = { sha256: digest, modulus: undefined };
+    expect(createBlocklist(digest).includes(listed)).toBe(true);
+    expect(createBlocklist('').includes(listed)).toBe(false);
+  });
+
+  it('knows keys that anybody knows without a list, as the script makes them', async () => {
+    expect(await readFile('src/pkix/known-keys.ts', 'utf8')).toBe(knownKeysText());
+    const rfc8410 = 'MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=';
+    const sha256 = createHash('sha256').update(Buffer.from(rfc8410, 'base64')).digest('hex');
+    expect(createBlocklist('').includes({ sha256, modulus: undefined })).toBe(true);
   });
 
   it('names the line that is no fingerprint', () => {

@@ -213,8 +213,8 @@ aliases:
       #onFailure: hard
       # A certificate that nothing covers: accept or refuse.
       #withoutSource: accept
-    # Lists of RSA keys that anybody knows, which are never certified, in the format of Debian's openssl-blacklist
-    # (CVE-2008-0166).
+    # Lists of keys that anybody knows, which are never certified, beside those that the gateway knows itself: lines with
+    # the SHA-256 of a SubjectPublicKeyInfo in hex, or as in Debian's openssl-blacklist (CVE-2008-0166).
     #knownKeys: []
     # ejbca: errors, media types of requests and csrattrs as with EJBCA's own EST, where it differs from the RFCs.
     #compatibility: rfc

@@ -324,7 +324,7 @@ function ownSchema(credentials: Drivers['credentials']): SchemaObject {
         default: [],
         title: 'Known keys',
         description:
-          "Lists of RSA keys that anybody knows, which are never certified, in the format of Debian's openssl-blacklist (CVE-2008-0166).",
+          "Lists of keys that anybody knows, which are never certified, beside those that the gateway knows itself: lines with the SHA-256 of a SubjectPublicKeyInfo in hex, or as in Debian's openssl-blacklist (CVE-2008-0166).",
       },
       compatibility: {
         enum: ['rfc', 'ejbca'],

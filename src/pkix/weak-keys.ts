@@ -1,5 +1,6 @@
 import { checkPrime, createHash } from 'node:crypto';
 import { promisify } from 'node:util';
+import { knownKeys } from './known-keys.ts';
 
 /**
  * What is wrong with an RSA modulus that only a search reveals. Each finding means that the private key can be
@@ -7,7 +8,7 @@ import { promisify } from 'node:util';
  */
 
 /** Factors are sought below this. */
-const factorLimit = 65_536;
+const factorLimit = 131_072;
 
 /** The odd primes below the limit, by the sieve of Eratosthenes. */
 const oddPrimes = findOddPrimes();
@@ -33,7 +34,7 @@ function productOf(factors: readonly number[]): bigint {
 
 const productOfOddPrimes = productOf(oddPrimes);
 
-/** Whether the modulus is even or has a prime factor below 2^16. */
+/** Whether the modulus is even or has a prime factor below 2^17. */
 export function hasSmallFactor(modulus: bigint): boolean {
   return modulus % 2n === 0n || greatestCommonDivisor(modulus, productOfOddPrimes % modulus) > 1n;
 }
@@ -141,27 +142,39 @@ function squareRoot(value: bigint): bigint {
  */
 export const isPrimeModulus = promisify<Buffer, boolean>(checkPrime);
 
+/** A key as lists know it: the SHA-256 of its SubjectPublicKeyInfo, hex, and of RSA keys the modulus, big-endian. */
+interface ListedKey {
+  readonly sha256: string;
+  readonly modulus: Buffer | undefined;
+}
+
 /** Knows keys that are public knowledge. */
 export interface Blocklist {
-  /** Whether this is the modulus, big-endian, of a listed RSA key. */
-  readonly includes: (modulus: Buffer) => boolean;
+  readonly includes: (key: ListedKey) => boolean;
 }
 
 /**
- * A list of known RSA keys in the format of Debian's openssl-blacklist (CVE-2008-0166): comment lines start with
- * `#`; every other line holds the last 20 hex digits of the SHA-1 of `Modulus=`, the modulus in upper-case hex
- * and a line feed. Throws an Error that names the first line that is neither.
+ * The keys of `knownKeys` and those of a list: comment lines start with `#`; every other line holds the SHA-256 of a
+ * SubjectPublicKeyInfo in hex, or, as in Debian's openssl-blacklist (CVE-2008-0166), the last 20 hex digits of the SHA-1 of
+ * `Modulus=`, the modulus in upper-case hex and a line feed. Throws an Error that names the first line that is neither.
  */
 export function createBlocklist(text: string): Blocklist {
-  const fingerprints = new Set<string>();
+  const listed = new Set<string>();
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (line === '' || line.startsWith('#')) continue;
-    if (!/^[0-9a-f]{20}$/.test(line)) {
-      throw new Error(`Line ${index + 1} of the list of known keys is not 20 lower-case hex digits.`);
+    if (!/^(?:[0-9a-f]{20}|[0-9a-f]{64})$/.test(line)) {
+      throw new Error(
+        `Line ${index + 1} of the list of known keys is not 64 lower-case hex digits (SHA-256 of a SubjectPublicKeyInfo) or 20 (Debian's lists).`,
+      );
     }
-    fingerprints.add(line);
+    listed.add(line);
   }
-  return { includes: (modulus) => fingerprints.size > 0 && fingerprints.has(modulusFingerprint(modulus)) };
+  return {
+    includes: ({ sha256, modulus }) =>
+      knownKeys.has(sha256) ||
+      listed.has(sha256) ||
+      (modulus !== undefined && listed.size > 0 && listed.has(modulusFingerprint(modulus))),
+  };
 }
 
 function modulusFingerprint(modulus: Buffer): string {

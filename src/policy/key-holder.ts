@@ -42,7 +42,7 @@ export async function examineKeyHolder(
   publicKey: PublicKey,
 ): Promise<readonly Check[]> {
   const { identity, names } = asked;
-  const { sha256, modulus } = publicKey;
+  const { sha256 } = publicKey;
   const holder = { identity: identity.key, subject: nameToString(names.subject) };
   const reservation = await reservationOf(sha256, receivedAt);
   const isShown = isKeyShown(asked, publicKey);
@@ -51,7 +51,7 @@ export async function examineKeyHolder(
   return [
     refuseIf(reservation === 'compromised', 'fixed: no compromised key', 'has been compromised'),
     refuseIf(reservation === 'ca', keyRules.ofCa),
-    refuseIf(modulus !== undefined && alias.knownKeys.includes(modulus), 'knownKeys'),
+    refuseIf(alias.knownKeys.includes(publicKey), 'knownKeys'),
     refuseIf(isOfOperator, keyRules.ofOperator),
     refuseIf(isOfOther, 'fixed: no key of another identity'),
   ];
