@@ -12,7 +12,15 @@ describe('a request that waits for approval in EJBCA', () => {
 
   beforeEach(async () => {
     const aliases = { basic: { requireClientCertificate: false, requireUsernameAndPassword: true } };
-    running = await startEjbcaGateway({ aliases, backend: { retryAfter: 7 } });
+    running = await startEjbcaGateway({
+      aliases,
+      backend: { retryAfter: 7 },
+      // Without it nothing is registered before its certificate is asked for.
+      prepare: async ({ enabledProtocols }) => {
+        enabledProtocols.delete('Web Service');
+        await Promise.resolve();
+      },
+    });
     csr = await plainCsr('held', await generateKeyPair('P-256'));
     const base64 = csr.toString('base64');
     const { ejbca } = running;
@@ -81,5 +89,65 @@ describe('a request that waits for approval in EJBCA', () => {
       status: 403,
       body: expect.stringMatching(/does not say how to ask again/),
     });
+  });
+});
+
+describe('a registration that waits for approval in EJBCA', () => {
+  let running: EjbcaGateway;
+
+  beforeEach(async () => {
+    const aliases = { basic: { requireClientCertificate: false, requireUsernameAndPassword: true } };
+    running = await startEjbcaGateway({ aliases, backend: { retryAfter: 7 } });
+    const ca = running.ejbca.database.certificationAuthorities.get('Device CA');
+    if (ca !== undefined) ca.requiresApproval = true;
+  });
+
+  afterEach(async () => {
+    await running.stop();
+  });
+
+  const newCsr = async (): Promise<Buffer> => await plainCsr('held', await generateKeyPair('P-256'));
+  const enrol = async (csr: Buffer): Promise<Answer> => await enrolWithBasic(running.gateway, csr, 'basic');
+  const waiting = (): readonly number[] => [...running.ejbca.database.approvalRequests.keys()];
+
+  it('P-01 is answered with 202 until it is approved, and then with the one certificate', async () => {
+    const csr = await newCsr();
+    for (const answer of [await enrol(csr), await enrol(csr)]) {
+      expect([answer.status, answer.headers['retry-after']]).toEqual([202, '7']);
+    }
+    expect(waiting()).toHaveLength(1);
+    for (const id of waiting()) await running.ejbca.decide(id, 'approved');
+    const answer = await enrol(csr);
+    expect(answer.status).toBe(200);
+    expect((await enrol(csr)).body).toBe(answer.body);
+    expect(running.ejbca.database.certificates).toHaveLength(1);
+  });
+
+  it('belongs to the request that asked first; others wait', async () => {
+    const [first, second] = [await newCsr(), await newCsr()];
+    expect((await enrol(first)).status).toBe(202);
+    const other = await enrol(second);
+    expect([other.status, Number(other.headers['retry-after'])]).toEqual([503, 300]);
+    for (const id of waiting()) await running.ejbca.decide(id, 'approved');
+    expect((await enrol(first)).status).toBe(200);
+    expect((await enrol(second)).status).toBe(202);
+  });
+
+  it('is found again when the answer to it was lost', async () => {
+    const csr = await newCsr();
+    running.ejbca.setFault({ kind: 'reset', when: 'after', path: 'ejbcaws', times: 2 });
+    expect((await enrol(csr)).status).toBe(503);
+    running.ejbca.clearFaults();
+    while ((await enrol(csr)).status !== 202) expect(waiting().length).toBeLessThan(2);
+    for (const id of waiting()) await running.ejbca.decide(id, 'approved');
+    expect((await enrol(csr)).status).toBe(200);
+    expect(running.ejbca.database.certificates).toHaveLength(1);
+  });
+
+  it.each(['rejected', 'expired'] as const)('is refused when it was %s', async (end) => {
+    const csr = await newCsr();
+    expect((await enrol(csr)).status).toBe(202);
+    for (const id of waiting()) await running.ejbca.decide(id, end);
+    expect(await enrol(csr)).toMatchObject({ status: 403, body: expect.stringMatching(/has not approved/) });
   });
 });

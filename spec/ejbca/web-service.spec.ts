@@ -73,6 +73,7 @@ describe("EJBCA's web service", () => {
         clientCertificate: { certificate, privateKey: `file:${keyFile}` },
       }),
       retryAfter: 1,
+      transactionTimeout: 300,
       record: 'complete',
       timeouts: { connect: 5, answer: 5 },
       limits: { maxResponse: 65_536, concurrency: 2, queue: 2 },

@@ -12,6 +12,7 @@ export function defaultOptions(
   return {
     ...given,
     retryAfter: 300,
+    transactionTimeout: 300,
     record: 'complete',
     timeouts: { connect: 5, answer: 15 },
     limits: { maxResponse: 8_388_608, concurrency: 200, queue: 2000 },

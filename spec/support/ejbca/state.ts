@@ -115,10 +115,7 @@ function withoutDatabase(state: State, { path, body }: AskedFor): Reply {
     const empty = nothingFound(path, body);
     if (empty !== undefined) return empty;
   }
-  if (isSoap)
-    return faultReply(
-      new SoapFault('EjbcaException', 'javax.ejb.EJBException: Unable to acquire JDBC Connection'),
-    );
+  if (isSoap) return faultReply(new SoapFault('EjbcaException', 'Transaction rolled back'));
   if (state === 'database down') return page(500, 'Internal Server Error');
   const { status, message } = refusals.general();
   return json(status, { error_code: status, error_message: message });

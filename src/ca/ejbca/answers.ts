@@ -53,14 +53,15 @@ export const isIssued = ajv.compile<{ readonly certificate: string }>({
   required: ['certificate'],
 });
 
+/** A row of EJBCA's certificates. */
+export interface FoundRow {
+  readonly username: string | null;
+  readonly base64Cert: string;
+  readonly status: number;
+}
+
 /** `/v2/certificate/search` */
-export const isFound = ajv.compile<{
-  readonly certificates: readonly {
-    readonly username: string | null;
-    readonly base64Cert: string;
-    readonly status: number;
-  }[];
-}>({
+export const isFound = ajv.compile<{ readonly certificates: readonly FoundRow[] }>({
   type: 'object',
   properties: {
     certificates: {

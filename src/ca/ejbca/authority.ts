@@ -1,23 +1,26 @@
-import { randomBytes } from 'node:crypto';
 import { EstError } from '../../errors.ts';
-import type { EnrollmentClaim } from '../../identity.ts';
 import type { Certificate } from '../../pkix/certificate.ts';
 import { generalNamesEqual } from '../../pkix/general-names.ts';
-import { namesEqual, sameAttributes } from '../../pkix/names.ts';
+import { namesEqual } from '../../pkix/names.ts';
 import type { CertificationAuthority, EnrollmentRequest, EnrollmentResult, NamesToCertify } from '../ca.ts';
 import { statusByRecord, type RecordOption } from '../record.ts';
 import type { EjbcaAliasSettings } from './alias-settings.ts';
-import type { EjbcaCalls, EnrollmentAnswer } from './calls.ts';
+import type { EjbcaCalls, EnrollmentAnswer, Profiles } from './calls.ts';
 import type { CaPublications } from './certification-authorities.ts';
 import { refuseChangedAltNames, refuseChangedSubject, refuseChangedUsername } from './changed-names.ts';
 import { usernameIn } from './client-mode.ts';
+import { subjectAltNameText, subjectText } from './enrollment/end-entity-names.ts';
+import { enrollByCode } from './enrollment/enrollment-by-code.ts';
+import type { EnrollmentParts } from './enrollment/enrollment-parts.ts';
+import { enrollInOneStep } from './enrollment/one-step-enrollment.ts';
+import { enrollApproved } from './enrollment/approved-enrollment.ts';
+import { enrollRegistered, type Target } from './enrollment/registered-enrollment.ts';
 import { generateUsername } from './name-generation.ts';
 import type { VendorMode } from './vendor-mode.ts';
+import { newEndEntity, type RegisteredEndEntity } from './web-service.ts';
 
 /** What a CA of EJBCA is made of for an alias. */
-export interface AuthorityParts {
-  readonly calls: EjbcaCalls;
-  readonly settings: EjbcaAliasSettings;
+export interface AuthorityParts extends EnrollmentParts {
   /** Of the CA, in EJBCA's writing. */
   readonly dn: string;
   readonly publications: CaPublications;
@@ -28,6 +31,8 @@ export interface AuthorityParts {
   readonly record: RecordOption;
   /** Undefined: switched off. */
   readonly vendorMode: VendorMode | undefined;
+  /** Whether EJBCA registers end entities for the gateway. */
+  readonly canRegister: (signal: AbortSignal) => Promise<boolean>;
 }
 
 /** A CA of EJBCA as the settings of one alias want it. */
@@ -52,8 +57,12 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
       return await result.finally(() => underWay.delete(idempotencyKey));
     },
 
-    async resume(reference, { requestId }, signal) {
-      const answer = await calls.finalize(Number(reference), requestId, signal);
+    async resume(reference, request, signal) {
+      const registration = registrationIn(reference);
+      const answer =
+        registration === undefined
+          ? await calls.finalize(Number(reference), request.requestId, signal)
+          : await resumeRegistration(parts, request, registration, signal);
       // Older versions do not repeat the id.
       if (answer.status === 'waiting') return { status: 'pending', reference, retryAfter: parts.retryAfter };
       return answer;
@@ -94,87 +103,85 @@ async function enroll(
   signal: AbortSignal,
 ): Promise<EnrollmentResult> {
   const { claim } = request.identity;
-  if (claim !== undefined) return await enrollByCode(parts, request, claim, signal);
-  if (parts.vendorMode !== undefined && request.renewed === undefined) {
-    return await enrollByVendorCertificate(parts, parts.vendorMode, request, signal);
+  const record = request.idempotencyKey;
+  if (claim !== undefined) {
+    const turn = { username: claim.username, record, keepOnDoubt: true, signal };
+    return await parts.turns.run(turn, async () => await enrollByCode(parts, request, claim, signal));
+  }
+  const { target, profiles } = await targetOf(parts, request, signal);
+  const turn = { username: target.username, record, keepOnDoubt: false, signal };
+  return await parts.turns.run(turn, async () => {
+    if (profiles === undefined || (await isRegistrable(parts, request, signal))) {
+      return registrationResult(parts, await enrollRegistered(parts, request, target, signal));
+    }
+    const endEntity = { username: target.username, ...(await profiles()) };
+    return resultOf(parts, await enrollInOneStep(parts, request, endEntity, signal));
+  });
+}
+
+/** The registration waits, not the request for the certificate, which EJBCA has not heard of yet. */
+const registrationPrefix = 'registration ';
+
+function registrationResult({ retryAfter }: AuthorityParts, answer: EnrollmentAnswer): EnrollmentResult {
+  if (answer.status === 'issued') return answer;
+  const reference = `${registrationPrefix}${answer.requestId ?? ''}`;
+  return { status: 'pending', reference, retryAfter };
+}
+
+interface WaitingRegistration {
+  /** Of EJBCA's request for approval; undefined: EJBCA does not say. */
+  readonly approval: number | undefined;
+}
+
+function registrationIn(reference: string): WaitingRegistration | undefined {
+  if (!reference.startsWith(registrationPrefix)) return undefined;
+  const approval = reference.slice(registrationPrefix.length);
+  return { approval: approval === '' ? undefined : Number(approval) };
+}
+
+/** What has become of a registration that waited. */
+async function resumeRegistration(
+  parts: AuthorityParts,
+  request: EnrollmentRequest,
+  { approval }: WaitingRegistration,
+  signal: AbortSignal,
+): Promise<EnrollmentAnswer> {
+  const { target } = await targetOf(parts, request, signal);
+  const turn = { username: target.username, record: request.idempotencyKey, keepOnDoubt: false, signal };
+  return await parts.turns.run(
+    turn,
+    async () => await enrollApproved(parts, request, { target, approval }, signal),
+  );
+}
+
+/** Whether the end entity can be registered before its certificate is asked for. */
+async function isRegistrable(
+  { canRegister }: AuthorityParts,
+  { subjectAltName }: EnrollmentRequest,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return subjectAltNameText(subjectAltName) !== undefined && (await canRegister(signal));
+}
+
+interface EndEntityOfRequest {
+  readonly target: Target;
+  /** For one step; undefined: only one that is registered gets the certificate. */
+  readonly profiles: (() => Promise<Profiles>) | undefined;
+}
+
+async function targetOf(
+  parts: AuthorityParts,
+  request: EnrollmentRequest,
+  signal: AbortSignal,
+): Promise<EndEntityOfRequest> {
+  const { vendorMode, settings } = parts;
+  if (vendorMode !== undefined && request.renewed === undefined) {
+    return { target: await vendorMode.targetOf(request), profiles: undefined };
   }
   refuseOtherNames(request);
-  const endEntity =
-    parts.settings.operationMode === 'ra'
-      ? await endEntityInRaMode(parts, request, signal)
-      : await registeredEndEntity(parts, request, signal);
-  return await changeAndIssue(parts, request, endEntity, signal);
-}
-
-/** EJBCA checks the code, and certifies the names with which the end entity is registered. */
-async function enrollByCode(
-  parts: AuthorityParts,
-  request: EnrollmentRequest,
-  claim: EnrollmentClaim,
-  signal: AbortSignal,
-): Promise<EnrollmentResult> {
-  const { calls, settings } = parts;
-  const { username, code } = claim;
-  const issued = await findIssued(calls, username, request, signal);
-  if (issued !== undefined) return { status: 'issued', certificate: issued.der };
-  const { requestId, csr } = request;
-  const { certificateAuthority } = settings;
-  const call = { requestId, csr: csr.der, username, code, certificateAuthority };
-  try {
-    return resultOf(parts, await calls.certificateRequest(call, signal));
-  } catch (error) {
-    throw refusedClaim(error, claim);
-  }
-}
-
-/** As by a code: EJBCA certifies the names with which the end entity is registered. */
-async function enrollByVendorCertificate(
-  parts: AuthorityParts,
-  vendorMode: VendorMode,
-  request: EnrollmentRequest,
-  signal: AbortSignal,
-): Promise<EnrollmentResult> {
-  const issued = await findIssued(parts.calls, await vendorMode.usernameOf(request), request, signal);
-  if (issued !== undefined) return { status: 'issued', certificate: issued.der };
-  return resultOf(parts, await vendorMode.enroll(request, signal));
-}
-
-/** 401 where the code came by HTTP; 400 where it stood in the CSR, as EJBCA answers. */
-function refusedClaim(error: unknown, { challenge }: EnrollmentClaim): unknown {
-  if (!(error instanceof EstError) || error.code !== 'unauthenticated') return error;
-  const { message, cause } = error;
-  if (challenge === undefined) return new EstError('wrong_enrollment_code_in_csr', message, { cause });
-  return new EstError('wrong_enrollment_code', message, { cause, headers: challenge });
-}
-
-/** What an end entity is registered with before its certificate is issued. */
-interface EndEntity {
-  readonly username: string;
-  readonly certificateProfile: string;
-  readonly endEntityProfile: string;
-}
-
-/** The end entity is made, or changed, and gets its certificate, all in one call. */
-async function changeAndIssue(
-  parts: AuthorityParts,
-  request: EnrollmentRequest,
-  endEntity: EndEntity,
-  signal: AbortSignal,
-): Promise<EnrollmentResult> {
-  const { calls, settings } = parts;
-  const issued = await findIssued(calls, endEntity.username, request, signal);
-  if (issued !== undefined) return { status: 'issued', certificate: issued.der };
-  const answer = await calls.pkcs10Enroll(
-    {
-      ...endEntity,
-      requestId: request.requestId,
-      csr: request.csr.der,
-      password: randomBytes(24).toString('base64url'),
-      certificateAuthority: settings.certificateAuthority,
-    },
-    signal,
-  );
-  return resultOf(parts, answer);
+  return settings.operationMode === 'ra'
+    ? await targetInRaMode(parts, request, signal)
+    : await targetOfRenewal(parts, request, signal);
 }
 
 /** EJBCA takes the names from the CSR, so that it can certify no others. */
@@ -184,27 +191,70 @@ function refuseOtherNames({ csr, subject, subjectAltName }: EnrollmentRequest): 
 }
 
 /** The one that has the certificate which is renewed; else one whose name is made as the alias says. */
-async function endEntityInRaMode(
-  { calls, settings }: AuthorityParts,
-  { renewed, csr, idempotencyKey }: EnrollmentRequest,
+async function targetInRaMode(
+  parts: AuthorityParts,
+  request: EnrollmentRequest,
   signal: AbortSignal,
-): Promise<EndEntity> {
-  const { nameGeneration, certificateProfile, endEntityProfile } = settings;
+): Promise<EndEntityOfRequest> {
+  const { calls, settings, record } = parts;
+  const { renewed, csr, idempotencyKey } = request;
   const holder = renewed && (await holderOf(calls, renewed, signal));
-  const username = holder ?? generateUsername(nameGeneration, csr.subject, idempotencyKey);
-  return { username, certificateProfile, endEntityProfile };
+  if (renewed !== undefined && holder === undefined && record === 'complete') throw holderNotShown();
+  const username = holder ?? generateUsername(settings.nameGeneration, csr.subject, idempotencyKey);
+  return {
+    target: {
+      username,
+      withNames: true,
+      onlyWhenNew: false,
+      toRegister: (existing) => ({ ...existing, username, ...fieldsOf(settings, request, settings) }),
+    },
+    profiles: async () => await Promise.resolve(settings),
+  };
 }
 
 /** The one that has the certificate which is renewed, with the profiles that it has. */
-async function registeredEndEntity(
-  { calls, settings: { certificateProfile, endEntityProfile } }: AuthorityParts,
-  { renewed }: EnrollmentRequest,
+async function targetOfRenewal(
+  { calls, settings }: AuthorityParts,
+  request: EnrollmentRequest,
   signal: AbortSignal,
-): Promise<EndEntity> {
+): Promise<EndEntityOfRequest> {
+  const { renewed } = request;
   const username = renewed && (await holderOf(calls, renewed, signal));
   if (renewed === undefined || username === undefined) throw unknownCertificate();
-  const profiles = await calls.profilesOf(renewed, signal);
-  return { username, ...(profiles ?? { certificateProfile, endEntityProfile }) };
+  return {
+    target: {
+      username,
+      withNames: true,
+      onlyWhenNew: false,
+      toRegister(existing) {
+        if (existing?.status === newEndEntity) throw codeWaits();
+        const { certificateProfileName = settings.certificateProfile } = existing ?? {};
+        const { endEntityProfileName = settings.endEntityProfile } = existing ?? {};
+        const profiles = {
+          certificateProfile: certificateProfileName,
+          endEntityProfile: endEntityProfileName,
+        };
+        return { ...existing, username, ...fieldsOf(settings, request, profiles) };
+      },
+    },
+    profiles: async () => (await calls.profilesOf(renewed, signal)) ?? settings,
+  };
+}
+
+/** With the names of the request, for a key of the client's own. */
+function fieldsOf(
+  { certificateAuthority }: EjbcaAliasSettings,
+  { subject, subjectAltName }: EnrollmentRequest,
+  { certificateProfile, endEntityProfile }: Profiles,
+): Omit<RegisteredEndEntity, 'username' | 'status'> {
+  return {
+    caName: certificateAuthority,
+    certificateProfileName: certificateProfile,
+    endEntityProfileName: endEntityProfile,
+    subjectDN: subjectText(subject),
+    subjectAltName: subjectAltNameText(subjectAltName) ?? '',
+    tokenType: 'USERGENERATED',
+  };
 }
 
 /**
@@ -229,28 +279,23 @@ function unknownCertificate(): EstError {
   return new EstError('rejected_by_ca', 'The CA does not know the certificate that is to be renewed.');
 }
 
-/** Milliseconds by which the clock of EJBCA may be behind the gateway's. */
-const clockSkew = 60_000;
+/** Seconds after which EJBCA may show what it must have. */
+const retryWhenHidden = 30;
 
-/** What an earlier attempt at the same enrolment got, though nobody heard of it. */
-async function findIssued(
-  calls: EjbcaCalls,
-  username: string,
-  { csr, identity, attemptedSince }: EnrollmentRequest,
-  signal: AbortSignal,
-): Promise<Certificate | undefined> {
-  if (attemptedSince === undefined) return undefined;
-  const since = new Date(attemptedSince.getTime() - clockSkew);
-  const found = await calls.findCertificates(username, since, signal);
-  return found.find(
-    ({ certificate, isRevoked }) =>
-      !isRevoked &&
-      certificate.spki.equals(csr.publicKey.spki) &&
-      // Where the end entity was registered before, the names of the CSR do not count.
-      (identity.claim !== undefined ||
-        identity.certificate?.trustAnchor === 'implicit' ||
-        sameAttributes(certificate.subject, csr.subject)),
-  )?.certificate;
+function holderNotShown(): EstError {
+  return new EstError(
+    'ca_unavailable',
+    'EJBCA does not show to whom it has issued the certificate that is to be renewed.',
+    { retryAfter: retryWhenHidden },
+  );
+}
+
+/** Another registration would take the place of its code. */
+function codeWaits(): EstError {
+  return new EstError(
+    'rejected_by_ca',
+    'The end entity waits at the CA for an enrolment by its code; enrol with the code in place of a renewal.',
+  );
 }
 
 function resultOf({ retryAfter }: AuthorityParts, answer: EnrollmentAnswer): EnrollmentResult {

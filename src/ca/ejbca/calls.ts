@@ -4,6 +4,7 @@ import {
   isCaList,
   isCrl,
   isFound,
+  type FoundRow,
   isFoundByV1,
   isIssued,
   isObject,
@@ -37,18 +38,26 @@ export interface EjbcaCalls {
   certificateRequest(request: CertificateRequestCall, signal: AbortSignal): Promise<EnrollmentAnswer>;
   /** Issues what was waiting for approval. */
   finalize(requestId: number, forRequest: string, signal: AbortSignal): Promise<EnrollmentAnswer>;
-  /** The certificates whose subject, user name or serial number is this text; at most 100, the newest first. */
+  /**
+   * The certificates whose subject, user name or serial number is this text, as SQL's LIKE compares without regard to case, and
+   * whose rows in EJBCA's database have changed since; undefined: at any time.
+   */
   findCertificates(
     text: string,
-    issuedSince: Date | undefined,
+    updatedSince: Date | undefined,
     signal: AbortSignal,
   ): Promise<readonly FoundCertificate[]>;
+  /** Whether EJBCA shows any certificate of the CA and the profiles; where it hides one, it hides all. */
+  showsCertificatesOf(
+    settings: Profiles & { readonly certificateAuthority: string },
+    signal: AbortSignal,
+  ): Promise<boolean>;
   /** The profiles with which a certificate was issued; undefined: EJBCA does not say. */
   profilesOf(certificate: Certificate, signal: AbortSignal): Promise<Profiles | undefined>;
 }
 
 /** The names of the two profiles of an end entity. */
-interface Profiles {
+export interface Profiles {
   readonly certificateProfile: string;
   readonly endEntityProfile: string;
 }
@@ -87,12 +96,17 @@ export type EnrollmentAnswer =
   | { readonly status: 'waiting'; readonly requestId: number | undefined };
 
 /** A certificate that EJBCA knows. */
-interface FoundCertificate {
+export interface FoundCertificate {
   readonly certificate: Certificate;
   /** Of the end entity. */
   readonly username: string;
   readonly isRevoked: boolean;
 }
+
+const searchPath = '/v2/certificate/search';
+
+/** The most that EJBCA gives in one page is 500. */
+const pageSize = 200;
 
 /** CERT_REVOKED and CERT_ARCHIVED with EJBCA's numbers. */
 const revokedStatuses = [40, 60];
@@ -125,6 +139,27 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
     const certificate = isIssued(value) ? decodeCertificate(value.certificate) : undefined;
     if (certificate === undefined) throw nonsense(path);
     return { status: 'issued', certificate };
+  }
+
+  /** What is new comes last, so that no page changes while the next one is asked for. */
+  async function search(
+    criteria: readonly object[],
+    page: number,
+    size: number,
+    signal: AbortSignal,
+  ): Promise<readonly FoundRow[]> {
+    const body = {
+      pagination: { page_size: size, current_page: page },
+      sort: { property: 'UPDATE_TIME', operation: 'ASC' },
+      criteria,
+    };
+    const answer = await client.json(
+      { method: 'POST', path: searchPath, body, isSafe: true },
+      isFound,
+      signal,
+    );
+    if (answer === undefined) throw nonsense(searchPath);
+    return answer.certificates;
   }
 
   return {
@@ -194,23 +229,23 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
       const body = { response_format: 'DER', password: '' };
       return await enroll(`/v1/certificate/${waiting}/finalize`, { body, requestId }, signal);
     },
-    async findCertificates(value, issuedSince, signal) {
-      const path = '/v2/certificate/search';
-      const since = issuedSince === undefined ? [] : [updatedAfter(issuedSince)];
-      const body = {
-        pagination: { page_size: 100, current_page: 1 },
-        criteria: [{ property: 'QUERY', value, operation: 'EQUAL' }, ...since],
-        sort: { property: 'UPDATE_TIME', operation: 'DESC' },
-      };
-      const answer = await client.json({ method: 'POST', path, body, isSafe: true }, isFound, signal);
-      if (answer === undefined) throw nonsense(path);
-      return answer.certificates.flatMap(({ username, base64Cert, status }) => {
-        const certificate = readFound(base64Cert);
-        if (certificate === undefined) throw nonsense(path);
-        return username === null
-          ? []
-          : [{ username, certificate, isRevoked: revokedStatuses.includes(status) }];
-      });
+    async findCertificates(value, updatedSince, signal) {
+      const since = updatedSince === undefined ? [] : [updatedAfter(updatedSince)];
+      const criteria = [{ property: 'QUERY', value, operation: 'EQUAL' }, ...since];
+      const all: FoundCertificate[] = [];
+      for (let page = 1; ; page += 1) {
+        const rows = await search(criteria, page, pageSize, signal);
+        all.push(...rows.flatMap(toFound));
+        if (rows.length < pageSize) return all;
+      }
+    },
+    async showsCertificatesOf({ certificateAuthority, certificateProfile, endEntityProfile }, signal) {
+      const criteria = [
+        { property: 'CA', value: certificateAuthority, operation: 'EQUAL' },
+        { property: 'CERTIFICATE_PROFILE', value: certificateProfile, operation: 'EQUAL' },
+        { property: 'END_ENTITY_PROFILE', value: endEntityProfile, operation: 'EQUAL' },
+      ];
+      return (await search(criteria, 1, 1, signal)).length > 0;
     },
     async profilesOf({ serialNumber, der }, signal) {
       const path = '/v1/certificate/search';
@@ -226,9 +261,16 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
   };
 }
 
+/** The time at which the row was written: ISSUED_DATE compares notBefore. EJBCA takes whole seconds. */
 function updatedAfter(date: Date): object {
   const value = date.toISOString().replace(/\.\d+Z$/, 'Z');
   return { property: 'UPDATE_TIME', value, operation: 'AFTER' };
+}
+
+function toFound({ username, base64Cert, status }: FoundRow): readonly FoundCertificate[] {
+  const certificate = readFound(base64Cert);
+  if (certificate === undefined) throw nonsense(searchPath);
+  return username === null ? [] : [{ username, certificate, isRevoked: revokedStatuses.includes(status) }];
 }
 
 function pemOf(csr: Buffer): string {

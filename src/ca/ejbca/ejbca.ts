@@ -9,6 +9,8 @@ import { createEjbcaCalls, type EjbcaCalls } from './calls.ts';
 import { findCa, publicationsOf, type FoundCa } from './certification-authorities.ts';
 import { enrollmentCodesOf } from './client-mode.ts';
 import { openCredentials } from './credentials.ts';
+import { createEndEntityTurns } from './enrollment/end-entity-turns.ts';
+import { createRegistrationCheck } from './enrollment/registration-check.ts';
 import type { EjbcaOptions } from './options.ts';
 import { createRestClient } from './rest-client.ts';
 import { createTransport } from './transport.ts';
@@ -21,7 +23,7 @@ const openingTimeout = 10_000;
 /** Logs in, and finds out who answers; that EJBCA is down is no failure. */
 export async function openEjbca(
   options: EjbcaOptions,
-  { name, log, answers }: CertificationAuthorityServices,
+  { name, log, answers, attempts, pendingExpiry }: CertificationAuthorityServices,
 ): Promise<CertificationAuthorities<EjbcaAliasSettings>> {
   const trustAnchor = await readTrustAnchor(options.trustAnchor);
   const credentials = await openCredentials(options);
@@ -29,6 +31,9 @@ export async function openEjbca(
   const calls = createEjbcaCalls(createRestClient(transport, name, log));
   const webService = createWebService(transport, name, log);
   const interfaces = { calls, webService };
+  const deadline = deadlineOf(options);
+  const turns = createEndEntityTurns({ attempts, backend: name, deadline });
+  const canRegister = createRegistrationCheck(webService, name, log);
   try {
     await answers.askNow(async () => {
       await introduce(calls, name, log);
@@ -76,6 +81,8 @@ export async function openEjbca(
       await answers.askNow(async () => {
         await requireCertificateProfile(calls, settings, signal);
         if (settings.vendorCertificateMode) await requireWebService(webService, signal);
+        // Says in the log what it means where it cannot.
+        else await canRegister(signal);
       });
       const vendorChains = await Promise.all(
         settings.vendorCas.map(
@@ -85,16 +92,24 @@ export async function openEjbca(
       );
       const vendorCas = vendorChains.flatMap((chain) => chain.slice(0, 1)).map((der) => readCertificate(der));
       const vendorMode = settings.vendorCertificateMode
-        ? createVendorMode({ calls, webService, settings, vendorCas })
+        ? createVendorMode({ settings, vendorCas })
         : undefined;
       return {
         ca: createAuthorityForAlias({
           calls,
+          webService,
           settings,
           dn: ca.dn,
           publications: publicationsOf(interfaces, settings.certificateAuthority, ca),
+          attempts,
+          turns,
+          backend: name,
+          log,
+          transactionTimeout: options.transactionTimeout,
+          pendingExpiry,
+          canRegister,
           retryAfter: options.retryAfter,
-          deadline: deadlineOf(options),
+          deadline,
           record: options.record,
           vendorMode,
         }),
@@ -120,7 +135,7 @@ export async function openEjbca(
 }
 
 /** Calls for one enrolment whose answers may all be as late as they can be. */
-const lateCalls = 4;
+const lateCalls = 6;
 
 /** Seconds that all that is asked for one enrolment may take. */
 function deadlineOf({ timeouts: { connect, answer } }: EjbcaOptions): number {

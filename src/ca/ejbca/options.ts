@@ -40,6 +40,7 @@ export interface EjbcaOptions extends ServiceOptions {
   readonly clientCertificate?: ClientCertificateOptions;
   readonly oauth?: OAuthOptions;
   readonly retryAfter: number;
+  readonly transactionTimeout: number;
   readonly record: RecordOption;
 }
 
@@ -122,6 +123,12 @@ export const ejbcaOptionsSchema: SchemaObject = {
     retryAfter: wholeNumber(
       'Retry-After in seconds',
       'When a client whose request waits for approval in EJBCA shall ask again.',
+      86_400,
+      300,
+    ),
+    transactionTimeout: wholeNumber(
+      'Transaction timeout in seconds',
+      'After this time EJBCA ends a transaction that has not come to its end. Where the gateway cannot register end entities before it asks for their certificates, an enrolment whose answer was lost is repeated only then.',
       86_400,
       300,
     ),

@@ -17,6 +17,8 @@ export class EjbcaRefusal extends EstError {
   readonly outcome: RefusalOutcome | undefined;
   /** Whose outage it shows; undefined: none. */
   readonly outage: Outage | undefined;
+  /** Of EJBCA's request for approval that it has made; undefined: none, or EJBCA does not say. */
+  readonly approval: number | undefined;
 
   constructor({ code, sentence, outcome, outage, ...meaning }: Meaning, said: Said) {
     const { secret = '', retryAfter } = said;
@@ -32,12 +34,14 @@ export class EjbcaRefusal extends EstError {
     this.advice = advice;
     this.outcome = outcome;
     this.outage = outage;
+    this.approval = said.approval;
   }
 }
 
 /** What is kept of an answer. */
 interface Said extends Pick<RefusedAnswer, 'status' | 'retryAfter' | 'secret'> {
   readonly text: string;
+  readonly approval?: number | undefined;
 }
 
 /** Seconds after which an outage may be over. */
@@ -68,12 +72,19 @@ export function outcomeOf(error: unknown): RefusalOutcome | undefined {
   return error instanceof EjbcaRefusal ? error.outcome : undefined;
 }
 
+/** EJBCA's request for approval that a refused call has made; undefined: none, or EJBCA does not say. */
+export function approvalIn(error: unknown): number | undefined {
+  return error instanceof EjbcaRefusal ? error.approval : undefined;
+}
+
 /** A fault of the web service. */
 export interface Fault {
   /** The name of the element in `detail`, such as `AuthorizationDeniedException`; empty: none. */
   readonly exception: string;
   /** `faultstring` */
   readonly message: string;
+  /** `requestId` in `detail`: of a request for approval. */
+  readonly approval?: number | undefined;
   /** What must never be logged though EJBCA may quote it. */
   readonly secret?: string | undefined;
 }
@@ -85,9 +96,13 @@ export function refusalOf(answer: RefusedAnswer): EjbcaRefusal {
   return new EjbcaRefusal(knownMeaning(answer) ?? meaningByStatus(answer), { ...answer, text });
 }
 
+/** The Java class of an exception in another one, which EJBCA writes before its text. */
+const innerException = /^(?:[a-z]\w*\.)+[A-Z]\w*: /;
+
 /** What a fault of the web service means. */
 export function refusalOfFault(fault: Fault): EjbcaRefusal {
-  const { exception, message: text } = fault;
+  const { exception, message } = fault;
+  const text = message.replace(innerException, '');
   const status = exception === 'AuthorizationDeniedException' ? 403 : 500;
   const answer = { status, message: text, page: '', path: '/ejbcaws' };
   const byName = knownTexts.find(({ exceptions }) => exceptions?.includes(exception));

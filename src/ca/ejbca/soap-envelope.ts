@@ -13,6 +13,8 @@ export type SoapAnswer =
       /** The exception that EJBCA declares, such as `AuthorizationDeniedException`; empty: none. */
       readonly exception: string;
       readonly message: string;
+      /** Of EJBCA's request for approval; undefined: none, or EJBCA does not say. */
+      readonly approval: number | undefined;
     };
 
 const soapNamespace = 'http://schemas.xmlsoap.org/soap/envelope/';
@@ -76,10 +78,13 @@ function faultOf(fault: Element): SoapAnswer {
     childrenOf(fault).find(({ localName }) => localName === name);
   const detail = child('detail');
   const [exception] = detail === undefined ? [] : childrenOf(detail);
+  const members = exception === undefined ? [] : childrenOf(exception);
+  const requestId = members.find(({ localName }) => localName === 'requestId')?.textContent ?? '';
   return {
     kind: 'fault',
     exception: exception?.localName ?? '',
     message: child('faultstring')?.textContent ?? '',
+    approval: /^\d{1,10}$/.test(requestId) ? Number(requestId) : undefined,
   };
 }
 

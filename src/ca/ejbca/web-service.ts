@@ -36,6 +36,12 @@ export interface EndEntityFields extends RegisteredEndEntity {
 /** NEW: a certificate may be issued. */
 export const newEndEntity = 10;
 
+/** GENERATED: it has its certificate. */
+export const generatedEndEntity = 40;
+
+/** REVOKED: it shall get none. */
+export const revokedEndEntity = 50;
+
 /**
  * What the REST API of EJBCA Community cannot say or do, by its SOAP web service. Everything throws an EstError for what
  * is no answer, after a line in the log.
@@ -58,6 +64,8 @@ export interface WebService {
   ): Promise<void>;
   /** The names of the CAs that the gateway may use, external and off-line ones included. */
   availableCas(signal: AbortSignal): Promise<readonly string[]>;
+  /** The names of the end entity profiles whose end entities, and whose CAs all, the gateway may use. */
+  authorizedEndEntityProfiles(signal: AbortSignal): Promise<readonly string[]>;
   /** From the CA of this name up to its root, DER; `/v1/ca` of the REST API has no external CAs. */
   caChain(name: string, signal: AbortSignal): Promise<readonly Buffer[]>;
   /** The CRL of a partition, or of what belongs to none (0), DER; undefined: EJBCA has no such CRL. */
@@ -111,6 +119,13 @@ export function createWebService(transport: EjbcaTransport, backend: string, log
     return await call({ operation, parameters, isSafe: true }, signal);
   }
 
+  async function names(operation: string, signal: AbortSignal): Promise<readonly string[]> {
+    return (await ask(operation, [], signal)).map((found) => {
+      if (!isNameAndId(found)) throw nonsense(`${path} ${operation}`);
+      return found.name;
+    });
+  }
+
   const editEndEntity: WebService['editEndEntity'] = async (fields, requestId, signal) => {
     const parameters = [{ ...fields, clearPwd: false }];
     const secret = fields.password;
@@ -135,10 +150,10 @@ export function createWebService(transport: EjbcaTransport, backend: string, log
       await editEndEntity({ ...endEntity, password: code }, requestId, signal);
     },
     async availableCas(signal) {
-      return (await ask('getAvailableCAs', [], signal)).map((found) => {
-        if (!isNameAndId(found)) throw nonsense(`${path} getAvailableCAs`);
-        return found.name;
-      });
+      return await names('getAvailableCAs', signal);
+    },
+    async authorizedEndEntityProfiles(signal) {
+      return await names('getAuthorizedEndEntityProfiles', signal);
     },
     async caChain(name, signal) {
       const certificates = (await ask('getLastCAChain', [name], signal)).map((found) =>

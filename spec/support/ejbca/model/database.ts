@@ -104,6 +104,8 @@ export interface EndEntityProfile {
   readonly certificationAuthorities: readonly string[] | undefined;
   /** Whether EJBCA makes the passwords, so that nobody else may give one. */
   readonly makesPasswords: boolean;
+  /** How many certificates one registration is good for. */
+  readonly allowedRequests: number;
 }
 
 /** A CA and what it does. */
@@ -230,6 +232,7 @@ export function endEntityProfile(
     certificateProfiles: undefined,
     certificationAuthorities: undefined,
     makesPasswords: false,
+    allowedRequests: 1,
     ...changes,
   };
 }

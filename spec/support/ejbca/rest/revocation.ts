@@ -6,8 +6,7 @@ import {
   type RevocationReason,
 } from '../model/database.ts';
 import { normalizedDn } from '../distinguished-name.ts';
-import type { Administrator } from '../administrator.ts';
-import { certificationAuthorityByDn, type Ejbca } from '../ejbca.ts';
+import { certificationAuthorityByDn } from '../ejbca.ts';
 import { putUpForApproval } from '../model/approval.ts';
 import { refusals } from '../refusal.ts';
 import { json, type Call, type Reply, type Route } from './call.ts';
@@ -29,19 +28,12 @@ function revocationStatus(call: Call): Reply {
 
 function revoke(call: Call): Reply {
   const administrator = call.authenticate();
-  if (!administrator.isAuthorized('/ra_functionality/revoke_end_entity')) {
-    throw refusals.notAuthorizedToRevoke();
-  }
+  administrator.require('/ra_functionality/revoke_end_entity');
+  const certificate = requireCertificate(call);
   const reason = reasonOf(call);
-  const certificate = findCertificate(call);
-  if (certificate === undefined) {
-    const serialNumber = (call.parameters['serial_number'] ?? '').toLowerCase().replace(/^(?:0x)?0*/, '');
-    throw refusals.nothingToRevoke(requireIssuer(call).dn, serialNumber);
-  }
-  requireRights(call.ejbca, administrator, certificate);
   const at = dateOf(call);
   if (certificate.revocation !== undefined && !mayChange(certificate.revocation.reason, reason)) {
-    throw refusals.alreadyRevoked(certificate.serialNumber.toLowerCase(), certificate.issuerDn);
+    throw refusals.alreadyRevoked(certificate.serialNumber, certificate.issuerDn);
   }
   const { database } = call.ejbca;
   const ca = database.certificationAuthorities.get(certificate.certificationAuthority);
@@ -57,24 +49,9 @@ function revoke(call: Call): Reply {
   return statusOf(call, certificate, 'Successfully revoked');
 }
 
-/** A hold alone can end, or become final. */
+/** A hold can end, and any reason can become a compromised key. */
 function mayChange(before: RevocationReason, after: RevocationReason): boolean {
-  return before === 'CERTIFICATE_HOLD' && after !== before;
-}
-
-function requireRights(
-  { database }: Ejbca,
-  administrator: Administrator,
-  { certificationAuthority, endEntityProfile }: IssuedCertificate,
-): void {
-  if (!administrator.isAuthorized(`/ca/${certificationAuthority}`)) {
-    const { id = 0 } = database.certificationAuthorities.get(certificationAuthority) ?? {};
-    throw refusals.notAuthorizedToCaById(id, administrator.name);
-  }
-  if (!administrator.isAuthorized(`/endentityprofilesrules/${endEntityProfile}/revoke_end_entity`)) {
-    const { id = 0 } = database.endEntityProfiles.get(endEntityProfile) ?? {};
-    throw refusals.notAuthorizedToProfile(id, administrator.name);
-  }
+  return before === 'CERTIFICATE_HOLD' || (after === 'KEY_COMPROMISE' && before !== after);
 }
 
 function requireIssuer({ ejbca, parameters }: Call): CertificationAuthority {
@@ -87,20 +64,15 @@ function requireIssuer({ ejbca, parameters }: Call): CertificationAuthority {
 
 function requireCertificate(call: Call): IssuedCertificate {
   const { issuer_dn: issuerDn = '', serial_number: written = '' } = call.parameters;
-  const found = findCertificate(call);
-  if (found === undefined) throw refusals.unknownCertificate(written, issuerDn);
-  return found;
-}
-
-function findCertificate(call: Call): IssuedCertificate | undefined {
-  const { serial_number: written = '' } = call.parameters;
   const [, hex] = /^(?:0[xX])?([0-9a-fA-F]+)$/.exec(written) ?? [];
   if (hex === undefined) throw refusals.invalidSerialNumber();
   const ca = requireIssuer(call);
   const serialNumber = BigInt(`0x${hex}`).toString(16).toUpperCase();
-  return call.ejbca.database.certificates.find(
+  const found = call.ejbca.database.certificates.find(
     (certificate) => certificate.issuerDn === ca.dn && certificate.serialNumber === serialNumber,
   );
+  if (found === undefined) throw refusals.unknownCertificate(written, issuerDn);
+  return found;
 }
 
 function reasonOf({ url }: Call): RevocationReason {

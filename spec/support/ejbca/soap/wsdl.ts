@@ -38,14 +38,16 @@ export const complexTypes = {
     ['cardNumber', 'string', 'optional'],
   ],
   nameAndId: [
-    ['name', 'string', 'optional'],
     ['id', 'int'],
+    ['name', 'string', 'optional'],
   ],
   certificate: [
-    ['type', 'int'],
+    ['certificate', 'string', 'optional'],
     ['certificateData', 'base64Binary', 'optional'],
+    ['keyStore', 'base64Binary', 'optional'],
+    ['rawCertificateData', 'base64Binary', 'optional'],
+    ['type', 'string', 'optional'],
   ],
-  errorCode: [['internalErrorCode', 'string', 'optional']],
 } as const satisfies Readonly<Record<string, readonly Member[]>>;
 
 /** What a fault's detail holds beside its message. */
@@ -53,8 +55,8 @@ const faults = {
   AlreadyRevokedException: [],
   ApprovalException: [],
   AuthorizationDeniedException: [],
-  CADoesntExistsException: [['errorCode', 'tns:errorCode', 'optional']],
-  EjbcaException: [['errorCode', 'tns:errorCode', 'optional']],
+  CADoesntExistsException: [],
+  EjbcaException: [],
   IllegalQueryException: [],
   NotFoundException: [],
   UserDoesntFullfillEndEntityProfile: [],
@@ -113,6 +115,11 @@ const operations = {
       'NotFoundException',
       'WaitingForApprovalException',
     ],
+  },
+  getAuthorizedEndEntityProfiles: {
+    parameters: [],
+    result: [['return', 'tns:nameAndId', 'list']],
+    faults: ['AuthorizationDeniedException', 'EjbcaException'],
   },
   getAvailableCAs: {
     parameters: [],

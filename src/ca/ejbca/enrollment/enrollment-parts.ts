@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+import { EstError } from '../../../errors.ts';
+import type { Log } from '../../../ops/log.ts';
+import type { Attempt, AttemptRegistry } from '../../../store/store.ts';
+import type { EnrollmentRequest } from '../../ca.ts';
+import type { EjbcaAliasSettings } from '../alias-settings.ts';
+import type { EjbcaCalls } from '../calls.ts';
+import type { WebService } from '../web-service.ts';
+import type { EndEntityTurns } from './end-entity-turns.ts';
+import { searchIssued } from './issued-search.ts';
+import type { SearchOutcome } from './exactly-once.ts';
+
+/** What an alias enrols with. */
+export interface EnrollmentParts {
+  readonly calls: EjbcaCalls;
+  readonly webService: WebService;
+  readonly settings: EjbcaAliasSettings;
+  readonly attempts: AttemptRegistry;
+  readonly turns: EndEntityTurns;
+  /** Seconds after which EJBCA ends a transaction that has not come to its end. */
+  readonly transactionTimeout: number;
+  /** Seconds after which a registration that nobody decides about has lapsed. */
+  readonly pendingExpiry: number;
+  /** The backend's name, for the log. */
+  readonly backend: string;
+  readonly log: Log;
+}
+
+/** By which an end entity gets one certificate; nobody but the gateway and EJBCA knows it. */
+export function newPassword(): string {
+  return randomBytes(24).toString('base64url');
+}
+
+/** What was there before the first attempt of a record; the journal keeps it as JSON. */
+export interface Before<EndEntity> {
+  /** As EJBCA gave it; undefined: there was none. */
+  readonly endEntity?: EndEntity;
+  /** Of its certificates with the key of the request, lower-case hex. */
+  readonly serialNumbers: readonly string[];
+}
+
+/** Looks for the certificate that an earlier attempt at the request may have got. */
+export async function searchForRequest(
+  { calls, webService, attempts, settings }: EnrollmentParts,
+  sought: {
+    readonly username: string;
+    readonly withNames: boolean;
+    readonly request: EnrollmentRequest;
+    /** Of the first attempt. */
+    readonly since: Date;
+    readonly serialNumbers?: readonly string[];
+  },
+  signal: AbortSignal,
+): Promise<SearchOutcome<Buffer>> {
+  const { username, request, since, serialNumbers = [] } = sought;
+  const inJournal = await attempts.serialNumbersOf(request.csr.publicKey.sha256, since);
+  const renewed = request.renewed === undefined ? [] : [request.renewed.serialNumber];
+  const known = new Set([...inJournal, ...renewed, ...serialNumbers]);
+  return await searchIssued(
+    {
+      find: async (updatedSince) => await calls.findCertificates(username, updatedSince, signal),
+      async isSighted() {
+        if (await calls.showsCertificatesOf(settings, signal)) return true;
+        // What a search hides, it hides for the sake of the end entity profile; the end entity shows that the database works.
+        const profiles = await webService.authorizedEndEntityProfiles(signal);
+        if (!profiles.includes(settings.endEntityProfile)) return false;
+        return (await webService.findEndEntity(username, request.requestId, signal)) !== undefined;
+      },
+    },
+    { ...sought, known },
+  );
+}
+
+/** What was there before the first attempt, as the latest one has it. */
+export function beforeOf<EndEntity>({ before }: Attempt): Before<EndEntity> {
+  return JSON.parse(before) as Before<EndEntity>;
+}
+
+/** Seconds for which EJBCA may still be busy with an attempt; 0: it cannot be. */
+export function mayBeUnderWay(
+  { transactionTimeout }: Pick<EnrollmentParts, 'transactionTimeout'>,
+  { startedAt }: Attempt,
+): number {
+  return Math.max(0, Math.ceil(transactionTimeout - (Date.now() - startedAt.getTime()) / 1000));
+}
+
+/** Seconds after which somebody may have seen to it that searches show what there is. */
+const retryWhenHidden = 60;
+
+/** Whoever asks now might get a second certificate; `wait` in seconds. */
+export function inDoubt(wait: number): EstError {
+  return new EstError('ca_unavailable', 'EJBCA may still be issuing for an earlier attempt.', {
+    retryAfter: wait === 0 ? retryWhenHidden : wait,
+  });
+}

@@ -1,0 +1,37 @@
+import type { EnrollmentRequest } from '../../ca.ts';
+import type { EnrollmentAnswer, Profiles } from '../calls.ts';
+import {
+  inDoubt,
+  mayBeUnderWay,
+  newPassword,
+  searchForRequest,
+  type EnrollmentParts,
+} from './enrollment-parts.ts';
+import { endingAttempts } from './registered-enrollment.ts';
+
+/**
+ * Registers the end entity and issues to it in one call, where the two steps of `enrollRegistered` are not to be had. EJBCA
+ * issues as often as it is asked, so that after a lost answer nothing is asked again before its transaction must have ended.
+ */
+export async function enrollInOneStep(
+  parts: EnrollmentParts,
+  request: EnrollmentRequest,
+  endEntity: Profiles & { readonly username: string },
+  signal: AbortSignal,
+): Promise<EnrollmentAnswer> {
+  const { calls, attempts, settings } = parts;
+  const { requestId, csr, idempotencyKey: record, attemptedSince: since } = request;
+  const { username } = endEntity;
+  if (since !== undefined) {
+    const result = await searchForRequest(parts, { username, withNames: true, request, since }, signal);
+    if (result.state === 'found') return { status: 'issued', certificate: result.certificate };
+    const latest = await attempts.latest(record);
+    const wait = latest === undefined ? 0 : mayBeUnderWay(parts, latest);
+    if (wait > 0 || (result.state === 'unknown' && latest !== undefined)) throw inDoubt(wait);
+  }
+  const password = newPassword();
+  await attempts.begin(record, { username, password: '', before: '{}' }, new Date());
+  const call = { ...endEntity, requestId, csr: csr.der, password };
+  const { certificateAuthority } = settings;
+  return await endingAttempts(parts, record, calls.pkcs10Enroll({ ...call, certificateAuthority }, signal));
+}
