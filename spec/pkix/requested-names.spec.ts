@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { nameToString } from '../../src/pkix/names.ts';
 import {
+  extension,
   generalName,
   id,
   integer,
@@ -35,6 +36,23 @@ describe('names that are requested (vectors V-19, V-29, V-30)', () => {
       await expect(refused({ subject })).resolves.toContain('more than 100 attributes');
     const inside = subjectAltName(tlv(0xa4, levels(101)));
     await expect(refused({ extensions: [inside] })).resolves.toContain('more than 100 attributes');
+  });
+
+  it('S-09 refuses more registeredIDs and purposes than any device has', async () => {
+    const oids = (count: number): readonly string[] =>
+      Array.from({ length: count }, (_, at) => `1.2.3.${at}`);
+    const registered = (count: number): CertificationRequestParts => ({
+      extensions: [
+        subjectAltName(...oids(count).map((oid) => generalName(8, objectIdentifier(oid).subarray(2)))),
+      ],
+    });
+    const purposes = (count: number): CertificationRequestParts => ({
+      extensions: [extension(id.extendedKeyUsage, sequence(...oids(count).map(objectIdentifier)))],
+    });
+    expect((await accepted(registered(100))).subjectAltName).toHaveLength(100);
+    expect((await accepted(purposes(100))).extendedKeyUsage).toHaveLength(100);
+    await expect(refused(registered(101))).resolves.toContain('more than 100 registeredIDs');
+    await expect(refused(purposes(101))).resolves.toContain('more than 100 purposes');
   });
 
   const commonName = (value: Buffer): CertificationRequestParts => ({

@@ -87,7 +87,7 @@ async function refusalOf(
   const policy = createPolicy({ ...defaults, ...options });
   const viewed = { alias: 'est', operation: 'simpleenroll', clientAddress: undefined };
   const view = createView({ ...viewed, identity, csr, names: namesToCertify(csr) });
-  for (const check of [...examineEnrollment(policy, identity, csr), ...policy.examine(view)]) {
+  for (const check of [...examineEnrollment(policy, identity, csr), ...policy.examine(() => view)]) {
     const refusal = await refusalBy(check);
     if (refusal !== undefined) return refusal;
   }

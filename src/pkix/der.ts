@@ -212,10 +212,24 @@ export function readOctetString(node: DerNode): Buffer {
   return expectTag(node, tags.octetString, 'An OCTET STRING').content;
 }
 
+/** Those that were read lately: structures are full of the same few. */
+const knownObjectIdentifiers = new Map<string, string>();
+const mostKnown = 1000;
+
 /** An object identifier of at most 64 octets, as a dotted string; arcs in as few octets as possible. */
 export function readObjectIdentifier(node: DerNode): string {
   const { content } = expectTag(node, tags.objectIdentifier, 'An OBJECT IDENTIFIER');
   if (content.length > maximalObjectIdentifierOctets) throw new DerError('An OBJECT IDENTIFIER is too long.');
+  const octets = content.toString('latin1');
+  const known = knownObjectIdentifiers.get(octets);
+  if (known !== undefined) return known;
+  const dotted = dottedOf(content);
+  if (knownObjectIdentifiers.size >= mostKnown) knownObjectIdentifiers.clear();
+  knownObjectIdentifiers.set(octets, dotted);
+  return dotted;
+}
+
+function dottedOf(content: Buffer): string {
   const [first, ...others] = readArcs(content);
   if (first === undefined) throw new DerError('An OBJECT IDENTIFIER is empty.');
   return [...firstTwoArcs(first), ...others].join('.');
@@ -266,12 +280,19 @@ export function readTime(node: DerNode): Date {
   const digits = node.tag === tags.utcTime ? withCentury(text) : text;
   const isTime = node.tag === tags.utcTime || node.tag === tags.generalizedTime;
   if (!isTime || !/^\d{14}Z$/.test(digits)) throw new DerError('A time is malformed.');
-  const date = `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6, 8)}`;
-  const iso = `${date}T${digits.slice(8, 10)}:${digits.slice(10, 12)}:${digits.slice(12, 14)}.000Z`;
-  const time = new Date(iso);
-  // JavaScript takes some days that do not exist for those after them.
-  if (Number.isNaN(time.getTime()) || time.toISOString() !== iso)
-    throw new DerError('A time does not exist.');
+  const part = (from: number, to: number): number => Number(digits.slice(from, to));
+  const [day, hour, minute, second] = [part(6, 8), part(8, 10), part(10, 12), part(12, 14)];
+  const time = new Date(0);
+  time.setUTCFullYear(part(0, 4), part(4, 6) - 1, day);
+  time.setUTCHours(hour, minute, second);
+  // JavaScript takes times that do not exist for those after them.
+  const exists =
+    time.getUTCMonth() === part(4, 6) - 1 &&
+    time.getUTCDate() === day &&
+    time.getUTCHours() === hour &&
+    time.getUTCMinutes() === minute &&
+    time.getUTCSeconds() === second;
+  if (!exists) throw new DerError('A time does not exist.');
   return time;
 }
 

@@ -124,10 +124,15 @@ export function readKeyUsage(value: Buffer): readonly KeyUsage[] {
   return usages;
 }
 
-/** Decodes the value of extKeyUsage: at least one dotted object identifier. Throws DerError. */
+/** More than there are. */
+const maximalPurposes = 100;
+
+/** Decodes the value of extKeyUsage: 1 to 100 dotted object identifier. Throws DerError. */
 export function readExtendedKeyUsage(value: Buffer): readonly string[] {
   const { children } = expectTag(readDer(value), tags.sequence, 'The extendedKeyUsage');
   if (children.length === 0) throw new DerError('The extendedKeyUsage extension is empty.');
+  if (children.length > maximalPurposes)
+    throw new DerError(`The extendedKeyUsage extension has more than ${maximalPurposes} purposes.`);
   return children.map(readObjectIdentifier);
 }
 

@@ -52,6 +52,11 @@ export function readGeneralNameNodes(children: readonly DerNode[]): readonly Gen
   return children.map(readGeneralName);
 }
 
+/** Whether a GeneralName that was not decoded is of this kind. */
+export function isRegisteredID({ tag }: DerNode): boolean {
+  return tag === nameTags.registeredID;
+}
+
 function readGeneralName(node: DerNode): GeneralName {
   const { bytes: der, content, children } = node;
   switch (node.tag) {

@@ -1,7 +1,13 @@
 import { isIPv4 } from 'node:net';
 import type { RequestedNames } from '../errors.ts';
 import { DerError, type DerNode } from './der.ts';
-import { generalNameText, iPAddress, readGeneralNameNodes, type GeneralName } from './general-names.ts';
+import {
+  generalNameText,
+  iPAddress,
+  isRegisteredID,
+  readGeneralNameNodes,
+  type GeneralName,
+} from './general-names.ts';
 import { attributeValues, nameToString, type AttributeTypeAndValue, type Name } from './names.ts';
 import { nameOfOid, oids } from './oids.ts';
 import { hasFormOfType } from './other-names.ts';
@@ -44,18 +50,14 @@ export function checkRequestedSubject(subject: Name): void {
 
 function checkAttribute({ type, value, isText }: AttributeTypeAndValue): void {
   const upperBound = upperBounds[type] ?? longestValue;
-  const name = nameOfOid(type);
-  if (!isText) throw new DerError(`The ${name} in the subject is not a text.`);
-  if (value === '') throw new DerError(`The ${name} in the subject is empty.`);
-  if (isLonger(value, upperBound)) {
-    throw new DerError(`The ${name} in the subject is longer than ${upperBound} characters.`);
-  }
-  if (unfitCharacters.test(value)) {
-    throw new DerError(`The ${name} in the subject holds a control character, or < or >.`);
-  }
-  if (type === oids.countryName && !/^[A-Za-z]{2}$/.test(value)) {
-    throw new DerError('The countryName in the subject is not a code of two letters (ISO 3166).');
-  }
+  const refusal = (objection: string): DerError =>
+    new DerError(`The ${nameOfOid(type)} in the subject ${objection}.`);
+  if (!isText) throw refusal('is not a text');
+  if (value === '') throw refusal('is empty');
+  if (isLonger(value, upperBound)) throw refusal(`is longer than ${upperBound} characters`);
+  if (unfitCharacters.test(value)) throw refusal('holds a control character, or < or >');
+  if (type === oids.countryName && !/^[A-Za-z]{2}$/.test(value))
+    throw refusal('is not a code of two letters (ISO 3166)');
 }
 
 /** Counts characters, not UTF-16 code units, of which a character has at most two. */
@@ -67,12 +69,17 @@ function isLonger(value: string, upperBound: number): boolean {
 /** More names than any device has; each costs time in every check and octets in every handshake. */
 const mostNames = 1000;
 
+/** Nobody has several, and their numbers may be large. */
+const mostRegisteredIDs = 100;
+
 /**
  * Decodes what a list of names holds; too long a list is refused before its names are looked at. An IPv4 address in the form
  * of IPv6 (RFC 4291, section 2.5.5.2) becomes one of four octets, the form in which it is certified. Throws DerError.
  */
 export function readRequestedNames(children: readonly DerNode[]): readonly GeneralName[] {
   refuseTooMany(children.length);
+  if (children.filter(isRegisteredID).length > mostRegisteredIDs)
+    throw new DerError(`The subjectAltName holds more than ${mostRegisteredIDs} registeredIDs.`);
   return readGeneralNameNodes(children).map((name) =>
     name.type === 'iPAddress' && isIPv4(name.value) ? iPAddress(name.value) : name,
   );
@@ -109,16 +116,25 @@ function checkGeneralName(name: GeneralName): void {
   }
 }
 
-/** The names that a CSR asks for, for people. */
-export function describeNames({
-  subject,
-  subjectAltName = [],
-}: {
+/** A subject and the names beside it. */
+interface DescribedNames {
   readonly subject: Name;
   readonly subjectAltName?: readonly GeneralName[] | undefined;
-}): RequestedNames {
-  return {
+}
+
+/** The latest for a subject: a request says at several steps whom it is for. */
+const described = new WeakMap<Name, { readonly names: DescribedNames; readonly text: RequestedNames }>();
+
+/** The names that a CSR asks for, for people. */
+export function describeNames(names: DescribedNames): RequestedNames {
+  const { subject, subjectAltName } = names;
+  const known = described.get(subject);
+  if (known !== undefined && known.names.subjectAltName === subjectAltName) return known.text;
+  const text = {
     subject: nameToString(subject),
-    ...(subjectAltName.length > 0 && { subjectAltName: subjectAltName.map(generalNameText).join(', ') }),
+    ...(subjectAltName !== undefined &&
+      subjectAltName.length > 0 && { subjectAltName: subjectAltName.map(generalNameText).join(', ') }),
   };
+  described.set(subject, { names: { subject, subjectAltName }, text });
+  return text;
 }

@@ -213,7 +213,7 @@ function policy(services: StateServices, asked: ComparedEnrollment): readonly Ch
     ...(renewed === undefined
       ? examineEnrollment(own, identity, csr)
       : examineRenewal(own, identity, renewed, csr, services.receivedAt)),
-    ...own.examine(viewOf(services, asked)),
+    ...own.examine(() => viewOf(services, asked)),
   ];
 }
 

@@ -40,7 +40,7 @@ export interface Policy extends PolicyOptions {
   /** What `names: identity` grants beside a client's own name. */
   readonly grantsAttribute: AttributeGrant;
   /** What the operator's own rules ask about a request that passed all other checks. */
-  readonly examine: (view: RequestView) => readonly Check[];
+  readonly examine: (viewOf: () => RequestView) => readonly Check[];
 }
 
 /**
@@ -73,13 +73,14 @@ export function createPolicy(
     ),
     grantsAttribute: createAttributeGrant(options, nameRules),
     // A renewal keeps the names that were looked at when they were new; a registration authority has a scope instead.
-    examine: (view) =>
-      [
-        ...(view.newNames && view.identity.registrationAuthority === undefined
-          ? nameRules.map(({ ask }) => ask)
-          : []),
-        ...requestRules,
-      ].map((questionAbout) => questionAbout(view)),
+    examine: (viewOf) => {
+      if (nameRules.length === 0 && requestRules.length === 0) return [];
+      const view = viewOf();
+      const asksForNames = view.newNames && view.identity.registrationAuthority === undefined;
+      return [...(asksForNames ? nameRules.map(({ ask }) => ask) : []), ...requestRules].map(
+        (questionAbout) => questionAbout(view),
+      );
+    },
   };
 }
 
