@@ -80,11 +80,13 @@ describe('An EJBCA that is not there', () => {
       [500, 0],
       [500, 0],
       [200, 1],
+      [200, 1],
     ]);
     expect(await statuses(databaseOutage)).toEqual([
-      '500 application/json',
+      '200 application/json',
       '500 application/json',
       '500 text/html',
+      '200 application/json',
       '200 application/json',
     ]);
   });

@@ -91,12 +91,12 @@ describe('what EJBCA refuses', () => {
   });
 
   it.each([
-    ['elsewhere', /^Add the CA to "Available CAs"/],
-    ['missing', /^Give ejbca\.endEntityProfile/],
+    ['elsewhere', 502, /^Add the CA to "Available CAs"/],
+    ['missing', 503, /^Give ejbca\.endEntityProfile/],
   ])(
-    'answers 502 where the settings of the alias %s do not fit EJBCA, and says what to change',
-    async (alias, advice) => {
-      expect((await enrol(alias)).status).toBe(502);
+    'says what to change where the settings of the alias %s do not fit EJBCA, with %i',
+    async (alias, status, advice) => {
+      expect((await enrol(alias)).status).toBe(status);
       expect(lastLine()).toMatchObject({ level: 'error', fields: { advice: expect.stringMatching(advice) } });
     },
   );

@@ -48,7 +48,7 @@ describe('what an answer of EJBCA means', () => {
       'an end entity profile that is not there',
       400,
       'End Entity Profile of name "NoSuch" was not found',
-      502,
+      503,
     ],
     [
       'a CA of another certificate profile',

@@ -18,12 +18,14 @@ export const states = [
   'deploying',
   /** Accepts no connection. */
   'stopped',
-  /** The first ten seconds without a database, while rights are cached: searches find nothing. */
+  /** The first half minute without a database, while rights are cached: nothing is found, no profile is known. */
   'database lost',
-  /** The next ten. */
+  /** Now and then in this half minute. */
   'database failing',
   /** Then. */
   'database down',
+  /** The moment in which it is there again. */
+  'database back',
 ] as const;
 export type State = (typeof states)[number];
 
@@ -35,6 +37,7 @@ export const databaseOutage: readonly State[] = [
   'database lost',
   'database failing',
   'database down',
+  'database back',
   'running',
 ];
 
@@ -86,9 +89,12 @@ export function answerInState(state: State, asked: AskedFor): Reply | undefined 
     case 'deploying':
       return page(500, 'Internal Server Error');
     case 'database lost':
+      return needsDatabase(asked) ? withRightsAlone(asked) : undefined;
     case 'database failing':
     case 'database down':
       return needsDatabase(asked) ? withoutDatabase(state, asked) : undefined;
+    case 'database back':
+      return withoutCertificateProfiles(asked);
   }
 }
 
@@ -105,29 +111,65 @@ function needsDatabase({ method, path, body }: AskedFor): boolean {
   return !isStatus && !isDescription;
 }
 
-function withoutDatabase(state: State, { path, body }: AskedFor): Reply {
-  const isSoap = path.startsWith(webServicePath);
-  if (path.endsWith('ejbcahealth')) {
-    const text = 'DB: Error creating connection to database: java.sql.SQLException';
-    return { status: 500, contentType: 'text/plain', body: text };
-  }
-  if (state === 'database lost') {
-    const empty = nothingFound(path, body);
-    if (empty !== undefined) return empty;
-  }
-  if (isSoap) return faultReply(new SoapFault('EjbcaException', 'Transaction rolled back'));
-  if (state === 'database down') return page(500, 'Internal Server Error');
-  const { status, message } = refusals.general();
-  return json(status, { error_code: status, error_message: message });
+const noConnection =
+  'javax.persistence.PersistenceException: org.hibernate.exception.GenericJDBCException: Unable to acquire JDBC Connection';
+
+function withoutDatabase(state: State, { path }: AskedFor): Reply {
+  if (path.endsWith('ejbcahealth')) return unhealthy;
+  if (path.startsWith(webServicePath)) return failed(noConnection);
+  return state === 'database down' ? page(500, 'Internal Server Error') : generalFailure();
 }
 
-/** 200, though nobody has looked. */
-function nothingFound(path: string, body: string): Reply | undefined {
-  if (path.endsWith('/v1/certificate/search')) return json(200, { certificates: [], more_results: false });
-  if (path.endsWith('/v2/certificate/search')) {
+const unhealthy: Reply = {
+  status: 500,
+  contentType: 'text/plain',
+  body: 'DB: Error creating connection to database: java.sql.SQLException',
+};
+
+/** What is cached is told, nobody has looked for the rest, and a call that is audited fails. */
+function withRightsAlone({ method, path, body }: AskedFor): Reply | undefined {
+  if (path.endsWith('ejbcahealth')) return unhealthy;
+  if (path.startsWith(webServicePath)) return faultOrNothing(body);
+  const resource = path.replace(restBase, '');
+  if (resource === '/v1/certificate/search') return json(200, { certificates: [], more_results: false });
+  if (resource === '/v2/certificate/search') {
     const { pagination } = JSON.parse(body) as { readonly pagination: unknown };
     return json(200, { certificates: [], pagination_summary: pagination });
   }
-  if (path.startsWith(webServicePath) && body.includes('findUser')) return resultReply('findUser', []);
-  return undefined;
+  if (resource.startsWith('/v2/certificate/profile/')) return refused(refusals.unknownProfile());
+  const isCached = method === 'GET' && /^\/v1\/ca(\/[^/]+\/certificate\/download)?$/.test(resource);
+  return isCached ? undefined : generalFailure();
+}
+
+function faultOrNothing(body: string): Reply | undefined {
+  if (body.includes('findUser')) return resultReply('findUser', []);
+  if (body.includes('getAvailableCAs')) return undefined;
+  const profile = /<endEntityProfileName>([^<]*)</.exec(body)?.[1];
+  if (profile === undefined) return failed('Failed to write audit log to at least one device.');
+  return failed(`Error End Entity profile ${profile} does not exist.`);
+}
+
+/** End entity profiles are known again a moment before certificate profiles are. */
+function withoutCertificateProfiles({ path, body }: AskedFor): Reply | undefined {
+  if (path.startsWith(webServicePath)) {
+    const profile = /<certificateProfileName>([^<]*)</.exec(body)?.[1];
+    return profile === undefined ? undefined : failed(`Error Certificate profile ${profile} does not exist.`);
+  }
+  if (!path.endsWith('/pkcs10enroll')) return undefined;
+  const call = JSON.parse(body) as { readonly certificate_profile_name: string };
+  // The resource answers 400 to whatever it refuses.
+  const { message } = refusals.unknownCertificateProfile(call.certificate_profile_name);
+  return refused({ status: 400, message });
+}
+
+function failed(message: string): Reply {
+  return faultReply(new SoapFault('EjbcaException', message));
+}
+
+function generalFailure(): Reply {
+  return refused(refusals.general());
+}
+
+function refused({ status, message }: { readonly status: number; readonly message: string }): Reply {
+  return json(status, { error_code: status, error_message: message });
 }

@@ -61,6 +61,7 @@ export const refusalsOfOperators: readonly KnownText[] = [
     page: pages.endEntityProfiles,
   },
   {
+    // Without its database EJBCA says so of profiles that it has.
     texts: [
       `Certificate profile with name "{name}" doesn't exist`,
       `Certificate profile with name '{name}' doesn't exist.`,
@@ -68,9 +69,10 @@ export const refusalsOfOperators: readonly KnownText[] = [
       'Invalid search criteria, unknown certificate profile.',
       'Invalid search criteria content, unknown certificate profile.',
     ],
-    code,
-    sentence: 'EJBCA has no certificate profile of the name that the alias gives.',
-    advice: 'Give ejbca.certificateProfile as EJBCA names it.',
+    code: 'ca_unavailable',
+    sentence: 'EJBCA has no certificate profile of the name that the alias gives, or cannot read it now.',
+    advice:
+      'Give ejbca.certificateProfile as EJBCA names it; where it has this profile, its database does not answer.',
     page: pages.certificateProfiles,
   },
   {
@@ -94,15 +96,17 @@ export const refusalsOfOperators: readonly KnownText[] = [
     page: pages.certificateProfiles,
   },
   {
+    // Without its database EJBCA says so of profiles that it has.
     texts: [
       'End Entity Profile of name "{name}" was not found',
       `End entity profile with name "{name}" doesn't exist`,
       'Error End Entity profile {name} does not exist.',
       'Invalid search criteria content, unknown end entity profile.',
     ],
-    code,
-    sentence: 'EJBCA has no end entity profile of the name that the alias gives.',
-    advice: 'Give ejbca.endEntityProfile as EJBCA names it.',
+    code: 'ca_unavailable',
+    sentence: 'EJBCA has no end entity profile of the name that the alias gives, or cannot read it now.',
+    advice:
+      'Give ejbca.endEntityProfile as EJBCA names it; where it has this profile, its database does not answer.',
     page: pages.endEntityProfiles,
   },
   {
