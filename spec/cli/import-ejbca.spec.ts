@@ -145,7 +145,7 @@ describe('est-gateway import-ejbca', () => {
     ['Require Client Certificate: false', /nobody enrols without authentication/],
     [
       'Extract Username Component: NOPE',
-      /extractUsernameComponent: must be equal to one of the allowed values/,
+      /extractUsernameComponent: NOPE is no part of a DN that is known here/,
     ],
   ])('says what needs a hand: %s', async (line, hint) => {
     const outcome = await importing(

@@ -45,7 +45,8 @@ const withoutDefault =
   'aliases: none is named est, which serves requests without an alias in their path; the configuration must have it.\n';
 
 async function readDump(file: string): Promise<readonly DumpedObject[]> {
-  const documents = parseAllDocuments(await readFile(file, 'utf8'));
+  // Names and numbers as they are written: 007 is a name, and so is no.
+  const documents = parseAllDocuments(await readFile(file, 'utf8'), { schema: 'failsafe' });
   if (!Array.isArray(documents)) return [];
   return documents.flatMap((document) => {
     const [error] = document.errors;
