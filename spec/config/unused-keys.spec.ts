@@ -48,7 +48,7 @@ describe('What is written is used, or the configuration is refused', () => {
         'there are no implicitTrustAnchors whose certificates could have the policies',
       ),
     ],
-  ])('refuses %s', async (lines, problem, authentication) => {
+  ])('refuses %s', async (lines, problem, authentication = 'either') => {
     expect(await problemsOf(withAlias(lines, authentication))).toEqual([
       expect.stringContaining(`: ${problem}`),
     ]);
@@ -62,7 +62,7 @@ describe('What is written is used, or the configuration is refused', () => {
     ['explicitTrustAnchors: []', 'basic'],
     ['policy: { renewExpiredDays: 0, changeSubjectName: false }', 'basic'],
     [`${authorities}\n    fullCmc: { signer: { certificate: a.pem, privateKey: file:a.key } }`, 'basic'],
-  ])('takes %s', async (lines, authentication) => {
+  ])('takes %s', async (lines, authentication = 'either') => {
     expect(await problemsOf(withAlias(lines, authentication))).toEqual([]);
   });
 
@@ -91,7 +91,7 @@ describe('What is written is used, or the configuration is refused', () => {
     async (path) => {
       const passThrough = (place: string): string =>
         `${shortest}passThrough:\n  paths:\n    ${place}: { kind: crl, upstream: "http://a.example/a.crl" }\n`;
-        expect(await problemsOf(passThrough(path))).toEqual([
+      expect(await problemsOf(passThrough(path))).toEqual([
         expect.stringContaining('the gateway itself serves the CRL and the certificate of its CA there'),
       ]);
       expect(await problemsOf(passThrough(path.replace('test', 'other')))).toEqual([]);
