@@ -9,7 +9,7 @@ import { certificateDer, named, type CertificateParts } from '../support/certifi
 import { extension, generateKeyPair, generalName, subjectAltName } from '../support/csr.ts';
 import { privatePem } from '../support/device.ts';
 import { openssl } from '../support/openssl.ts';
-import { output, run, temporaryFolder } from './command-line.ts';
+import { freePorts, output, run, start, temporaryFolder } from './command-line.ts';
 
 const day = 86_400_000;
 const inDays = (days: number): string =>
@@ -132,6 +132,28 @@ describe('what is said of certificates', () => {
     ]);
   });
 
+  it.each([
+    ['192.0.2.5', ['names localhost, and not 192.0.2.5']],
+    ['est.example', ['names localhost, and not est.example']],
+    ['localhost', []],
+    ['127.0.0.1', []],
+    ['0.0.0.0', []],
+  ])('compares the names of the TLS server certificate with the address %s', async (address, expected) => {
+    const listening = { 'est-gateway.yaml': original.replace("#address: '::'", `address: ${address}`) };
+    const found = await warnings({ ...listening, ...(await serverFiles({})) });
+    expect(found).toEqual(
+      expected.map((words) => expect.stringContaining(`listeners.est.certificate: the certificate ${words}`)),
+    );
+  });
+
+  it('takes a name of the DNS, or the IP address, for where the gateway listens', async () => {
+    const listening = { 'est-gateway.yaml': original.replace("#address: '::'", 'address: 192.0.2.5') };
+    for (const name of [generalName(2, 'est.example'), generalName(7, Buffer.of(192, 0, 2, 5))]) {
+      const files = await serverFiles({ extensions: [subjectAltName(name)] });
+      expect(await warnings({ ...listening, ...files })).toEqual([]);
+    }
+  });
+
   it('says of signatures and keys that they are weak', async () => {
     const key = await openssl('genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024');
     const weak = await openssl('req -x509 -new -key key.pem -sha256 -days 100 -subj /CN=Weak', {
@@ -142,6 +164,30 @@ describe('what is said of certificates', () => {
       expect.stringMatching(/CN=Weak has an RSA key of 1024 bits/),
       expect.stringMatching(/CN=Vendor has a signature by .*SHA1/i),
     ]);
+  });
+});
+
+const asNobody = [
+  ...['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'],
+  process.execPath,
+  join(import.meta.dirname, '../../src/main.ts'),
+] as const;
+
+describe('est-gateway serve', () => {
+  it('says once that a certificate ends soon', async () => {
+    const port = await freePorts();
+    const listening = {
+      'est-gateway.yaml': original.replaceAll('8443', String(port)).replaceAll('8444', String(port + 1)),
+    };
+    await withFiles({ ...listening, ...(await serverFiles({ notAfter: inDays(3.5) })) }, async (file) => {
+      const gateway = start(['serve', '--config', file]);
+      const lines = await gateway.stdoutWith('EST is served');
+      gateway.process.kill();
+      await gateway.outcome;
+      expect(lines.split('\n').filter((line) => line.includes('expires'))).toEqual([
+        expect.stringMatching(/listeners\.est\.certificate: .* expires in 3 days/),
+      ]);
+    });
   });
 });
 
@@ -167,6 +213,28 @@ describe('est-gateway check', () => {
     );
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/: listeners\.est: \S+server\.pem: the TLS server certificate has expired, at /);
+  });
+
+  it('names every file that the user may not read', async () => {
+    const modes = {
+      'ca/issuing.key': 0,
+      'tls/server.key': 0,
+      'est-gateway.sqlite': 0o666,
+      'est-gateway.yaml': 0o644,
+    } as const;
+    const { code, stdout, stderr } = await withFiles({ 'est-gateway.sqlite': '' }, async (file) => {
+      // Root may read everything, so that the command runs as another user then.
+      for (const [name, mode] of Object.entries(modes)) await chmod(join(folder.path, name), mode);
+      for (const name of ['', 'ca', 'tls']) await chmod(join(folder.path, name), 0o777);
+      return await run(['check', '--config', file], process.getuid?.() === 0 ? { program: asNobody } : {});
+    });
+    for (const name of ['ca/issuing.key', 'tls/server.key']) await chmod(join(folder.path, name), 0o600);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(
+      /: backends\.local\.\S*privateKey: this user may not read \S+issuing\.key; change/,
+    );
+    expect(stderr).toMatch(/: listeners\.est\.privateKey: this user may not read \S+server\.key; change/);
+    expect(stderr).not.toMatch(/^ +at /m);
   });
 
   it('says its exit codes', async () => {

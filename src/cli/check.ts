@@ -3,7 +3,8 @@ import { ConfigurationError } from '../config/configuration-error.ts';
 import { escapeInvisible, type Log, type LogFields } from '../ops/log.ts';
 import { sentenceOf } from '../ops/sentence.ts';
 import { checkGateway } from '../server.ts';
-import { certificateWarnings } from '../server/certificate-warnings.ts';
+import { certificateWarnings, isAboutDates } from '../server/certificate-warnings.ts';
+import { objectionsToModes } from '../server/named-files.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
 
 /** `est-gateway check` */
@@ -27,7 +28,10 @@ Example:
 
 async function check({ config, configuration }: ConfigurationOption): Promise<void> {
   const warnings = [...(await certificateWarnings(configuration, new Date()))];
-  const problems = await checkGateway(configuration, warningLog(warnings));
+  const problems = [
+    ...(await objectionsToModes(configuration)),
+    ...(await checkGateway(configuration, warningLog(warnings))),
+  ];
   for (const warning of new Set(warnings)) {
     process.stderr.write(`${config}: warning: ${escapeInvisible(warning)}\n`);
   }
@@ -38,7 +42,7 @@ async function check({ config, configuration }: ConfigurationOption): Promise<vo
 /** Takes down what a start would warn of; dates of certificates are said already, and in more words. */
 function warningLog(warnings: string[]): Log {
   const note = (message: string, fields: LogFields = {}): void => {
-    if (fields['notAfter'] === undefined) warnings.push(textOf(message, fields));
+    if (!isAboutDates(fields)) warnings.push(textOf(message, fields));
   };
   const ignore = (): void => undefined;
   return { error: note, warn: note, info: ignore, debug: ignore };

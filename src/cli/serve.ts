@@ -7,7 +7,7 @@ import { loadConfiguration } from '../config/load.ts';
 import { createLog, type Log } from '../ops/log.ts';
 import { sentenceOf } from '../ops/sentence.ts';
 import { startGateway, type Gateway } from '../server.ts';
-import { certificateWarnings } from '../server/certificate-warnings.ts';
+import { certificateWarnings, isAboutDates } from '../server/certificate-warnings.ts';
 import { configurationOption, type ConfigurationOption } from './options.ts';
 
 /** `est-gateway serve` */
@@ -31,7 +31,7 @@ export async function serve(configuration: Configuration): Promise<void> {
   const log = createLog(configuration.logging);
   logWarnings(log);
   await warnOfCertificates(configuration, log);
-  const gateway = await startGateway(configuration, log);
+  const gateway = await startGateway(configuration, withoutDates(log));
   const stopped = untilSignal();
   const { estUrl, proxyPlace: proxy, httpUrl: http } = gateway;
   log.info(
@@ -93,6 +93,16 @@ function heedHangups(): Hangups {
 /** Says what `check` says of certificates and those who may change the configuration. */
 async function warnOfCertificates(configuration: Configuration, log: Log): Promise<void> {
   for (const warning of await certificateWarnings(configuration, new Date())) log.warn(warning);
+}
+
+/** The dates of certificates are said already, and in more words. */
+function withoutDates(log: Log): Log {
+  return {
+    ...log,
+    warn(message, fields) {
+      if (!isAboutDates(fields)) log.warn(message, fields);
+    },
+  };
 }
 
 /** Takes up the configuration anew, and logs what came of it. */

@@ -1,12 +1,15 @@
 import { readFile, stat } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { rootCertificates } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 import type { Configuration } from '../config/configuration.ts';
+import type { LogFields } from '../ops/log.ts';
 import { certificatesFromPem, type Certificate } from '../pkix/certificate.ts';
 import { expiresSoon } from '../pkix/chain.ts';
 import { nameToString } from '../pkix/names.ts';
 import { oids } from '../pkix/oids.ts';
 import { x509Of } from '../pkix/x509.ts';
+import { namedFiles } from './named-files.ts';
 
 /** The certificates of one file that the configuration names. */
 interface CertificateFile {
@@ -23,8 +26,7 @@ export async function certificateWarnings(
   configuration: Configuration,
   now: Date,
 ): Promise<readonly string[]> {
-  const { file, drivers, store, ...settings } = configuration;
-  const files = await readAll(settings);
+  const files = await readAll(configuration);
   const known = files.flatMap(({ certificates }) => certificates);
   const seen = new Set<string>();
   const ofEach = files.flatMap(({ place, certificates }) =>
@@ -39,7 +41,12 @@ export async function certificateWarnings(
     .flatMap(({ place, certificates }) =>
       objectionsToServer(certificates, known).map((text) => `${place}: ${text}`),
     );
-  return [...ofEach, ...ofServers, ...(await objectionsToMode(file))];
+  const ofAddress = files
+    .filter(({ place }) => place === 'listeners.est.certificate')
+    .flatMap(({ place, certificates: [leaf] }) =>
+      objectionsToAddress(leaf, configuration.listeners.est?.address).map((text) => `${place}: ${text}`),
+    );
+  return [...ofEach, ...ofServers, ...ofAddress, ...(await objectionsToMode(configuration.file))];
 }
 
 const serverCertificates = ['listeners.est.certificate', 'listeners.proxy.tls.certificate'];
@@ -47,9 +54,9 @@ const serverCertificates = ['listeners.est.certificate', 'listeners.proxy.tls.ce
 /** Octets of a file of certificates; larger ones hold something else. */
 const largestFile = 1_000_000;
 
-async function readAll(settings: unknown): Promise<readonly CertificateFile[]> {
+async function readAll(configuration: Configuration): Promise<readonly CertificateFile[]> {
   const found = await Promise.all(
-    pathsIn(settings, '').map(async ({ place, path }) => ({
+    namedFiles(configuration).map(async ({ place, path }) => ({
       place,
       certificates: await certificatesOf(path),
     })),
@@ -66,19 +73,6 @@ async function certificatesOf(path: string): Promise<readonly Certificate[]> {
   } catch {
     return [];
   }
-}
-
-/** Every value that is an absolute path, as the schema makes those of files. */
-function pathsIn(
-  value: unknown,
-  place: string,
-): readonly { readonly place: string; readonly path: string }[] {
-  if (typeof value === 'string') return value.startsWith('/') ? [{ place, path: value }] : [];
-  if (Array.isArray(value)) return value.flatMap((entry, index) => pathsIn(entry, `${place}[${index}]`));
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, entry]) =>
-    pathsIn(entry, place === '' ? key : `${place}.${key}`),
-  );
 }
 
 const day = 86_400_000;
@@ -130,6 +124,27 @@ function objectionsToServer(
   ].filter((objection) => objection !== undefined);
 }
 
+/** Those on which a listener takes connections to others, or to itself alone. */
+const anyAddress = /^(::|0\.0\.0\.0|::1|127\..*|localhost)$/;
+
+/** A listener of one address has clients that may know it by that. A name of the DNS may lead to an IP address. */
+function objectionsToAddress(leaf: Certificate | undefined, address = '::'): readonly string[] {
+  if (leaf === undefined || anyAddress.test(address)) return [];
+  const x509 = x509Of(leaf.der);
+  const names = (leaf.subjectAltName ?? []).flatMap((name) =>
+    name.type === 'dNSName' || name.type === 'iPAddress' ? [name] : [],
+  );
+  const isNamed =
+    isIP(address) === 0
+      ? x509.checkHost(address) !== undefined
+      : x509.checkIP(address) !== undefined ||
+        names.some(({ type, value }) => type === 'dNSName' && value !== 'localhost');
+  if (isNamed || names.length === 0) return [];
+  return [
+    `the certificate names ${names.map(({ value }) => value).join(', ')}, and not ${address}, where the gateway listens (listeners.est.address); clients refuse it by that name.`,
+  ];
+}
+
 function chainObjection(chain: readonly Certificate[], known: readonly Certificate[]): string | undefined {
   for (const [index, certificate] of chain.entries()) {
     const next = chain[index + 1];
@@ -167,4 +182,9 @@ async function objectionsToMode(file: string): Promise<readonly string[]> {
   return (mode & 0o002) === 0
     ? []
     : ['Every user of this machine can change the configuration; "chmod o-w" ends that.'];
+}
+
+/** Whether a line of the log says when a certificate ends, of which `certificateWarnings` says more. */
+export function isAboutDates(fields: LogFields = {}): boolean {
+  return fields['notAfter'] !== undefined;
 }
