@@ -42,8 +42,8 @@ export interface Administrators {
 }
 
 /**
- * `getAdmin` of EJBCA's REST resources: a client certificate wins over a bearer token; neither is 403. A
- * certificate needs `/administrator` besides.
+ * `getAdmin` of EJBCA: a client certificate wins over a bearer token; neither is 403. Most calls require
+ * `/administrator` besides.
  */
 export function authenticate(
   administrators: Administrators,
@@ -66,9 +66,7 @@ function byCertificate({ certificates }: Administrators, peer: X509Certificate):
   if (rules === undefined) {
     throw refusals.unknownAdministrator(BigInt(`0x${serialNumber}`).toString(), dnOf(issuer));
   }
-  const administrator = administratorWith(dnOf(subject), rules);
-  administrator.require('/administrator');
-  return administrator;
+  return administratorWith(dnOf(subject), rules);
 }
 
 function administratorWith(name: string, rules: AccessRules): Administrator {
@@ -81,4 +79,10 @@ function administratorWith(name: string, rules: AccessRules): Administrator {
       if (!isAuthorized(resource)) throw refusals.notAuthorized(resource);
     },
   };
+}
+
+/** Refuses (403) who may not administer anything. */
+export function withAccess(administrator: Administrator): Administrator {
+  administrator.require('/administrator');
+  return administrator;
 }

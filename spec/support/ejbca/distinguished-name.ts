@@ -43,6 +43,11 @@ const symbols: readonly (readonly [symbol: string, type: string, field?: string]
 
 const fieldOf = new Map(symbols.map(([symbol, , field = symbol]) => [symbol, field]));
 
+/** Whether EJBCA knows the symbol. */
+export function isKnownField(symbol: string): boolean {
+  return rankOf.has(symbol);
+}
+
 /** The name of a field in the texts of end entity profiles. */
 export function fieldName(symbol: string): string {
   return fieldOf.get(symbol) ?? symbol;

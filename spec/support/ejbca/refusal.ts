@@ -6,7 +6,7 @@
 
 /** Of what certificaterequest and pkcs10enroll speak differently. */
 type RefusalKind =
-  'conflict' | 'key' | 'proof' | 'not active' | 'token' | 'authorization' | 'profile' | 'approval';
+  'conflict' | 'key' | 'proof' | 'not active' | 'token' | 'authorization' | 'profile' | 'approval' | 'exists';
 
 /** An answer other than success: `{"error_code": status, "error_message": text}` (1.4). */
 export class Refusal extends Error {
@@ -82,7 +82,7 @@ export const refusals = {
       `End Entity data contains a CA, ${ca}, which the Certificate Profile, ${profile}, isn't authorized to use.`,
     'authorization',
   ),
-  userExists: refusal(400, (user: string) => `User ${user} already exists.`),
+  userExists: refusal(400, (user: string) => `User ${user} already exists.`, 'exists'),
   keyOfAnotherUser: refusal(
     400,
     (user: string) => `User '${user}' is not allowed to use same key as another user is using.`,
@@ -107,6 +107,11 @@ export const refusals = {
   // The text is missing in EJBCA, so that its key shows.
   illegalCurve: refusal(400, (curve: string) => `createcert.illegaleccurve, ${curve}`, 'key'),
   wrongProof: refusal(400, () => 'POPO verification failed.', 'proof'),
+
+  unsupportedAlgorithm: refusal(
+    400,
+    (algorithm: string) => `java.security.NoSuchAlgorithmException: ${algorithm} KeyFactory not available`,
+  ),
 
   // 1.2 certificaterequest
   wrongUsernameOrPassword: refusal(400, () => 'Wrong username or password'),
@@ -185,7 +190,13 @@ export const refusals = {
     (serial: string, dn: string) =>
       `Certificate with serial number '${serial}' and issuer DN '${dn}' was not found`,
   ),
-  invalidRevocationReason: refusal(400, () => 'Invalid revocation reason.'),
+  notAuthorizedToRevoke: refusal(403, () => 'Administrator not authorized to revoke end entities.'),
+  nothingToRevoke: refusal(
+    404,
+    (dn: string, serial: string) =>
+      `Could not find end entity certificate. Issuer ${dn}, serialNo ${serial}.`,
+  ),
+  invalidRevocationReason: refusal(400, () => 'Invalidity date or revocation reason missing.'),
   dateInTheFuture: refusal(400, (date: string) => `Date in the future: '${date}'.`),
   alreadyRevoked: refusal(
     409,
@@ -256,6 +267,12 @@ export const refusals = {
   notAuthorizedToCa: refusal(
     403,
     (administrator: string, ca: string) => `Administrator '${administrator}' not authorized to CA ${ca}.`,
+    'authorization',
+  ),
+  notAuthorizedToCaById: refusal(
+    403,
+    (ca: number, administrator: string) =>
+      `Administrator not authorized to CA ${ca}. Admin: ${administrator}.`,
     'authorization',
   ),
   notAuthorizedToProfile: refusal(

@@ -217,7 +217,7 @@ async function answer(
   if (url.pathname === webServicePath) {
     if (method === 'GET')
       return { status: 200, contentType: 'text/xml', body: wsdl(url.origin + url.pathname) };
-    return await answerWebService(ejbca, body, { authenticate: administrator, pause });
+    return await answerWebService(ejbca, body, { identify: administrator, pause });
   }
   return { status: 404, contentType: 'text/html', body: '<html><body>404 - Not Found</body></html>' };
 }

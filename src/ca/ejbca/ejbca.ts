@@ -11,6 +11,7 @@ import { enrollmentCodesOf } from './client-mode.ts';
 import { openCredentials } from './credentials.ts';
 import { createEndEntityTurns } from './enrollment/end-entity-turns.ts';
 import { createRegistrationCheck } from './enrollment/registration-check.ts';
+import { examine, unseenByRegistrationAuthorities } from './examination.ts';
 import type { EjbcaOptions } from './options.ts';
 import { createRestClient } from './rest-client.ts';
 import { createTransport } from './transport.ts';
@@ -76,6 +77,7 @@ export async function openEjbca(
 
   return {
     clientCertificates: credentials.certificates,
+    unseen: unseenByRegistrationAuthorities,
     async forAlias(settings, signal) {
       const ca = await findIssuingCa(settings, signal);
       await answers.askNow(async () => {
@@ -113,6 +115,7 @@ export async function openEjbca(
           record: options.record,
           vendorMode,
         }),
+        examine: async (examineSignal) => await examine({ calls, webService, settings }, examineSignal),
         authentication: authenticationOf(settings),
         enrollmentCodes: enrollmentCodesOf(settings, credentials.secret),
         vendorCertificates: vendorChains.flat(),
@@ -171,11 +174,11 @@ async function requireCertificateProfile(
   signal: AbortSignal,
 ): Promise<void> {
   if (operationMode === 'client') return;
-  const isThere = await calls.hasCertificateProfile(certificateProfile, signal).catch((error: unknown) => {
+  const cas = await calls.casOfCertificateProfile(certificateProfile, signal).catch((error: unknown) => {
     if (isOutage(error)) throw error;
-    return true;
+    return 'any' as const;
   });
-  if (isThere) return;
+  if (cas !== undefined) return;
   throw new Error(`ejbca.certificateProfile: EJBCA has no certificate profile ${certificateProfile}.`);
 }
 

@@ -104,8 +104,6 @@ export interface EndEntityProfile {
   readonly certificationAuthorities: readonly string[] | undefined;
   /** Whether EJBCA makes the passwords, so that nobody else may give one. */
   readonly makesPasswords: boolean;
-  /** How many certificates one registration is good for. */
-  readonly allowedRequests: number;
 }
 
 /** A CA and what it does. */
@@ -232,7 +230,6 @@ export function endEntityProfile(
     certificateProfiles: undefined,
     certificationAuthorities: undefined,
     makesPasswords: false,
-    allowedRequests: 1,
     ...changes,
   };
 }

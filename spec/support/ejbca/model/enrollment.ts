@@ -4,7 +4,9 @@ import { generalNamesFrom } from '../alternative-names.ts';
 import { issueCertificate, type CertificateContents } from '../authority.ts';
 import type { RequestedCertificate } from '../certification-request.ts';
 import { nameFromDn } from '../distinguished-name.ts';
+import { oids } from '../../../../src/pkix/oids.ts';
 import { refusals } from '../refusal.ts';
+import { isAtLeast, since, type Release } from '../version.ts';
 import {
   endEntityStatuses,
   wholeSecond,
@@ -19,7 +21,7 @@ import {
   needsApproval,
   requireCa,
   requireCertificateProfile,
-  requireEndEntityProfile,
+  requireView,
   usernameFrom,
   type Operation,
   type Registration,
@@ -49,7 +51,7 @@ export async function pkcs10Enroll(
   const transaction = begin(ejbca.database, 'last one wins');
   const endEntity = examined(operation, transaction.endEntity(registration.username), registration);
   if (needsApproval(ejbca, registration.certificationAuthority, registration.certificateProfile)) {
-    const ca = requireCa(ejbca, administrator, registration.certificationAuthority);
+    const ca = requireCa(ejbca, registration.certificationAuthority);
     throw refusals.approvalsEnabled(
       ca.id,
       requireCertificateProfile(ejbca, registration.certificateProfile).id,
@@ -80,7 +82,7 @@ export async function certificateRequest(
   const transaction = begin(ejbca.database);
   const endEntity = transaction.endEntity(usernameFrom(username));
   if (endEntity === undefined) throw refusals.wrongUsernameOrPassword();
-  checkRights(operation, endEntity);
+  requireView(operation, endEntity);
   const { status } = endEntity;
   if (status !== 'NEW' && status !== 'FAILED' && status !== 'INPROCESS') {
     throw refusals.wrongStatus(status, endEntityStatuses[status], endEntity.username);
@@ -89,26 +91,10 @@ export async function certificateRequest(
   if (endEntity.token !== 'USERGENERATED') throw refusals.wrongTokenType();
   await pause('after the end entity');
   if (!administrator.isAuthorized('/ca_functionality/create_certificate')) {
-    const ca = requireCa(ejbca, administrator, endEntity.certificationAuthority);
+    const ca = requireCa(ejbca, endEntity.certificationAuthority);
     throw refusals.notAuthorizedToCreate(administrator.name, ca.id);
   }
   return await issue(operation, transaction, endEntity, request, noValidity);
-}
-
-function checkRights({ ejbca, administrator }: Operation, endEntity: EndEntity): void {
-  const { username, endEntityProfile, certificationAuthority } = endEntity;
-  const rules = [
-    '/ra_functionality/view_end_entity',
-    `/endentityprofilesrules/${endEntityProfile}/view_end_entity`,
-  ];
-  if (!rules.every((rule) => administrator.isAuthorized(rule))) {
-    const { id } = requireEndEntityProfile(ejbca, endEntityProfile);
-    throw refusals.notAuthorizedToProfileOf(id, username, administrator.name);
-  }
-  if (!administrator.isAuthorized(`/ca/${certificationAuthority}`)) {
-    const ca = ejbca.database.certificationAuthorities.get(certificationAuthority);
-    throw refusals.notAuthorizedToCaOf(ca?.id ?? 0, username, administrator.name);
-  }
 }
 
 /** Issues to an end entity that EJBCA has authenticated otherwise, such as for a key store. */
@@ -132,10 +118,10 @@ async function issue(
   requested: RequestedValidity,
 ): Promise<IssuedCertificate> {
   const { database } = ejbca;
-  const ca = database.certificationAuthorities.get(endEntity.certificationAuthority);
-  if (ca === undefined) throw refusals.unknownCertificationAuthority(endEntity.certificationAuthority);
+  const ca = requireCa(ejbca, endEntity.certificationAuthority);
   const profile = requireCertificateProfile(ejbca, endEntity.certificateProfile);
   checkActive(ca);
+  checkSupported(request, ejbca.release);
   if (!request.isProven) throw refusals.wrongProof();
   checkKey(request, profile);
   checkUnique(database, ca, endEntity, request);
@@ -153,6 +139,20 @@ export function checkActive({ status, dn }: CertificationAuthority): void {
   if (status === 'token offline') throw refusals.tokenOffline(dn);
   if (status !== 'active') throw refusals.certificationAuthorityNotActive(dn);
 }
+
+/** An older version has no means to read such a key. */
+function checkSupported({ keyType }: RequestedCertificate, release: Release): void {
+  const algorithm = mlDsa.get(keyType);
+  if (algorithm !== undefined && !isAtLeast(release, since.mlDsa)) {
+    throw refusals.unsupportedAlgorithm(algorithm);
+  }
+}
+
+const mlDsa = new Map<string, string>([
+  ['ML-DSA-44', oids.mlDsa44],
+  ['ML-DSA-65', oids.mlDsa65],
+  ['ML-DSA-87', oids.mlDsa87],
+]);
 
 function checkKey({ keyType, keyBits }: RequestedCertificate, profile: CertificateProfile): void {
   const algorithm = keyType.startsWith('P-') ? 'ECDSA' : keyType;

@@ -29,18 +29,43 @@ export type Registration = Omit<EndEntity, 'rowVersion' | 'password' | 'remainin
   readonly isMultiValued?: boolean;
 };
 
+/** The CA of this name; refuses an unknown one. */
+export function requireCa({ database }: Ejbca, name: string): CertificationAuthority {
+  const ca = database.certificationAuthorities.get(name);
+  if (ca === undefined) throw refusals.unknownCertificationAuthority(name);
+  return ca;
+}
+
 /** The CA of this name; refuses an unknown one, and a caller who may not use it. */
-export function requireCa(
-  { database }: Ejbca,
+export function requireUsableCa(
+  ejbca: Ejbca,
   administrator: Administrator,
   name: string,
 ): CertificationAuthority {
-  const ca = database.certificationAuthorities.get(name);
-  if (ca === undefined) throw refusals.unknownCertificationAuthority(name);
+  const ca = requireCa(ejbca, name);
   if (!administrator.isAuthorized(`/ca/${name}`)) {
     throw refusals.notAuthorizedToCa(administrator.name, name);
   }
   return ca;
+}
+
+/** Refuses who may not see an end entity that exists. */
+export function requireView(
+  { ejbca, administrator }: Pick<Operation, 'ejbca' | 'administrator'>,
+  { username, endEntityProfile, certificationAuthority }: EndEntity,
+): void {
+  const rules = [
+    '/ra_functionality/view_end_entity',
+    `/endentityprofilesrules/${endEntityProfile}/view_end_entity`,
+  ];
+  if (!rules.every((rule) => administrator.isAuthorized(rule))) {
+    const { id } = requireEndEntityProfile(ejbca, endEntityProfile);
+    throw refusals.notAuthorizedToProfileOf(id, username, administrator.name);
+  }
+  if (!administrator.isAuthorized(`/ca/${certificationAuthority}`)) {
+    const { id } = requireCa(ejbca, certificationAuthority);
+    throw refusals.notAuthorizedToCaOf(id, username, administrator.name);
+  }
 }
 
 /** The certificate profile of this name; refuses an unknown one. */
@@ -71,7 +96,10 @@ export function examined(
   existing: EndEntity | undefined,
   { isMultiValued = false, ...registration }: Registration,
 ): Omit<EndEntity, 'rowVersion'> {
-  const ca = requireCa(ejbca, administrator, registration.certificationAuthority);
+  const ca = requireCa(ejbca, registration.certificationAuthority);
+  if (!administrator.isAuthorized(`/ca/${ca.name}`)) {
+    throw refusals.notAuthorizedToCaById(ca.id, administrator.name);
+  }
   const profile = requireEndEntityProfile(ejbca, registration.endEntityProfile);
   const certificateProfile = requireCertificateProfile(ejbca, registration.certificateProfile);
   const right = existing === undefined ? 'create_end_entity' : 'edit_end_entity';
@@ -80,7 +108,8 @@ export function examined(
     throw refusals.notAuthorizedToProfile(profile.id, administrator.name);
   }
   if (registration.username === '') throw refusals.emptyUsername();
-  if (profile.makesPasswords && registration.password !== undefined) throw refusals.passwordNotAllowed();
+  const isGiven = registration.password !== undefined;
+  if (profile.makesPasswords && isGiven && existing === undefined) throw refusals.passwordNotAllowed();
   if (isMultiValued) throw refusals.multiValuedSubject();
   checkNames(registration, profile);
   if (profile.certificateProfiles?.includes(certificateProfile.name) === false) {
@@ -92,12 +121,9 @@ export function examined(
   if (certificateProfile.certificationAuthorities?.includes(ca.name) === false) {
     throw refusals.certificateProfileForOtherCa(ca.id, certificateProfile.id);
   }
-  const made = profile.makesPasswords ? madePassword(ejbca) : undefined;
-  return {
-    ...registration,
-    password: made ?? registration.password ?? existing?.password ?? '',
-    remainingRequests: profile.allowedRequests,
-  };
+  const isMade = profile.makesPasswords && (isGiven || existing === undefined);
+  const given = isMade ? madePassword(ejbca) : registration.password;
+  return { ...registration, password: given ?? existing?.password ?? '', remainingRequests: 1 };
 }
 
 /** Nobody is told; another one each time. */
@@ -134,9 +160,11 @@ function surplus<Field extends string>(
  * Throws a Refusal, among them `General failure.` when another one has changed it in between, and WaitingForApproval.
  */
 export async function editUser(operation: Operation, registration: Registration): Promise<void> {
-  await write(operation, registration, (existing) =>
-    existing === undefined ? { ...registration, status: 'NEW' } : registration,
-  );
+  await write(operation, registration, (existing) => {
+    if (existing === undefined) return { ...registration, status: 'NEW' };
+    requireView(operation, existing);
+    return registration;
+  });
 }
 
 /** POST /v1/endentity: adds an end entity with status NEW; one that exists is refused. Throws as `editUser`. */

@@ -14,7 +14,9 @@ export interface Call {
   readonly parameters: Readonly<Record<string, string>>;
   /** The body, when it is a JSON object; else empty. */
   readonly body: Readonly<Record<string, unknown>>;
-  /** Refuses a caller without credentials or rights. */
+  /** Refuses a caller whom EJBCA does not know. */
+  identify(): Administrator;
+  /** Refuses a caller whom EJBCA does not know, or who may not administer anything. */
   authenticate(): Administrator;
   readonly pause: Pause;
 }

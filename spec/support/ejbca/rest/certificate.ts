@@ -4,7 +4,7 @@ import { normalizedDn } from '../distinguished-name.ts';
 import type { IssuedCertificate } from '../model/database.ts';
 import { certificateRequest, pkcs10Enroll, type RequestedValidity } from '../model/enrollment.ts';
 import {
-  requireCa,
+  requireUsableCa,
   requireCertificateProfile,
   requireEndEntityProfile,
   usernameFrom,
@@ -38,7 +38,7 @@ async function registerAndIssue(call: Call): Promise<Reply> {
   const operation = operationOf(call);
   const { ejbca, administrator } = operation;
   const responseFormat = responseFormatOf(call);
-  const ca = requireCa(ejbca, administrator, text(call, 'certificate_authority_name'));
+  const ca = requireUsableCa(ejbca, administrator, text(call, 'certificate_authority_name'));
   const profile = requireCertificateProfile(ejbca, text(call, 'certificate_profile_name'));
   const { name: endEntityProfile, makesPasswords } = requireEndEntityProfile(
     ejbca,
@@ -118,6 +118,7 @@ function certificateRequestFailure(error: unknown, url: URL): Reply {
       return stackTrace(url);
     case 'approval':
     case 'authorization':
+    case 'exists':
     case 'profile':
     case undefined:
       throw error;

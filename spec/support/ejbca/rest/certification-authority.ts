@@ -65,7 +65,7 @@ function withNames(der: Buffer): string {
 
 /** Of one partition, 0 unless another is named; null where there is none. Needs no right to the CA. */
 function latestCrl(call: Call): Reply {
-  call.authenticate();
+  call.identify();
   const dn = normalizedDn(call.parameters['issuer_dn'] ?? '');
   const partition = Number(call.url.searchParams.get('crlPartitionIndex') ?? '0');
   const isDelta = call.url.searchParams.get('deltaCrl') === 'true';

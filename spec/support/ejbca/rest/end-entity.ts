@@ -4,7 +4,7 @@ import { normalizedDn } from '../distinguished-name.ts';
 import {
   addEndEntity,
   examined,
-  requireCa,
+  requireUsableCa,
   requireCertificateProfile,
   usernameFrom,
   type Registration,
@@ -30,7 +30,7 @@ const empty: Reply = { status: 200, contentType: undefined, body: '' };
 async function add(call: Call): Promise<Reply> {
   const operation = operationOf(call);
   const { ejbca, administrator } = operation;
-  const ca = requireCa(ejbca, administrator, text(call, 'ca_name'));
+  const ca = requireUsableCa(ejbca, administrator, text(call, 'ca_name'));
   const profile = requireCertificateProfile(ejbca, text(call, 'certificate_profile_name'));
   const registration: Registration = {
     username: usernameFrom(text(call, 'username')),

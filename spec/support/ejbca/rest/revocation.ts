@@ -6,7 +6,8 @@ import {
   type RevocationReason,
 } from '../model/database.ts';
 import { normalizedDn } from '../distinguished-name.ts';
-import { certificationAuthorityByDn } from '../ejbca.ts';
+import type { Administrator } from '../administrator.ts';
+import { certificationAuthorityByDn, type Ejbca } from '../ejbca.ts';
 import { putUpForApproval } from '../model/approval.ts';
 import { refusals } from '../refusal.ts';
 import { json, type Call, type Reply, type Route } from './call.ts';
@@ -28,12 +29,19 @@ function revocationStatus(call: Call): Reply {
 
 function revoke(call: Call): Reply {
   const administrator = call.authenticate();
-  administrator.require('/ra_functionality/revoke_end_entity');
-  const certificate = requireCertificate(call);
+  if (!administrator.isAuthorized('/ra_functionality/revoke_end_entity')) {
+    throw refusals.notAuthorizedToRevoke();
+  }
   const reason = reasonOf(call);
+  const certificate = findCertificate(call);
+  if (certificate === undefined) {
+    const serialNumber = (call.parameters['serial_number'] ?? '').toLowerCase().replace(/^(?:0x)?0*/, '');
+    throw refusals.nothingToRevoke(requireIssuer(call).dn, serialNumber);
+  }
+  requireRights(call.ejbca, administrator, certificate);
   const at = dateOf(call);
   if (certificate.revocation !== undefined && !mayChange(certificate.revocation.reason, reason)) {
-    throw refusals.alreadyRevoked(certificate.serialNumber, certificate.issuerDn);
+    throw refusals.alreadyRevoked(certificate.serialNumber.toLowerCase(), certificate.issuerDn);
   }
   const { database } = call.ejbca;
   const ca = database.certificationAuthorities.get(certificate.certificationAuthority);
@@ -49,9 +57,24 @@ function revoke(call: Call): Reply {
   return statusOf(call, certificate, 'Successfully revoked');
 }
 
-/** A hold can end, and any reason can become a compromised key. */
+/** A hold alone can end, or become final. */
 function mayChange(before: RevocationReason, after: RevocationReason): boolean {
-  return before === 'CERTIFICATE_HOLD' || (after === 'KEY_COMPROMISE' && before !== after);
+  return before === 'CERTIFICATE_HOLD' && after !== before;
+}
+
+function requireRights(
+  { database }: Ejbca,
+  administrator: Administrator,
+  { certificationAuthority, endEntityProfile }: IssuedCertificate,
+): void {
+  if (!administrator.isAuthorized(`/ca/${certificationAuthority}`)) {
+    const { id = 0 } = database.certificationAuthorities.get(certificationAuthority) ?? {};
+    throw refusals.notAuthorizedToCaById(id, administrator.name);
+  }
+  if (!administrator.isAuthorized(`/endentityprofilesrules/${endEntityProfile}/revoke_end_entity`)) {
+    const { id = 0 } = database.endEntityProfiles.get(endEntityProfile) ?? {};
+    throw refusals.notAuthorizedToProfile(id, administrator.name);
+  }
 }
 
 function requireIssuer({ ejbca, parameters }: Call): CertificationAuthority {
@@ -64,15 +87,20 @@ function requireIssuer({ ejbca, parameters }: Call): CertificationAuthority {
 
 function requireCertificate(call: Call): IssuedCertificate {
   const { issuer_dn: issuerDn = '', serial_number: written = '' } = call.parameters;
+  const found = findCertificate(call);
+  if (found === undefined) throw refusals.unknownCertificate(written, issuerDn);
+  return found;
+}
+
+function findCertificate(call: Call): IssuedCertificate | undefined {
+  const { serial_number: written = '' } = call.parameters;
   const [, hex] = /^(?:0[xX])?([0-9a-fA-F]+)$/.exec(written) ?? [];
   if (hex === undefined) throw refusals.invalidSerialNumber();
   const ca = requireIssuer(call);
   const serialNumber = BigInt(`0x${hex}`).toString(16).toUpperCase();
-  const found = call.ejbca.database.certificates.find(
+  return call.ejbca.database.certificates.find(
     (certificate) => certificate.issuerDn === ca.dn && certificate.serialNumber === serialNumber,
   );
-  if (found === undefined) throw refusals.unknownCertificate(written, issuerDn);
-  return found;
 }
 
 function reasonOf({ url }: Call): RevocationReason {

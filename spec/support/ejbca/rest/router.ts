@@ -1,5 +1,5 @@
 /** From an HTTP request to a REST resource, and from whatever it throws to EJBCA's error JSON. */
-import type { Administrator } from '../administrator.ts';
+import { withAccess, type Administrator } from '../administrator.ts';
 import type { Ejbca, Protocol } from '../ejbca.ts';
 import { WaitingForApproval } from '../model/approval.ts';
 import type { Pause } from '../model/transaction.ts';
@@ -47,7 +47,7 @@ export interface RestRequest {
 export async function answerRest(
   ejbca: Ejbca,
   request: RestRequest,
-  authenticate: () => Administrator,
+  identify: () => Administrator,
 ): Promise<Reply> {
   const path = request.url.pathname.slice(restBase.length).replace(/\/$/, '');
   if (!isServed(ejbca, path, request.headers)) return disabled;
@@ -58,7 +58,10 @@ export async function answerRest(
     if (route === undefined || parameters === undefined) throw refusals.unknownMethod(request.method);
     const body = parse(request);
     const { url, pause } = request;
-    return await route.handle({ ejbca, url, parameters, body, authenticate, pause });
+    return await route.handle({
+      ...{ ejbca, url, parameters, body, identify, pause },
+      authenticate: () => withAccess(identify()),
+    });
   } catch (error) {
     return errorReply(error, ejbca, request.url);
   }

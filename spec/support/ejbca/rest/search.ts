@@ -59,7 +59,7 @@ function searchV2(call: Call): Reply {
 function matching(call: Call): readonly IssuedCertificate[] {
   const { criteria } = call.body;
   const list = Array.isArray(criteria) ? criteria.map((one) => record(one) as Partial<Criterion>) : [];
-  return searchCertificates({ ejbca: call.ejbca, administrator: call.authenticate() }, list);
+  return searchCertificates({ ejbca: call.ejbca, administrator: call.identify() }, list);
 }
 
 type Sorting = (certificate: IssuedCertificate) => string | number;
@@ -137,15 +137,17 @@ function twice(der: Buffer): string {
 }
 
 function profile(call: Call): Reply {
-  call.authenticate();
+  const caller = call.identify();
   const { profile_name: name = '' } = call.parameters;
-  const { certificateProfiles, certificationAuthorities } = call.ejbca.database;
+  const { certificateProfiles } = call.ejbca.database;
   const found = certificateProfiles.get(name);
   if (found === undefined) throw refusals.unknownProfile();
   return json(200, {
     available_key_algs: found.keyAlgorithms,
     available_bit_lenghts: found.bitLengths,
     available_ecdsa_curves: found.curves,
-    available_cas: found.certificationAuthorities ?? [...certificationAuthorities.keys()],
+    available_cas: found.certificationAuthorities?.filter((ca) => caller.isAuthorized(`/ca/${ca}`)) ?? [
+      'ANY_CA',
+    ],
   });
 }

@@ -141,11 +141,21 @@ export function faultReply({ exception, message, details }: SoapFault): Reply {
   const detail =
     exception === undefined
       ? ''
-      : `<detail><ns1:${exception} xmlns:ns1="${ejbcaNamespace}">${membersXml({ ...details, message })}</ns1:${exception}></detail>`;
+      : `<detail><ns1:${exception} xmlns:ns1="${ejbcaNamespace}">${errorCode(exception)}${membersXml(details)}</ns1:${exception}></detail>`;
   return envelope(
     500,
     `<soap:Fault><faultcode>soap:${side}</faultcode><faultstring>${escaped(message)}</faultstring>${detail}</soap:Fault>`,
   );
+}
+
+const errorCodes: Partial<Record<FaultName, string>> = {
+  CADoesntExistsException: 'CA_NOT_EXISTS',
+  EjbcaException: 'INTERNAL_ERROR',
+};
+
+function errorCode(exception: FaultName): string {
+  const code = errorCodes[exception];
+  return code === undefined ? '' : membersXml({ errorCode: { internalErrorCode: code } });
 }
 
 function envelope(status: number, body: string): Reply {

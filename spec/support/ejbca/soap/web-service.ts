@@ -1,6 +1,6 @@
 /** `/ejbca/ejbcaws/ejbcaws`: what of EJBCA's web service concerns registered end entities and CAs. */
-import type { Administrator } from '../administrator.ts';
-import { normalizedDn } from '../distinguished-name.ts';
+import { withAccess, type Administrator } from '../administrator.ts';
+import { isKnownField, normalizedDn, partsOf } from '../distinguished-name.ts';
 import type { Ejbca } from '../ejbca.ts';
 import { WaitingForApproval } from '../model/approval.ts';
 import {
@@ -10,7 +10,15 @@ import {
   type EndEntity,
   type TokenType,
 } from '../model/database.ts';
-import { editUser, requireCa, usernameFrom, type Registration } from '../model/registration.ts';
+import {
+  editUser,
+  requireEndEntityProfile,
+  requireUsableCa,
+  requireView,
+  usernameFrom,
+  type Operation,
+  type Registration,
+} from '../model/registration.ts';
 import type { Pause } from '../model/transaction.ts';
 import { findUsers } from '../model/user-match.ts';
 import { Refusal, refusals } from '../refusal.ts';
@@ -28,13 +36,15 @@ import {
   type SoapValue,
 } from './envelope.ts';
 
+type Asker = Pick<Operation, 'ejbca' | 'administrator'>;
+
 /** Where the service is. */
 export const webServicePath = '/ejbca/ejbcaws/ejbcaws';
 
 /** Who calls, and what holds the call up. */
 export interface WebServiceCaller {
   /** Refuses a caller whom EJBCA does not know. */
-  authenticate(): Administrator;
+  identify(): Administrator;
   readonly pause: Pause;
 }
 
@@ -51,7 +61,8 @@ export async function answerWebService(ejbca: Ejbca, xml: string, caller: WebSer
 function asFault(error: unknown): SoapFault {
   if (error instanceof SoapFault) return error;
   if (error instanceof WaitingForApproval) {
-    return new SoapFault('WaitingForApprovalException', error.message, { requestId: error.requestId });
+    const details = { requestId: error.requestId };
+    return new SoapFault('WaitingForApprovalException', error.message, details);
   }
   if (error instanceof Refusal) return faultOf(error);
   return new SoapFault('EjbcaException', error instanceof Error ? error.message : '');
@@ -66,8 +77,12 @@ function faultOf({ kind, status, message }: Refusal): SoapFault {
       `org.ejbca.core.model.ra.raadmin.EndEntityProfileValidationException: ${message}`,
     );
   }
-  // The container says no more of what it has rolled back.
-  return new SoapFault('EjbcaException', status === 500 ? 'Transaction rolled back' : message);
+  if (kind === 'exists') {
+    return new SoapFault('EjbcaException', `org.ejbca.core.ejb.ra.EndEntityExistsException: ${message}`);
+  }
+  if (status !== 500) return new SoapFault('EjbcaException', message);
+  const rolledBack = 'javax.transaction.RollbackException: ARJUNA016053: Could not commit transaction.';
+  return new SoapFault('EjbcaException', rolledBack);
 }
 
 async function perform(
@@ -80,36 +95,44 @@ async function perform(
     throw new SoapFault('EjbcaException', 'Web Services not enabled');
   }
   const { pause } = caller;
-  const authenticate = (): Administrator => caller.authenticate();
+  const identify = (): Administrator => caller.identify();
+  const authenticate = (): Administrator => withAccess(identify());
   const [first, second, third] = ['arg0', 'arg1', 'arg2'].map((name) => call.arguments.get(name));
   switch (call.operation) {
     case 'isAuthorized':
-      return [isAuthorized(authenticate, first?.text ?? '')];
+      return [isAuthorized(identify, first?.text ?? '')];
     case 'findUser':
       return findUser(ejbca, authenticate(), first);
     case 'editUser':
       await edit(ejbca, { administrator: authenticate(), pause }, first);
       return [];
     case 'revokeUser':
-      revokeUser(ejbca, authenticate(), first?.text ?? '', third?.text === 'true');
+      revokeUser({ ejbca, administrator: authenticate() }, first?.text ?? '', third?.text === 'true');
       return [];
     case 'getAuthorizedEndEntityProfiles':
       return authorizedEndEntityProfiles(ejbca, authenticate());
     case 'getAvailableCAs':
-      return availableCas(ejbca, authenticate());
+      return availableCas(ejbca, identify());
+    case 'getAvailableCertificateProfiles':
+      authenticate();
+      return certificateProfilesIn(ejbca, Number(first?.text ?? '0'));
+    case 'getAvailableCAsInProfile':
+      return casIn(ejbca, authenticate(), Number(first?.text ?? '0'));
     case 'getLastCAChain':
       return requireNamedCa(ejbca, authenticate(), first?.text ?? '').chain.map(certificate);
     case 'getLatestCRL':
     case 'getLatestCRLPartition':
-      authenticate();
-      return latestCrl(ejbca, first?.text ?? '', second?.text === 'true', Number(third?.text ?? '0'));
+      return latestCrl(
+        { ejbca, administrator: identify() },
+        { name: first?.text ?? '', isDelta: second?.text === 'true', partition: Number(third?.text ?? '0') },
+      );
   }
 }
 
 /** A caller in no role has no rights, which is no fault. */
-function isAuthorized(authenticate: () => Administrator, resource: string): boolean {
+function isAuthorized(identify: () => Administrator, resource: string): boolean {
   try {
-    return authenticate().isAuthorized(resource);
+    return identify().isAuthorized(resource);
   } catch (error) {
     if (error instanceof Refusal) return false;
     throw error;
@@ -156,8 +179,16 @@ async function edit(
   user: SoapArgument | undefined,
 ): Promise<void> {
   const registration = registrationFrom(ejbca, user);
-  administrator.require('/ra_functionality/view_end_entity');
   await editUser({ ejbca, administrator, pause }, registration);
+}
+
+/** Other than pkcs10enroll, editUser does not drop what EJBCA does not know. */
+function requireSupported(subjectDn: string): void {
+  if (partsOf(subjectDn).every(({ symbol }) => isKnownField(symbol))) return;
+  throw new SoapFault(
+    'UserDoesntFullfillEndEntityProfile',
+    `org.ejbca.core.model.ra.raadmin.EndEntityProfileValidationException: Unsupported Subject DN Field found in:${subjectDn}`,
+  );
 }
 
 function registrationFrom({ database }: Ejbca, user: SoapArgument | undefined): Registration {
@@ -168,6 +199,7 @@ function registrationFrom({ database }: Ejbca, user: SoapArgument | undefined): 
   }
   requireKnown('End Entity profile', text('endEntityProfileName'), database.endEntityProfiles);
   requireKnown('Certificate profile', text('certificateProfileName'), database.certificateProfiles);
+  requireSupported(text('subjectDN'));
   const username = usernameFrom(text('username'));
   const status = Object.entries(endEntityStatuses).find(([, code]) => code === Number(text('status')));
   return {
@@ -204,17 +236,20 @@ function requireKnown(kind: string, name: string, known: ReadonlyMap<string, unk
 }
 
 /** With all certificates of the end entity. */
-function revokeUser(
-  { database }: Ejbca,
-  administrator: Administrator,
-  username: string,
-  isDeleted: boolean,
-): void {
-  administrator.require('/ra_functionality/revoke_end_entity');
-  if (isDeleted) administrator.require('/ra_functionality/delete_end_entity');
+function revokeUser({ ejbca, administrator }: Asker, username: string, isDeleted: boolean): void {
+  const { database } = ejbca;
   const endEntity = database.endEntities.get(usernameFrom(username));
   if (endEntity === undefined)
     throw new SoapFault('NotFoundException', refusals.wrongUsernameOrPassword().message);
+  requireView({ ejbca, administrator }, endEntity);
+  const rights = ['revoke_end_entity', ...(isDeleted ? ['delete_end_entity'] : [])];
+  const profile = requireEndEntityProfile(ejbca, endEntity.endEntityProfile);
+  const isAllowed = rights.every(
+    (right) =>
+      administrator.isAuthorized(`/ra_functionality/${right}`) &&
+      administrator.isAuthorized(`/endentityprofilesrules/${profile.name}/${right}`),
+  );
+  if (!isAllowed) throw refusals.notAuthorizedToProfile(profile.id, administrator.name);
   const at = new Date(database.clock());
   for (const issued of database.certificates.filter((one) => one.username === endEntity.username)) {
     if (issued.revocation !== undefined) continue;
@@ -239,35 +274,62 @@ function authorizedEndEntityProfiles(
     .map(({ id, name }) => ({ id, name }));
 }
 
+function certificateProfilesIn({ database }: Ejbca, id: number): readonly SoapValue[] {
+  const found = [...database.endEntityProfiles.values()].find((profile) => profile.id === id);
+  return [...database.certificateProfiles.values()]
+    .filter(({ name }) => found !== undefined && found.certificateProfiles?.includes(name) !== false)
+    .map((profile) => ({ name: profile.name, id: profile.id }));
+}
+
+/** Any CA is those that the caller may use; of a list all are told. */
+function casIn(ejbca: Ejbca, administrator: Administrator, id: number): readonly SoapValue[] {
+  const found = [...ejbca.database.endEntityProfiles.values()].find((profile) => profile.id === id);
+  if (found === undefined) return [];
+  if (found.certificationAuthorities === undefined) return availableCas(ejbca, administrator);
+  return [...ejbca.database.certificationAuthorities.values()]
+    .filter(({ name }) => found.certificationAuthorities?.includes(name) === true)
+    .map((ca) => ({ name: ca.name, id: ca.id }));
+}
+
 /** All that the role may use: external and off-line ones, too. */
 function availableCas({ database }: Ejbca, administrator: Administrator): readonly SoapValue[] {
   return [...database.certificationAuthorities.values()]
     .filter(({ name }) => administrator.isAuthorized(`/ca/${name}`))
-    .map(({ id, name }) => ({ id, name }));
+    .map(({ id, name }) => ({ name, id }));
 }
 
 function requireNamedCa(ejbca: Ejbca, administrator: Administrator, name: string): CertificationAuthority {
   if (!ejbca.database.certificationAuthorities.has(name)) throw unknownCa(name);
-  return requireCa(ejbca, administrator, name);
+  return requireUsableCa(ejbca, administrator, name);
 }
 
 function unknownCa(name: string): SoapFault {
-  return new SoapFault('CADoesntExistsException', `CA with name ${name} does not exist.`);
+  return new SoapFault('CADoesntExistsException', `CA with name ${name} doesn't exist.`);
 }
 
 /** Base64 that the transport encodes once more. */
 function certificate(der: Buffer): SoapMembers {
-  return { certificateData: Buffer.from(der.toString('base64')).toString('base64') };
+  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
+  return { type: 0, certificateData: Buffer.from(lines.join('\n')).toString('base64') };
 }
 
+interface WantedCrl {
+  readonly name: string;
+  readonly isDelta: boolean;
+  readonly partition: number;
+}
+
+/** Other than by REST, of a CA that the role may use; without the right it is no AuthorizationDeniedException. */
 function latestCrl(
-  { database }: Ejbca,
-  name: string,
-  isDelta: boolean,
-  partition: number,
+  { ejbca, administrator }: Asker,
+  { name, isDelta, partition }: WantedCrl,
 ): readonly SoapValue[] {
-  const ca = database.certificationAuthorities.get(name);
+  const ca = ejbca.database.certificationAuthorities.get(name);
   if (ca === undefined) throw unknownCa(name);
+  if (!administrator.isAuthorized(`/ca/${name}`)) {
+    const { message } = refusals.notAuthorizedToCa(administrator.name, name);
+    throw new SoapFault('EjbcaException', message);
+  }
   const crl = isDelta ? undefined : ca.crls.get(partition);
   return crl === undefined ? [] : [crl.der.toString('base64')];
 }

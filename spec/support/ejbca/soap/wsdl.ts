@@ -38,16 +38,14 @@ export const complexTypes = {
     ['cardNumber', 'string', 'optional'],
   ],
   nameAndId: [
-    ['id', 'int'],
     ['name', 'string', 'optional'],
+    ['id', 'int'],
   ],
   certificate: [
-    ['certificate', 'string', 'optional'],
+    ['type', 'int'],
     ['certificateData', 'base64Binary', 'optional'],
-    ['keyStore', 'base64Binary', 'optional'],
-    ['rawCertificateData', 'base64Binary', 'optional'],
-    ['type', 'string', 'optional'],
   ],
+  errorCode: [['internalErrorCode', 'string', 'optional']],
 } as const satisfies Readonly<Record<string, readonly Member[]>>;
 
 /** What a fault's detail holds beside its message. */
@@ -55,8 +53,8 @@ const faults = {
   AlreadyRevokedException: [],
   ApprovalException: [],
   AuthorizationDeniedException: [],
-  CADoesntExistsException: [],
-  EjbcaException: [],
+  CADoesntExistsException: [['errorCode', 'tns:errorCode', 'optional']],
+  EjbcaException: [['errorCode', 'tns:errorCode', 'optional']],
   IllegalQueryException: [],
   NotFoundException: [],
   UserDoesntFullfillEndEntityProfile: [],
@@ -118,6 +116,16 @@ const operations = {
   },
   getAuthorizedEndEntityProfiles: {
     parameters: [],
+    result: [['return', 'tns:nameAndId', 'list']],
+    faults: ['AuthorizationDeniedException', 'EjbcaException'],
+  },
+  getAvailableCertificateProfiles: {
+    parameters: [['arg0', 'int']],
+    result: [['return', 'tns:nameAndId', 'list']],
+    faults: ['AuthorizationDeniedException', 'EjbcaException'],
+  },
+  getAvailableCAsInProfile: {
+    parameters: [['arg0', 'int']],
     result: [['return', 'tns:nameAndId', 'list']],
     faults: ['AuthorizationDeniedException', 'EjbcaException'],
   },
