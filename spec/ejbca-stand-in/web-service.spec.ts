@@ -130,7 +130,7 @@ describe('The web service ejbcaws (1.2b)', () => {
   it('refuses a caller without certificate, or without the right, by AuthorizationDeniedException', async () => {
     const user = `<caName>Device CA</caName><certificateProfileName>Device</certificateProfileName>
       <endEntityProfileName>Device</endEntityProfileName><subjectDN>CN=x</subjectDN>
-      <tokenType>USERGENERATED</tokenType><username>x</username>`;
+      <tokenType>USERGENERATED</tokenType><username>pump</username>`;
     const edit = `<ws:editUser><arg0>${user}</arg0></ws:editUser>`;
     const rules = registrationAuthorityRules('Device CA', 'Device').filter(
       (rule) => !rule.includes('view_end'),
@@ -144,7 +144,7 @@ describe('The web service ejbcaws (1.2b)', () => {
       );
     }
     expect(limited.body).toContain(
-      '<faultstring>Administrator is not authorized to resource /ra_functionality/view_end_entity. Msg: .</faultstring>',
+      'that existing user pump was created with. Admin: pump., CN=limited</faultstring>',
     );
   });
 
@@ -168,8 +168,45 @@ describe('The web service ejbcaws (1.2b)', () => {
     const { status, body } = await post(`<ws:editUser><arg0>${members.join('')}</arg0></ws:editUser>`);
     expect(status).toBe(500);
     expect(body).toContain(`<ns1:${exception} `);
-    expect(body).toContain(`<message>${text}</message>`);
+    expect(body).toContain(`<faultstring>${text}</faultstring>`);
     expect(ejbca.database.endEntities.has('x')).toBe(false);
+  });
+
+  it('lists the CAs of the role, external and off-line ones as well, and gives their chains', async () => {
+    const vendor = await ejbca.addCertificationAuthority('Pump Vendor CA');
+    vendor.status = 'external';
+    const rules = ['/administrator/', '/ca/Pump Vendor CA/'];
+    const limited = await openClient(await ejbca.addClientCertificate('one CA', rules));
+    expect(await call('getAvailableCAs', {}, limited)).toMatchObject({ return: [{ name: vendor.name }] });
+    const chain = (await call('getLastCAChain', { arg0: vendor.name }, limited)) as {
+      readonly return: readonly { readonly certificateData: string }[];
+    };
+    const [data = ''] = chain.return.map(({ certificateData }) => certificateData);
+    const lines = Buffer.from(data, 'base64').toString();
+    expect(Buffer.from(lines, 'base64')).toEqual(vendor.authority.certificate);
+    await expect(call('getLastCAChain', { arg0: 'Device CA' }, limited)).rejects.toThrow(
+      "Administrator 'CN=one CA' not authorized to CA Device CA.",
+    );
+  });
+
+  it('gives the CRL of a partition, 0 unless another is named', async () => {
+    await ejbca.addCertificationAuthority('Large CA', { crlPartitions: 2 });
+    const crl = async (partition: number): Promise<unknown> =>
+      await call('getLatestCRLPartition', { arg0: 'Large CA', arg1: false, arg2: partition });
+    expect(await call('getLatestCRL', { arg0: 'Large CA', arg1: false })).toEqual(await crl(0));
+    expect(await crl(1)).not.toEqual(await crl(2));
+    expect(await crl(3)).toBeNull();
+  });
+
+  it('revokes an end entity, deletes it where that is asked for, and knows it no more', async () => {
+    ejbca.addEndEntity({ username: 'old' });
+    await call('revokeUser', { arg0: 'old', arg1: 0, arg2: false });
+    expect(ejbca.database.endEntities.get('old')?.status).toBe('REVOKED');
+    await call('revokeUser', { arg0: 'old', arg1: 0, arg2: true });
+    expect(ejbca.database.endEntities.has('old')).toBe(false);
+    await expect(call('revokeUser', { arg0: 'old', arg1: 0, arg2: true })).rejects.toThrow(
+      'Wrong username or password',
+    );
   });
 
   it('understands parameters without a namespace only', async () => {
@@ -187,7 +224,7 @@ describe('The web service ejbcaws (1.2b)', () => {
     const version = await post('<ws:getEjbcaVersion/>');
     ejbca.enabledProtocols.add('Web Service');
     expect(refused.status).toBe(500);
-    expect(refused.body).toContain('<message>Web Services not enabled</message>');
+    expect(refused.body).toContain('<faultstring>Web Services not enabled</faultstring>');
     expect(version.status).toBe(200);
   });
 });

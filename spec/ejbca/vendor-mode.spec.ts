@@ -281,8 +281,8 @@ describe('vendor mode', () => {
     {
       what: 'to see end entities',
       rule: '/ra_functionality/view_end_entity',
-      answer: /not authorized to resource \/ra_functionality\/view_end_entity/,
-      advice: /^Allow \/ra_functionality\/view_end_entity in the role of the gateway\./,
+      answer: /^Administrator is not authorized to end entity profile \d+ that existing user v-15 /,
+      advice: /^Allow \/endentityprofilesrules\/NAME\/ .*view_end_entity/,
     },
     {
       what: 'to change them',
