@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { isOutage } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
 import { readTrustAnchor } from '../../ops/certificate-files.ts';
@@ -33,7 +34,7 @@ export async function openEjbca(
   const webService = createWebService(transport, name, log);
   const interfaces = { calls, webService };
   const deadline = deadlineOf(options);
-  const turns = createEndEntityTurns({ attempts, backend: name, deadline });
+  const turns = createEndEntityTurns({ attempts, backend: name, deadline, sleep: setTimeout });
   const canRegister = createRegistrationCheck(webService, name, log);
   try {
     await answers.askNow(async () => {

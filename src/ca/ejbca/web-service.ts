@@ -28,7 +28,7 @@ export interface RegisteredEndEntity {
 }
 
 /** An end entity as it shall be registered. */
-interface EndEntityFields extends RegisteredEndEntity {
+export interface EndEntityFields extends RegisteredEndEntity {
   /** The enrolment code. */
   readonly password: string;
 }
