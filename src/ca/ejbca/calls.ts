@@ -7,7 +7,7 @@ import {
   type FoundRow,
   isFoundByV1,
   isIssued,
-  isProfile,
+  isObject,
   isRevocation,
   isStatus,
 } from './answers.ts';
@@ -31,8 +31,7 @@ export interface EjbcaCalls {
     serialNumber: string,
     signal: AbortSignal,
   ): Promise<'good' | 'revoked' | 'unknown'>;
-  /** The CAs that a certificate profile allows, as far as the gateway may use them; undefined: there is no such profile. */
-  casOfCertificateProfile(name: string, signal: AbortSignal): Promise<readonly string[] | 'any' | undefined>;
+  hasCertificateProfile(name: string, signal: AbortSignal): Promise<boolean>;
   /** Registers the end entity, or changes it, and issues. */
   pkcs10Enroll(request: Pkcs10Enroll, signal: AbortSignal): Promise<EnrollmentAnswer>;
   /** Issues to an end entity that is registered, if the code is right. */
@@ -196,11 +195,10 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
       if (answer === undefined) return 'unknown';
       return answer.revoked ? 'revoked' : 'good';
     },
-    async casOfCertificateProfile(name, signal) {
+    async hasCertificateProfile(name, signal) {
       const path = `/v2/certificate/profile/${encodeURIComponent(name)}`;
       const absent = /unknown certificate profile/;
-      const answer = await client.json({ method: 'GET', path, absent }, isProfile, signal);
-      return answer?.available_cas.includes('ANY_CA') === true ? 'any' : answer?.available_cas;
+      return (await client.json({ method: 'GET', path, absent }, isObject, signal)) !== undefined;
     },
     async pkcs10Enroll({ requestId, csr, password, ...request }, signal) {
       const body = {

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { EstError } from '../../../errors.ts';
 import type { AttemptRegistry } from '../../../store/store.ts';
 
@@ -26,8 +27,6 @@ export interface EndEntityTurnsParts {
   readonly backend: string;
   /** Seconds that a job may take. */
   readonly deadline: number;
-  /** Resolves after so many milliseconds. */
-  readonly sleep: (milliseconds: number) => Promise<unknown>;
 }
 
 /** Milliseconds between two looks at whether another gateway is done. */
@@ -37,12 +36,7 @@ const pause = 100;
 const clockSkew = 60;
 
 /** Nobody has an end entity yet. */
-export function createEndEntityTurns({
-  attempts,
-  backend,
-  deadline,
-  sleep,
-}: EndEntityTurnsParts): EndEntityTurns {
+export function createEndEntityTurns({ attempts, backend, deadline }: EndEntityTurnsParts): EndEntityTurns {
   const last = new Map<string, Promise<unknown>>();
 
   /** The records that this gateway handles come in the order in which they asked. */
@@ -63,7 +57,7 @@ export function createEndEntityTurns({
       const until = new Date(now.getTime() + (deadline + clockSkew) * 1000);
       if (await attempts.occupy({ backend, username }, record, now, until)) return;
       if (signal.aborted || now.getTime() > patience) throw inUse();
-      await sleep(pause);
+      await setTimeout(pause);
     }
   }
 
