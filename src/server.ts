@@ -7,6 +7,7 @@ import { openAllSources } from './server/credentials.ts';
 import { certificatesOf } from './auth/trust-anchors.ts';
 import { objectionsTo } from './server/certificate-warnings.ts';
 import { openingTimeout } from './server/drivers.ts';
+import { logObjectionsToCas, objectionsToCas, warnOfUnseen } from './server/examination.ts';
 import {
   listenEst,
   listenHttp,
@@ -45,6 +46,7 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   const state = createProcessState(configuration.limits, log);
   let current = await openServices(configuration, log, state);
   opened.defer(() => current.close());
+  await logObjectionsToCas(configuration, current.backends, log);
   opened.defer(() => {
     state.stopping.abort(new Error('The gateway stops.'));
   });
@@ -75,6 +77,7 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
       await after.close();
       throw new Error(refusal);
     }
+    await logObjectionsToCas(next, after.backends, log);
     current = after;
     exchangeAll(listeners, current.served);
     reopenWhenBack(next, after);
@@ -162,6 +165,7 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
     const services = await openServices(configuration, log, state);
     const { aliases, backends, store } = opened.adopt(services, ({ close }) => close());
     await warnOfCas(configuration, aliases, log);
+    warnOfUnseen(backends, log);
     await warnOfCrls(configuration, aliases, log);
     const problems = await Promise.all([
       ...tlsPlacesOf(configuration).map(async ({ place, tls }) => {
@@ -171,11 +175,12 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
       ...[...backends].map(
         async ([name, { opened: backend }]) => await problemOf(`backends.${name}`, backend),
       ),
+      objectionsToCas(configuration, backends),
       ...(await openAllSources(configuration, store, log, opened)).map(
         async ({ place, source }) => await problemOf(place, source),
       ),
     ]);
-    return problems.filter((problem) => problem !== undefined);
+    return problems.flat().filter((problem) => problem !== undefined);
   } catch (error) {
     return [sentenceOf(error)];
   }

@@ -294,6 +294,8 @@ export interface CertificationAuthorities<AliasSettings = unknown> extends Pick<
   CertificationAuthority,
   'clientCertificates' | 'health' | 'close'
 > {
+  /** What no call tells the gateway and an operator has to see to, a sentence each; for `check`. */
+  readonly unseen?: readonly string[];
   /** Called at start for each alias; throws an Error with a plain sentence when the settings name what is not there. */
   forAlias(settings: AliasSettings, signal: AbortSignal): Promise<CertificationAuthorityForAlias>;
 }
@@ -301,6 +303,11 @@ export interface CertificationAuthorities<AliasSettings = unknown> extends Pick<
 /** A CA as one alias wants it, and what the alias's settings say about the gateway's own checks. */
 export interface CertificationAuthorityForAlias {
   readonly ca: CertificationAuthority;
+  /**
+   * Asks the CA whether it is set up for the alias; changes nothing. Resolves with what keeps requests from being served, a
+   * sentence each; throws as the methods of the CA do while it is down. For `check`, and for the log at the start.
+   */
+  examine?(signal: AbortSignal): Promise<readonly string[]>;
   /** What a client that enrols must show. A renewal needs a certificate of the CA, and nothing else. */
   readonly authentication: 'clientCertificate' | 'basic' | 'both';
   /** In place of it: codes that the CA checks itself. */

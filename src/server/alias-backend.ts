@@ -22,6 +22,8 @@ export interface AliasBackend {
   readonly serverKeyGeneration: ServerKeyGenerationConfiguration | undefined;
   /** Whether serverkeygen by a certificate of the CA alone renews it. */
   readonly renewalByServerKeyGeneration: boolean;
+  /** As that of `CertificationAuthorityForAlias`. */
+  readonly examine: (signal: AbortSignal) => Promise<readonly string[]>;
   /** The chain of the CA as `caCertificates` gives it, or as it last gave it while the CA is down. */
   readonly caCertificates: (signal: AbortSignal) => Promise<readonly Buffer[]>;
 }
@@ -51,6 +53,7 @@ export async function openAliasBackend(
       vendorCertificates: [],
       serverKeyGeneration,
       renewalByServerKeyGeneration: false,
+      examine: async () => await Promise.resolve([]),
       caCertificates: lastCaCertificates(backend.answers, ca, undefined),
     };
   }
@@ -71,6 +74,7 @@ export async function openAliasBackend(
     serverKeyGeneration:
       serverKeyGeneration ?? (wanted.serverKeyGeneration ? serverKeyGenerationByDefault : undefined),
     renewalByServerKeyGeneration: wanted.renewalByServerKeyGeneration,
+    examine: async (signal) => (await wanted.examine?.(signal)) ?? [],
     caCertificates: lastCaCertificates(backend.answers, wanted.ca, settings),
   };
 }

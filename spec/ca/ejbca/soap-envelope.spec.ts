@@ -58,6 +58,7 @@ describe('an answer of the web service', () => {
       kind: 'fault',
       exception: 'ApprovalException',
       message: 'a < b',
+      approval: 7,
     });
     expect(readEnvelope(fault(''), 'findUser')).toMatchObject({ exception: '' });
   });

@@ -43,8 +43,12 @@ export const isRevocation = ajv.compile<{ readonly revoked: boolean }>({
   required: ['revoked'],
 });
 
-/** Any JSON object. */
-export const isObject = ajv.compile<object>({ type: 'object' });
+/** `/v2/certificate/profile/NAME` */
+export const isProfile = ajv.compile<{ readonly available_cas: readonly string[] }>({
+  type: 'object',
+  properties: { available_cas: { type: 'array', items: text } },
+  required: ['available_cas'],
+});
 
 /** `pkcs10enroll`, `certificaterequest`, `finalize` */
 export const isIssued = ajv.compile<{ readonly certificate: string }>({

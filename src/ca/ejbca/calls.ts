@@ -7,7 +7,7 @@ import {
   type FoundRow,
   isFoundByV1,
   isIssued,
-  isObject,
+  isProfile,
   isRevocation,
   isStatus,
 } from './answers.ts';
@@ -31,7 +31,8 @@ export interface EjbcaCalls {
     serialNumber: string,
     signal: AbortSignal,
   ): Promise<'good' | 'revoked' | 'unknown'>;
-  hasCertificateProfile(name: string, signal: AbortSignal): Promise<boolean>;
+  /** The CAs that a certificate profile allows, as far as the gateway may use them; undefined: there is no such profile. */
+  casOfCertificateProfile(name: string, signal: AbortSignal): Promise<readonly string[] | 'any' | undefined>;
   /** Registers the end entity, or changes it, and issues. */
   pkcs10Enroll(request: Pkcs10Enroll, signal: AbortSignal): Promise<EnrollmentAnswer>;
   /** Issues to an end entity that is registered, if the code is right. */
@@ -195,10 +196,11 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
       if (answer === undefined) return 'unknown';
       return answer.revoked ? 'revoked' : 'good';
     },
-    async hasCertificateProfile(name, signal) {
+    async casOfCertificateProfile(name, signal) {
       const path = `/v2/certificate/profile/${encodeURIComponent(name)}`;
       const absent = /unknown certificate profile/;
-      return (await client.json({ method: 'GET', path, absent }, isObject, signal)) !== undefined;
+      const answer = await client.json({ method: 'GET', path, absent }, isProfile, signal);
+      return answer?.available_cas.includes('ANY_CA') === true ? 'any' : answer?.available_cas;
     },
     async pkcs10Enroll({ requestId, csr, password, ...request }, signal) {
       const body = {

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { isOutage } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
 import { readTrustAnchor } from '../../ops/certificate-files.ts';
@@ -11,6 +12,7 @@ import { enrollmentCodesOf } from './client-mode.ts';
 import { openCredentials } from './credentials.ts';
 import { createEndEntityTurns } from './enrollment/end-entity-turns.ts';
 import { createRegistrationCheck } from './enrollment/registration-check.ts';
+import { examine, unseenByRegistrationAuthorities } from './examination.ts';
 import type { EjbcaOptions } from './options.ts';
 import { createRestClient } from './rest-client.ts';
 import { createTransport } from './transport.ts';
@@ -32,7 +34,7 @@ export async function openEjbca(
   const webService = createWebService(transport, name, log);
   const interfaces = { calls, webService };
   const deadline = deadlineOf(options);
-  const turns = createEndEntityTurns({ attempts, backend: name, deadline });
+  const turns = createEndEntityTurns({ attempts, backend: name, deadline, sleep: setTimeout });
   const canRegister = createRegistrationCheck(webService, name, log);
   try {
     await answers.askNow(async () => {
@@ -76,6 +78,7 @@ export async function openEjbca(
 
   return {
     clientCertificates: credentials.certificates,
+    unseen: unseenByRegistrationAuthorities,
     async forAlias(settings, signal) {
       const ca = await findIssuingCa(settings, signal);
       await answers.askNow(async () => {
@@ -113,6 +116,7 @@ export async function openEjbca(
           record: options.record,
           vendorMode,
         }),
+        examine: async (examineSignal) => await examine({ calls, webService, settings }, examineSignal),
         authentication: authenticationOf(settings),
         enrollmentCodes: enrollmentCodesOf(settings, credentials.secret),
         vendorCertificates: vendorChains.flat(),
@@ -171,11 +175,11 @@ async function requireCertificateProfile(
   signal: AbortSignal,
 ): Promise<void> {
   if (operationMode === 'client') return;
-  const isThere = await calls.hasCertificateProfile(certificateProfile, signal).catch((error: unknown) => {
+  const cas = await calls.casOfCertificateProfile(certificateProfile, signal).catch((error: unknown) => {
     if (isOutage(error)) throw error;
-    return true;
+    return 'any' as const;
   });
-  if (isThere) return;
+  if (cas !== undefined) return;
   throw new Error(`ejbca.certificateProfile: EJBCA has no certificate profile ${certificateProfile}.`);
 }
 

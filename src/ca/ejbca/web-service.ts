@@ -64,14 +64,25 @@ export interface WebService {
   ): Promise<void>;
   /** The names of the CAs that the gateway may use, external and off-line ones included. */
   availableCas(signal: AbortSignal): Promise<readonly string[]>;
-  /** The names of the end entity profiles whose end entities, and whose CAs all, the gateway may use. */
-  authorizedEndEntityProfiles(signal: AbortSignal): Promise<readonly string[]>;
+  /** The end entity profiles whose end entities, and whose CAs all, the gateway may use. */
+  authorizedEndEntityProfiles(signal: AbortSignal): Promise<readonly NameAndId[]>;
+  /** The names of the certificate profiles that an end entity profile offers. */
+  certificateProfilesOf(endEntityProfile: NameAndId, signal: AbortSignal): Promise<readonly string[]>;
+  /** The names of the CAs that an end entity profile offers. */
+  casOf(endEntityProfile: NameAndId, signal: AbortSignal): Promise<readonly string[]>;
   /** From the CA of this name up to its root, DER; `/v1/ca` of the REST API has no external CAs. */
   caChain(name: string, signal: AbortSignal): Promise<readonly Buffer[]>;
   /** The CRL of a partition, or of what belongs to none (0), DER; undefined: EJBCA has no such CRL. */
   latestCrl(name: string, partition: number, signal: AbortSignal): Promise<Buffer | undefined>;
   /** Those of the access rules that the role of the gateway does not allow. */
   missingRules(rules: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
+}
+
+/** How EJBCA lists what it has. */
+export interface NameAndId {
+  readonly name: string;
+  /** EJBCA's number, as a text. */
+  readonly id: string;
 }
 
 interface SoapCall {
@@ -119,10 +130,14 @@ export function createWebService(transport: EjbcaTransport, backend: string, log
     return await call({ operation, parameters, isSafe: true }, signal);
   }
 
-  async function names(operation: string, signal: AbortSignal): Promise<readonly string[]> {
-    return (await ask(operation, [], signal)).map((found) => {
+  async function list(
+    operation: string,
+    parameters: readonly XmlContent[],
+    signal: AbortSignal,
+  ): Promise<readonly NameAndId[]> {
+    return (await ask(operation, parameters, signal)).map((found) => {
       if (!isNameAndId(found)) throw nonsense(`${path} ${operation}`);
-      return found.name;
+      return found;
     });
   }
 
@@ -150,10 +165,16 @@ export function createWebService(transport: EjbcaTransport, backend: string, log
       await editEndEntity({ ...endEntity, password: code }, requestId, signal);
     },
     async availableCas(signal) {
-      return await names('getAvailableCAs', signal);
+      return namesOf(await list('getAvailableCAs', [], signal));
     },
     async authorizedEndEntityProfiles(signal) {
-      return await names('getAuthorizedEndEntityProfiles', signal);
+      return await list('getAuthorizedEndEntityProfiles', [], signal);
+    },
+    async certificateProfilesOf({ id }, signal) {
+      return namesOf(await list('getAvailableCertificateProfiles', [id], signal));
+    },
+    async casOf({ id }, signal) {
+      return namesOf(await list('getAvailableCAsInProfile', [id], signal));
     },
     async caChain(name, signal) {
       const certificates = (await ask('getLastCAChain', [name], signal)).map((found) =>
@@ -247,11 +268,15 @@ const isUserData = ajv.compile<UserData>({
   ],
 });
 
-const isNameAndId = ajv.compile<{ readonly name: string }>({
+const isNameAndId = ajv.compile<NameAndId>({
   type: 'object',
-  properties: { name: text },
-  required: ['name'],
+  properties: { name: text, id: text },
+  required: ['name', 'id'],
 });
+
+function namesOf(found: readonly NameAndId[]): readonly string[] {
+  return found.map(({ name }) => name);
+}
 
 const isCertificateData = ajv.compile<{ readonly certificateData: string }>({
   type: 'object',

@@ -137,7 +137,7 @@ function twice(der: Buffer): string {
 }
 
 function profile(call: Call): Reply {
-  call.identify();
+  const caller = call.identify();
   const { profile_name: name = '' } = call.parameters;
   const { certificateProfiles } = call.ejbca.database;
   const found = certificateProfiles.get(name);
@@ -146,6 +146,8 @@ function profile(call: Call): Reply {
     available_key_algs: found.keyAlgorithms,
     available_bit_lenghts: found.bitLengths,
     available_ecdsa_curves: found.curves,
-    available_cas: found.certificationAuthorities ?? ['ANY_CA'],
+    available_cas: found.certificationAuthorities?.filter((ca) => caller.isAuthorized(`/ca/${ca}`)) ?? [
+      'ANY_CA',
+    ],
   });
 }

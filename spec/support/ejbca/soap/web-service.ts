@@ -113,6 +113,11 @@ async function perform(
       return authorizedEndEntityProfiles(ejbca, authenticate());
     case 'getAvailableCAs':
       return availableCas(ejbca, identify());
+    case 'getAvailableCertificateProfiles':
+      authenticate();
+      return certificateProfilesIn(ejbca, Number(first?.text ?? '0'));
+    case 'getAvailableCAsInProfile':
+      return casIn(ejbca, authenticate(), Number(first?.text ?? '0'));
     case 'getLastCAChain':
       return requireNamedCa(ejbca, authenticate(), first?.text ?? '').chain.map(certificate);
     case 'getLatestCRL':
@@ -266,7 +271,24 @@ function authorizedEndEntityProfiles(
         administrator.isAuthorized(`/endentityprofilesrules/${name}/create_end_entity`) &&
         certificationAuthorities?.every((ca) => administrator.isAuthorized(`/ca/${ca}`)) !== false,
     )
-    .map(({ id, name }) => ({ name, id }));
+    .map(({ id, name }) => ({ id, name }));
+}
+
+function certificateProfilesIn({ database }: Ejbca, id: number): readonly SoapValue[] {
+  const found = [...database.endEntityProfiles.values()].find((profile) => profile.id === id);
+  return [...database.certificateProfiles.values()]
+    .filter(({ name }) => found !== undefined && found.certificateProfiles?.includes(name) !== false)
+    .map((profile) => ({ name: profile.name, id: profile.id }));
+}
+
+/** Any CA is those that the caller may use; of a list all are told. */
+function casIn(ejbca: Ejbca, administrator: Administrator, id: number): readonly SoapValue[] {
+  const found = [...ejbca.database.endEntityProfiles.values()].find((profile) => profile.id === id);
+  if (found === undefined) return [];
+  if (found.certificationAuthorities === undefined) return availableCas(ejbca, administrator);
+  return [...ejbca.database.certificationAuthorities.values()]
+    .filter(({ name }) => found.certificationAuthorities?.includes(name) === true)
+    .map((ca) => ({ name: ca.name, id: ca.id }));
 }
 
 /** All that the role may use: external and off-line ones, too. */

@@ -119,6 +119,16 @@ const operations = {
     result: [['return', 'tns:nameAndId', 'list']],
     faults: ['AuthorizationDeniedException', 'EjbcaException'],
   },
+  getAvailableCertificateProfiles: {
+    parameters: [['arg0', 'int']],
+    result: [['return', 'tns:nameAndId', 'list']],
+    faults: ['AuthorizationDeniedException', 'EjbcaException'],
+  },
+  getAvailableCAsInProfile: {
+    parameters: [['arg0', 'int']],
+    result: [['return', 'tns:nameAndId', 'list']],
+    faults: ['AuthorizationDeniedException', 'EjbcaException'],
+  },
   getAvailableCAs: {
     parameters: [],
     result: [['return', 'tns:nameAndId', 'list']],

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import { EstError } from '../../../errors.ts';
 import type { AttemptRegistry } from '../../../store/store.ts';
 
@@ -27,6 +26,8 @@ export interface EndEntityTurnsParts {
   readonly backend: string;
   /** Seconds that a job may take. */
   readonly deadline: number;
+  /** Resolves after so many milliseconds. */
+  readonly sleep: (milliseconds: number) => Promise<unknown>;
 }
 
 /** Milliseconds between two looks at whether another gateway is done. */
@@ -36,7 +37,12 @@ const pause = 100;
 const clockSkew = 60;
 
 /** Nobody has an end entity yet. */
-export function createEndEntityTurns({ attempts, backend, deadline }: EndEntityTurnsParts): EndEntityTurns {
+export function createEndEntityTurns({
+  attempts,
+  backend,
+  deadline,
+  sleep,
+}: EndEntityTurnsParts): EndEntityTurns {
   const last = new Map<string, Promise<unknown>>();
 
   /** The records that this gateway handles come in the order in which they asked. */
@@ -57,7 +63,7 @@ export function createEndEntityTurns({ attempts, backend, deadline }: EndEntityT
       const until = new Date(now.getTime() + (deadline + clockSkew) * 1000);
       if (await attempts.occupy({ backend, username }, record, now, until)) return;
       if (signal.aborted || now.getTime() > patience) throw inUse();
-      await setTimeout(pause);
+      await sleep(pause);
     }
   }
 

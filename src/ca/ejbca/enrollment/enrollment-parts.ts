@@ -63,7 +63,7 @@ export async function searchForRequest(
         if (await calls.showsCertificatesOf(settings, signal)) return true;
         // What a search hides, it hides for the sake of the end entity profile; the end entity shows that the database works.
         const profiles = await webService.authorizedEndEntityProfiles(signal);
-        if (!profiles.includes(settings.endEntityProfile)) return false;
+        if (!profiles.some(({ name }) => name === settings.endEntityProfile)) return false;
         return (await webService.findEndEntity(username, request.requestId, signal)) !== undefined;
       },
     },

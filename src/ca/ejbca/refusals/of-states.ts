@@ -39,6 +39,14 @@ export const refusalsOfStates: readonly KnownText[] = [
     advice: "None where it happens once; else look into EJBCA's server.log.",
   },
   {
+    // The web service says no more of what the container has rolled back.
+    texts: ['Transaction rolled back'],
+    code: 'ca_unavailable',
+    outcome: 'lostRace',
+    sentence: 'Another request for the same end entity was faster, or EJBCA failed.',
+    advice: "None where it happens once; else look into EJBCA's server.log.",
+  },
+  {
     texts: ['General failure.'],
     code: 'ca_unavailable',
     outage: 'ejbca',
