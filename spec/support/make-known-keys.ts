@@ -76,7 +76,7 @@ const ofRfc9500: Readonly<Record<string, JsonWebKey>> = {
 /** RFC 8410, section 10.3. */
 const seedOfRfc8410 = 'd4ee72dbf913584ad5b6d8f1f769f8ad3afe7c28cbf1d4fbe097a88f44755842';
 
-export const knownKeys: readonly KnownKey[] = [
+const knownKeys: readonly KnownKey[] = [
   ...(['P-256', 'P-384', 'P-521'] as const).flatMap((curve) =>
     Array.from({ length: 16 }, (_, at) => ({
       what: `${curve}, private key ${at + 1}`,

@@ -27,7 +27,7 @@ const reasonFlags = [
 ] as const;
 
 /** Why a certificate may be revoked. */
-export type RevocationReason = (typeof reasonFlags)[number];
+type RevocationReason = (typeof reasonFlags)[number];
 
 /** A set of reasons. */
 export type Reasons = ReadonlySet<RevocationReason>;

@@ -1,0 +1,95 @@
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { certificateToPem, readCertificate } from '../../src/pkix/certificate.ts';
+import { PathError, validatePath } from '../../src/pkix/path.ts';
+import type { Workplace } from '../support/programs.ts';
+import { judgedAt, type Chain } from './chains.ts';
+
+/** `valid`, or why not. */
+export type Judgement = string;
+
+/** By the gateway's own modules. */
+export async function judgeByGateway(chain: Chain): Promise<Judgement> {
+  const read = (ders: readonly Buffer[]) => ders.map((der) => readCertificate(der));
+  try {
+    await validatePath(readCertificate(chain.leaf), {
+      intermediates: read(chain.intermediates),
+      trustAnchors: read(chain.roots),
+      at: judgedAt,
+      policies: chain.policies,
+    });
+    return 'valid';
+  } catch (error) {
+    if (error instanceof PathError) return error.message;
+    throw error;
+  }
+}
+
+/** By the command `openssl verify`, for chains that differ in the clients' certificates alone. */
+export async function judgeByOpenssl(
+  chains: readonly Chain[],
+  { directory }: Workplace,
+): Promise<readonly Judgement[]> {
+  const [{ intermediates, roots, policies } = noChain] = chains;
+  const files = {
+    between: intermediates,
+    roots,
+    ...Object.fromEntries(chains.map(({ leaf }, at) => [`leaf-${at}`, [leaf]])),
+  };
+  await Promise.all(
+    Object.entries(files).map(async ([file, ders]) => {
+      await writeFile(join(directory, file), ders.map(certificateToPem).join(''));
+    }),
+  );
+  const words = [
+    ...['verify', '-attime', `${judgedAt.getTime() / 1000}`, '-purpose', 'sslclient', '-policy_check'],
+    ...(policies.length > 0 ? ['-explicit_policy'] : []),
+    ...(policies.length > 0 ? policies : [anyPolicy]).flatMap((oid) => ['-policy', oid]),
+    ...['-trusted', 'roots', '-untrusted', 'between', ...chains.map((_, at) => `leaf-${at}`)],
+  ];
+  const { stdout, stderr } = await new Promise<Record<'stdout' | 'stderr', string>>((resolve) => {
+    // Its exit code says that one of them is not valid.
+    execFile('openssl', words, { cwd: directory }, (_error, out, err) => {
+      resolve({ stdout: out, stderr: err });
+    });
+  });
+  const refused = new Map(
+    Array.from(
+      stderr.matchAll(/^(error \d+ at [^]*?)^error (leaf-\d+): verification failed/gm),
+      ([, why = '', leaf = '']) => [leaf, why.trim().replaceAll('\n', '; ')],
+    ),
+  );
+  return chains.map((_, at) => {
+    if (stdout.includes(`leaf-${at}: OK`)) return 'valid';
+    return refused.get(`leaf-${at}`) ?? `neither valid nor refused: ${stderr}`;
+  });
+}
+
+/** By its own default OpenSSL accepts no policy at all where a CA demands explicit ones. */
+const anyPolicy = '2.5.29.32.0';
+
+const noChain = { intermediates: [], roots: [], policies: [] };
+
+/** By Go's crypto/x509. */
+export async function judgeByGo(chains: readonly Chain[]): Promise<readonly Judgement[]> {
+  const base64 = (ders: readonly Buffer[]): readonly string[] => ders.map((der) => der.toString('base64'));
+  const lines = chains.map(({ leaf, intermediates, roots, policies }) =>
+    JSON.stringify({
+      Leaf: leaf.toString('base64'),
+      Intermediates: base64(intermediates),
+      Roots: base64(roots),
+      Policies: policies,
+      At: judgedAt.toISOString(),
+    }),
+  );
+  const printed = await new Promise<string>((resolve, reject) => {
+    const program = join(import.meta.dirname, 'verify.go');
+    const child = execFile('go', ['run', program], { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(`go run verify.go: ${stderr}`));
+    });
+    child.stdin?.end(`${lines.join('\n')}\n`);
+  });
+  return printed.trimEnd().split('\n');
+}
