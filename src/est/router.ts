@@ -57,7 +57,7 @@ export function createEstHandler(service: EstService): RequestListener {
   const application = express();
   application.disable('x-powered-by');
 
-  application.use(async function begin(request: Request, response: EstExpressResponse, next: NextFunction) {
+  application.use(async function serve(request: Request, response: EstExpressResponse) {
     const exchange: Exchange = {
       id: randomUUID(),
       startedAt: performance.now(),
@@ -70,11 +70,6 @@ export function createEstHandler(service: EstService): RequestListener {
     await find(framing, () => {
       checkFraming(request);
     });
-    next();
-  });
-
-  application.use(async function serve(request: Request, response: EstExpressResponse) {
-    const { exchange } = response.locals;
     const { alias, operation } = await find(address, () =>
       findRoute(
         service.aliases,
