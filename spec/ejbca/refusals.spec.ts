@@ -3,7 +3,6 @@ import type { Answer } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { enrolWithBasic, plainCsr } from '../support/device.ts';
 import type { StandIn } from '../support/ejbca/start.ts';
-import { registrationAuthorityRules } from '../support/ejbca/administrator.ts';
 import { startEjbcaGateway, type EjbcaGateway } from './setup.ts';
 
 const byUser = { requireClientCertificate: false, requireUsernameAndPassword: true };
@@ -158,20 +157,6 @@ describe('what EJBCA refuses', () => {
     expect(answer.status).toBe(expected);
     expect(answer.body).not.toContain(text);
     expect(lastLine()).toMatchObject({ fields: { status, answer: text } });
-  });
-
-  it('S-37 does everything with the role that the documentation names, and nothing more', async () => {
-    const rules = registrationAuthorityRules('Device CA', 'Device');
-    const own = await startEjbcaGateway({
-      aliases: { basic: byUser },
-      role: rules,
-    });
-    try {
-      const csr = await plainCsr('least-privilege', await generateKeyPair('P-256'));
-      expect((await enrolWithBasic(own.gateway, csr, 'basic')).status).toBe(200);
-    } finally {
-      await own.stop();
-    }
   });
 });
 
