@@ -75,6 +75,11 @@ export function normalizedDn(dn: string): string {
   return dnFrom(partsOf(dn));
 }
 
+/** Without the blanks and control characters at its ends, as Java trims; other white space stays. */
+export function trimmed(text: string): string {
+  return text.replaceAll(/^[\0- ]+|[\0- ]+$/g, '');
+}
+
 /** What EJBCA writes in the place of characters that it takes for dangerous, in subjects, user names and URIs. */
 export function withoutForbidden(text: string): string {
   return text.replaceAll(/[%?;!$~`\n\r\0]/g, '/');
@@ -83,7 +88,7 @@ export function withoutForbidden(text: string): string {
 /** Types that EJBCA does not know are dropped without a word. */
 function dnFrom(parts: readonly NamePart[]): string {
   return inLdapOrder(parts.filter(({ symbol }) => rankOf.has(symbol)))
-    .map(({ symbol, value }) => ({ symbol, value: withoutForbidden(value.trim()) }))
+    .map(({ symbol, value }) => ({ symbol, value: withoutForbidden(trimmed(value)) }))
     .map(({ symbol, value }) => `${symbol}=${value.replaceAll(/[,+"\\<>;]/g, String.raw`\$&`)}`)
     .join(',');
 }

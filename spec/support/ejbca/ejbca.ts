@@ -14,6 +14,9 @@ export const protocols = [
 ] as const;
 export type Protocol = (typeof protocols)[number];
 
+/** What is switched on after an installation, before anybody has changed it. */
+export const freshProtocols: readonly Protocol[] = ['Web Service'];
+
 /** The installation. */
 export interface Ejbca {
   readonly release: Release;

@@ -1,7 +1,7 @@
 /** How EJBCA registers end entities, whichever interface asks. */
 import { alternativeNameField, kindsIn } from '../alternative-names.ts';
 import type { Administrator } from '../administrator.ts';
-import { fieldName, partsOf, withoutForbidden } from '../distinguished-name.ts';
+import { fieldName, partsOf, trimmed, withoutForbidden } from '../distinguished-name.ts';
 import type { Ejbca } from '../ejbca.ts';
 import { refusals } from '../refusal.ts';
 import { putUpForApproval } from './approval.ts';
@@ -84,7 +84,7 @@ export function requireEndEntityProfile({ database }: Ejbca, name: string): EndE
 
 /** A user name as EJBCA keeps it. */
 export function usernameFrom(text: string): string {
-  return withoutForbidden(text.trim());
+  return withoutForbidden(trimmed(text));
 }
 
 /**

@@ -271,7 +271,7 @@ function authorizedEndEntityProfiles(
         administrator.isAuthorized(`/endentityprofilesrules/${name}/create_end_entity`) &&
         certificationAuthorities?.every((ca) => administrator.isAuthorized(`/ca/${ca}`)) !== false,
     )
-    .map(({ id, name }) => ({ id, name }));
+    .map(({ id, name }) => ({ name, id }));
 }
 
 function certificateProfilesIn({ database }: Ejbca, id: number): readonly SoapValue[] {
