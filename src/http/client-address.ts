@@ -60,7 +60,11 @@ function addressOf(node: string): string | undefined {
 
 /** The operator reads the field's name; its value may be the client's. */
 function unreadable(field: string): EstError {
-  return new EstError('malformed_request', 'The proxy does not say from which one address the request came.', {
-    refusedBy: { rule: 'listeners.proxy.clientAddress', offending: field },
-  });
+  return new EstError(
+    'malformed_request',
+    'The proxy does not say from which one address the request came.',
+    {
+      refusedBy: { rule: 'listeners.proxy.clientAddress', offending: field },
+    },
+  );
 }

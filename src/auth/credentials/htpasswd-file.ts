@@ -20,7 +20,10 @@ const lowestDummyCost = 5;
 export function readHtpasswd(text: string): Htpasswd {
   const hashes = new Map<string, string>();
   const problems: string[] = [];
-  for (const [index, line] of text.replace(/^\ufeff/, '').split(/\r?\n/).entries()) {
+  for (const [index, line] of text
+    .replace(/^\ufeff/, '')
+    .split(/\r?\n/)
+    .entries()) {
     if (line.trim() === '' || line.startsWith('#')) continue;
     const [, name = '', hash = ''] = /^([^:]*):([^:]*)/.exec(line.normalize('NFC')) ?? [];
     const problem = hashes.has(name) ? 'this name stands here twice; remove one' : problemOf(hash);
