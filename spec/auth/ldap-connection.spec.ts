@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
+import { createSecureContext, rootCertificates, TLSSocket, type SecureContext } from 'node:tls';
 import { newAuthority, newServerCertificate, startTestGateway } from '../support/gateway.ts';
 import { openWorkplace, type Workplace } from '../support/programs.ts';
 import { until } from '../support/upstream.ts';
@@ -138,7 +138,7 @@ describe('somebody between the gateway and an LDAP server', () => {
 });
 
 describe('the settings of an LDAP directory', () => {
-  const files = { 'ldap.pem': '', 'ldap.password': 'secret', empty: '\n' };
+  const files = { 'ldap.pem': rootCertificates[0] ?? '', 'ldap.password': 'secret', empty: '\n' };
   const ldaps = { urls: ['ldaps://ldap.example'], trustAnchor: 'ldap.pem' };
 
   it.each([

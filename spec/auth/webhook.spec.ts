@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { rootCertificates } from 'node:tls';
 import { openTls, send, type Answer } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { plainCsr } from '../support/device.ts';
@@ -289,7 +290,7 @@ describe('the TLS of a webhook', () => {
 describe('a webhook over plain HTTP', () => {
   const source = { driver: 'webhook', url: 'https://service.example/' };
   const files = {
-    'ca.pem': '',
+    'ca.pem': rootCertificates[0] ?? '',
     empty: '',
     lines: 'two\nlines\n',
   };
