@@ -6,7 +6,7 @@ import { faultReply, resultReply, SoapFault } from './soap/envelope.ts';
 import { webServicePath } from './soap/web-service.ts';
 
 /** The states, as they were seen. */
-export const states = [
+const states = [
   'running',
   /** Accepts TLS, and holds every request until it is deployed. */
   'starting',

@@ -187,7 +187,7 @@ function queryMatcher(value: string, operation: string): Matches {
 }
 
 /** A pattern of SQL's LIKE. */
-export function like(pattern: string, flags: '' | 'i'): RegExp {
+function like(pattern: string, flags: '' | 'i'): RegExp {
   const source = pattern
     .replaceAll(/[.*+?^${}()|[\]\\/-]/g, String.raw`\$&`)
     .replaceAll('%', '.*')

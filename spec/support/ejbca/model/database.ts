@@ -64,7 +64,7 @@ export interface EndEntity {
 }
 
 /** What EJBCA keeps with an end entity under a name of its own. */
-export interface ExtendedInformation {
+interface ExtendedInformation {
   readonly name: string;
   readonly value: string;
 }

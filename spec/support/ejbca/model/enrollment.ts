@@ -252,7 +252,7 @@ async function sign(
 }
 
 /** The URL that certificates of a partition name; partition 0 has no number. */
-export function distributionPoint(
+function distributionPoint(
   { crlDistributionPoint }: CertificationAuthority,
   partition: number,
 ): string | undefined {

@@ -68,7 +68,7 @@ export async function answerRest(
 }
 
 /** A servlet's page, no JSON (1.2b). */
-export const disabled: Reply = {
+const disabled: Reply = {
   status: 403,
   contentType: 'text/html;charset=UTF-8',
   body: '<html><head><title>Error</title></head><body>This service has been disabled.</body></html>',
