@@ -150,7 +150,7 @@ export function startGateway(shared: Shared, skew: number): ModelledGateway {
         });
       },
       authorizedEndEntityProfiles: async () =>
-        await overNetwork(async () => await Promise.resolve(['Device'])),
+        await overNetwork(async () => await Promise.resolve([{ id: 1, name: 'Device' }])),
     },
     settings: {
       certificateAuthority: 'Device CA',

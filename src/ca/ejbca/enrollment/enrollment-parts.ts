@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { EstError } from '../../../errors.ts';
+import { EstError, isOutage } from '../../../errors.ts';
 import type { Log } from '../../../ops/log.ts';
 import type { Attempt, AttemptRegistry } from '../../../store/store.ts';
 import type { EnrollmentRequest } from '../../ca.ts';
 import type { EjbcaAliasSettings } from '../alias-settings.ts';
 import type { EjbcaCalls } from '../calls.ts';
-import type { WebService } from '../web-service.ts';
+import type { NameAndId, WebService } from '../web-service.ts';
 import type { EndEntityTurns } from './end-entity-turns.ts';
 import { searchIssued } from './issued-search.ts';
 import type { SearchOutcome } from './exactly-once.ts';
@@ -62,7 +62,12 @@ export async function searchForRequest(
       async isSighted() {
         if (await calls.showsCertificatesOf(settings, signal)) return true;
         // What a search hides, it hides for the sake of the end entity profile; the end entity shows that the database works.
-        const profiles = await webService.authorizedEndEntityProfiles(signal);
+        const profiles = await webService
+          .authorizedEndEntityProfiles(signal)
+          .catch((error: unknown): readonly NameAndId[] => {
+            if (isOutage(error)) throw error;
+            return [];
+          });
         if (!profiles.some(({ name }) => name === settings.endEntityProfile)) return false;
         return (await webService.findEndEntity(username, request.requestId, signal)) !== undefined;
       },
@@ -84,12 +89,9 @@ export function mayBeUnderWay(
   return Math.max(0, Math.ceil(transactionTimeout - (Date.now() - startedAt.getTime()) / 1000));
 }
 
-/** Seconds after which somebody may have seen to it that searches show what there is. */
-const retryWhenHidden = 60;
-
 /** Whoever asks now might get a second certificate; `wait` in seconds. */
 export function inDoubt(wait: number): EstError {
   return new EstError('ca_unavailable', 'EJBCA may still be issuing for an earlier attempt.', {
-    retryAfter: wait === 0 ? retryWhenHidden : wait,
+    retryAfter: wait,
   });
 }

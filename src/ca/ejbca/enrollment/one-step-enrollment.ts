@@ -27,7 +27,7 @@ export async function enrollInOneStep(
     if (result.state === 'found') return { status: 'issued', certificate: result.certificate };
     const latest = await attempts.latest(record);
     const wait = latest === undefined ? 0 : mayBeUnderWay(parts, latest);
-    if (wait > 0 || (result.state === 'unknown' && latest !== undefined)) throw inDoubt(wait);
+    if (wait > 0) throw inDoubt(wait);
   }
   const password = newPassword();
   await attempts.begin(record, { username, password: '', before: '{}' }, new Date());
