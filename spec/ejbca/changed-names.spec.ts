@@ -159,11 +159,6 @@ describe('names that EJBCA would change', () => {
     ],
     ['an empty directoryName', san(directoryName(sequence())), 'an empty directoryName'],
     [
-      'an IPv4 address in the form of IPv6',
-      san(generalName(7, Buffer.from('00000000000000000000ffffc0000201', 'hex'))),
-      'an IPv4 address in the form of IPv6',
-    ],
-    [
       'an otherName that EJBCA does not know',
       san(generalName(2, 'a.example'), otherName('1.2.3.4', utf8String('hello'))),
       'an otherName of the type 1.2.3.4, which the CA does not certify as it is',
@@ -214,7 +209,7 @@ describe('names that EJBCA would change', () => {
 
   it('lets pass what EJBCA keeps', async () => {
     const kept = fc
-      .stringMatching(/^[a-zA-Z0-9,+="#/:@'()&*|{}\[\]^_. é-]{1,20}$/)
+      .stringMatching(/^[a-zA-Z0-9,+="#/:@'()&|{}\[\]^_. é-]{1,20}$/)
       .filter((text) => text.trim() === text);
     let count = 0;
     await fc.assert(

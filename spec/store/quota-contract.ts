@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { StateStore } from '../../src/store/store.ts';
-import { at, certificate, enrollment, later, openOne } from './records.ts';
+import { at, certificate, enrollment, later, openOne, user } from './records.ts';
 
 /** How every journal counts; `open` gives a fresh and empty store. */
 export function quotaContract(open: () => Promise<StateStore>): void {
@@ -57,6 +57,26 @@ export function quotaContract(open: () => Promise<StateStore>): void {
       });
       await openOne(store, { fingerprint: 'f3', quota: { ...quota, key: 'user:b' } });
       await openOne(store, { fingerprint: 'f4', alias: 'other', quota });
+    });
+
+    it('counts a rejection, gives it again within the window, and gives the use back', async () => {
+      await store.users.add(user({ remainingUses: 1 }));
+      const counted = { countedUser: 'once', quota: { key: 'user:a', most: 1, since: later(-100) } };
+      const id = await openOne(store, counted);
+      await store.enrollments.rejected(id, 'ca_bad_answer', later(1));
+      await store.enrollments.failed(id, 'ca_timeout', later(2));
+      const repeat = enrollment({ ...counted, requestId: 'r2' });
+      const rejected = { state: 'rejected', code: 'ca_bad_answer' };
+      expect(await store.enrollments.open(repeat, at(601))).toEqual(rejected);
+      expect(await store.enrollments.isRepeat(repeat.fingerprint, at(601))).toBe(true);
+      expect(await store.users.find('est', 'once')).toMatchObject({ remainingUses: 1 });
+      expect(await store.enrollments.open({ ...repeat, fingerprint: 'f2' }, at(2))).toMatchObject({
+        state: 'quota_reached',
+      });
+      const { quota, ...unlimited } = counted;
+      expect(await openOne(store, unlimited, 602)).not.toBe(id);
+      expect(await store.enrollments.list(2)).toMatchObject([{ state: 'open' }, { state: 'rejected' }]);
+      expect(await store.enrollments.issuedAfter('', 10)).toEqual([]);
     });
   });
 }

@@ -32,6 +32,9 @@ afterAll(async () => {
 function asBefore0002(file: string): void {
   const database = new DatabaseSync(file);
   database.exec(`
+    DROP INDEX enrollments_answered;
+    CREATE INDEX enrollments_issued ON enrollments (fingerprint, closed_at) WHERE state = 'issued';
+    DROP TABLE answers;
     DROP TABLE attempts;
     DROP TABLE occupied_end_entities;
     DROP INDEX users_code_hash;

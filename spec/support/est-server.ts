@@ -5,7 +5,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { certsOnly } from '../../src/pkix/cms.ts';
 import { receive } from './refused-csr.ts';
-import { newRequest, openLocal, signal } from '../ca/setup.ts';
+import { newRequest, openLocal, signal, type CaTexts } from '../ca/setup.ts';
 import { newServiceTls } from './service-tls.ts';
 
 /** A request as the server got it. */
@@ -22,6 +22,8 @@ export interface TestEstServer {
   readonly url: string;
   /** PEM of the root, of its TLS certificate and of what it issues. */
   readonly trustAnchor: string;
+  /** What issues. */
+  readonly ca: CaTexts;
   /** A client certificate that it accepts, PEM. */
   readonly client: { readonly cert: string; readonly key: string };
   readonly requests: ReceivedEstRequest[];
@@ -86,6 +88,7 @@ export async function startEstServer(port = 0): Promise<TestEstServer> {
   return {
     url: `https://localhost:${(server.address() as AddressInfo).port}/.well-known/est`,
     trustAnchor,
+    ca,
     client,
     requests,
     connections,

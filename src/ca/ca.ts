@@ -7,7 +7,13 @@ import type { GeneralName } from '../pkix/general-names.ts';
 import type { KeyUsage } from '../pkix/extensions.ts';
 import type { Name } from '../pkix/names.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
-import type { AttemptRegistry, CertificateRegistry, HeldRequestRegistry } from '../store/store.ts';
+import type {
+  AttemptRegistry,
+  CertificateRegistry,
+  HeldRequestRegistry,
+  RevocationReason,
+} from '../store/store.ts';
+import type { NameChange } from '../pkix/name-changes.ts';
 
 /** What the gateway asks a CA backend to certify. Every check has passed; immutable. */
 export interface EnrollmentRequest {
@@ -154,6 +160,12 @@ export interface CertificationAuthority {
    */
   refuseNames?(names: NamesToCertify): void;
 
+  /**
+   * How the CA changes names by its nature, as by registered names in place of those of the CSR; an alias may say otherwise.
+   * Left out: it does not.
+   */
+  nameChanges?(names: NamesToCertify): readonly NameChange[];
+
   /** The certificates, DER, by which the CA knows the gateway. */
   readonly clientCertificates?: readonly Buffer[];
 
@@ -188,6 +200,12 @@ export interface CertificationAuthority {
 
   /** The status at this moment of a certificate that the key of this CA has signed; asked about every one that is shown. */
   certificateStatus?(certificate: Certificate, signal: AbortSignal): Promise<CertificateStatus>;
+
+  /**
+   * Revokes a certificate that the CA has issued; resolves when it is revoked, also where it was before. For certificates that
+   * nobody gets.
+   */
+  revoke?(certificate: Certificate, reason: RevocationReason, signal: AbortSignal): Promise<void>;
 
   /** Issues what no client can ask for, DER; for the command line alone. */
   issueForOperator?(request: OperatorRequest, signal: AbortSignal): Promise<Buffer>;

@@ -1,6 +1,7 @@
 import type { SchemaObject } from 'ajv';
 import type { HttpScheme } from '../auth/http-schemes.ts';
 import { attributeTypes } from '../pkix/attribute-types.ts';
+import { nameChanges } from '../pkix/name-changes.ts';
 import type { GeneralNameType } from '../pkix/general-names.ts';
 import { keyKinds, type KeyType } from '../pkix/keys.ts';
 import { signatureAlgorithms } from '../pkix/signature.ts';
@@ -350,6 +351,14 @@ function ownSchema(credentials: Drivers['credentials']): SchemaObject {
       fullCmc: fullCmcSchema,
       serverKeyGeneration: serverKeyGenerationSchema,
       policy: policySchema,
+      issuedNames: {
+        type: 'array',
+        items: { enum: nameChanges },
+        uniqueItems: true,
+        title: 'Names in issued certificates',
+        description:
+          'How the CA may change the names that were approved; a certificate with other changes is given to nobody, and revoked where the gateway can. Left out: not at all, but for what the mode of the backend does (docs/policy.md).',
+      },
     },
     required: ['backend'],
     additionalProperties: false,

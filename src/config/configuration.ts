@@ -2,6 +2,7 @@ import type { AttemptLimits } from '../auth/attempts/attempts.ts';
 import type { HttpScheme } from '../auth/http-schemes.ts';
 import type { AuthenticationMode } from '../auth/index.ts';
 import type { RegistrationAuthorityOptions } from '../auth/registration-authority.ts';
+import type { NameChange } from '../pkix/name-changes.ts';
 import type { LogOptions } from '../ops/log.ts';
 import type { GeneratedKeyKind } from '../pkix/private-keys.ts';
 import type { PolicyOptions } from '../policy/options.ts';
@@ -123,6 +124,8 @@ export interface AliasConfiguration {
   readonly strict: boolean;
   readonly wrap: 'auto' | '64' | 'none';
   readonly policy: PolicyOptions;
+  /** How the CA may change the names that were approved; undefined: as is its nature. */
+  readonly issuedNames?: readonly NameChange[];
 }
 
 /** What fullcmc needs. */

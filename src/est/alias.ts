@@ -7,6 +7,7 @@ import type { RegistrationAuthorities } from '../auth/registration-authority.ts'
 import type { TrustAnchors } from '../auth/trust-anchors.ts';
 import type { UserAuthentication } from '../auth/user.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
+import type { NameChange } from '../pkix/name-changes.ts';
 import type { EnrollmentCodes } from '../identity.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { PolicyWebhook } from '../policy/webhook.ts';
@@ -25,6 +26,8 @@ export interface Alias {
   readonly caCertificates: CaCertificates;
   /** Vendors and third parties whose certificates the alias accepts for a first enrolment. */
   readonly implicitTrustAnchors: TrustAnchors;
+  /** How the CA may change the names that were approved; undefined: as is its nature. */
+  readonly issuedNames: readonly NameChange[] | undefined;
   /** The certificate profile to ask the CA for. */
   readonly profile: string | undefined;
   readonly authenticate: Authentication;

@@ -1,5 +1,6 @@
 import { isLinked } from '../auth/channel-binding.ts';
 import type { EnrollmentRequest, EnrollmentResult } from '../ca/ca.ts';
+import type { NameChange } from '../pkix/name-changes.ts';
 import { EstError, toEstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import { readCertificate } from '../pkix/certificate.ts';
@@ -11,8 +12,9 @@ import { codeSpent, quotaReached, repeatWindowOf } from '../policy/enrollment-re
 import { examine } from '../policy/examination.ts';
 import type { OpenedEnrollment } from '../store/store.ts';
 import { inTime, type EnrollmentOutcome } from './enrollment-jobs.ts';
-import { checkFullPkiResponse, readIssuedCertificate } from './issued-certificate.ts';
+import { checkFullPkiResponse, compareIssuedCertificate } from './issued-certificate.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
+import { rejectedBefore, rejectIssued } from './rejected-certificate.ts';
 
 /** Seconds until asking again makes sense while the same request is being handled elsewhere. */
 const retryWhileInProgress = 2;
@@ -66,6 +68,8 @@ export async function begin(
     case 'issued':
       request.annotate({ repeated: true, serialNumber: readCertificate(opened.certificate).serialNumber });
       return { status: 'issued', certificate: opened.certificate };
+    case 'rejected':
+      throw rejectedBefore();
     case 'in_progress': {
       const job = request.jobs.find(opened.id);
       if (job === undefined) return { status: 'pending', retryAfter: retryWhileInProgress };
@@ -139,11 +143,15 @@ async function askAndRecord(
 export async function recordIssued(
   request: EstRequest,
   opened: UnfinishedEnrollment,
-  { csr }: AskedEnrollment<CertificationRequest>,
+  asked: AskedEnrollment<CertificationRequest>,
   answer: Omit<Extract<EnrollmentResult, { readonly status: 'issued' }>, 'status'>,
 ): Promise<Buffer> {
   const { certificates } = await request.alias.caCertificates.current(request.signal);
-  const issued = readIssuedCertificate(answer.certificate, csr, certificates, request.receivedAt);
+  const { csr, names } = asked;
+  const approved = { csr, names, allowedChanges: allowedChanges(request, asked) };
+  const compared = compareIssuedCertificate(answer.certificate, approved, certificates, request.receivedAt);
+  if (compared.state === 'other') throw await rejectIssued(request, opened, asked, compared);
+  const issued = compared.certificate;
   if (answer.fullPkiResponse !== undefined) checkFullPkiResponse(answer.fullPkiResponse, issued);
   const { der, serialNumber, notAfter } = issued;
   const { sha256: publicKey } = csr.publicKey;
@@ -154,6 +162,14 @@ export async function recordIssued(
   );
   request.annotate({ serialNumber });
   return der;
+}
+
+/** How the CA may change the names: as the alias says, else as is its nature. */
+function allowedChanges(
+  { alias }: EstRequest,
+  { identity, renewed, names }: AskedEnrollment,
+): readonly NameChange[] {
+  return alias.issuedNames ?? alias.ca.nameChanges?.({ identity, renewed, ...names }) ?? [];
 }
 
 /** Records that nothing came of it, and gives what to throw. */

@@ -1,3 +1,4 @@
+import { changesOf, forbiddenChanges, type NameChange } from '../pkix/name-changes.ts';
 import { EstError } from '../errors.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import type { CertifiedNames } from '../pkix/change-subject-name.ts';
@@ -6,29 +7,59 @@ import { namesEqual, sameAttributes } from '../pkix/names.ts';
 import { oids } from '../pkix/oids.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { readSignedData, type SignedData } from '../pkix/signed-data-read.ts';
+import { forbiddenRightIn } from '../policy/forbidden-extensions.ts';
+
+/** What was approved. */
+export interface ApprovedCertificate {
+  readonly csr: CertificationRequest;
+  readonly names: CertifiedNames;
+  /** How the CA may change the names. */
+  readonly allowedChanges: readonly NameChange[];
+}
+
+/** What a CA backend gave as the issued certificate, once it was compared with what was approved. */
+export type ComparedCertificate =
+  | { readonly state: 'as_approved'; readonly certificate: Certificate }
+  /** A certificate was issued, and is another one; `reason` follows "is refused:". */
+  | { readonly state: 'other'; readonly certificate: Certificate; readonly reason: string };
 
 /**
- * Reads what a CA backend gave as the issued certificate, and believes it only when it holds the CSR's key, has new
- * names if ChangeSubjectName asked for them, is no CA's, is not over already and names one of the alias's CA
- * certificates as issuer. Throws `ca_bad_answer`.
+ * Reads what a CA backend gave as the issued certificate, and compares it with what was approved: key, names, and that it
+ * gives no right that no device gets. Throws `ca_bad_answer` when it is none, is over already or is of another CA.
  */
-export function readIssuedCertificate(
+export function compareIssuedCertificate(
   der: Buffer,
-  csr: CertificationRequest,
+  approved: ApprovedCertificate,
   caCertificates: readonly Certificate[],
   now: Date,
-): Certificate {
+): ComparedCertificate {
   const certificate = parse(der);
-  if (!certificate.spki.equals(csr.publicKey.spki)) throw badAnswer('it holds another key than the CSR');
-  if (certificate.basicConstraints?.cA === true) throw badAnswer('it is a CA certificate');
-  if (csr.changeSubjectName !== undefined && !hasNames(certificate, csr.changeSubjectName)) {
-    throw badAnswer('it does not have the names that ChangeSubjectName asks for');
-  }
   if (certificate.notAfter <= now) throw badAnswer('it has expired already');
   if (!caCertificates.some(({ subject }) => namesEqual(subject, certificate.issuer))) {
     throw badAnswer('its issuer is not among the CA certificates of the alias');
   }
-  return certificate;
+  const reason = differenceOf(certificate, approved);
+  return reason === undefined
+    ? { state: 'as_approved', certificate }
+    : { state: 'other', certificate, reason };
+}
+
+/** Undefined: none. */
+function differenceOf(
+  certificate: Certificate,
+  { csr, names, allowedChanges }: ApprovedCertificate,
+): string | undefined {
+  if (!certificate.spki.equals(csr.publicKey.spki)) return 'it holds another key than the CSR';
+  const right = forbiddenRightIn(certificate);
+  if (right !== undefined) return `it gives a right that no device gets (${right})`;
+  if (csr.changeSubjectName !== undefined && !hasNames(certificate, csr.changeSubjectName)) {
+    return 'it does not have the names that ChangeSubjectName asks for';
+  }
+  const { subject, subjectAltName = [] } = certificate;
+  const [change] = forbiddenChanges(changesOf(names, { subject, subjectAltName }), allowedChanges);
+  return change === undefined
+    ? undefined
+    : `its names are others than those approved, and issuedNames does not have ${change}`;
 }
 
 /** Believes a CA's own Full PKI Response only when it is one and holds the certificate. Throws `ca_bad_answer`. */
@@ -63,6 +94,7 @@ function parse(der: Buffer): Certificate {
   }
 }
 
-function badAnswer(reason: string, cause?: unknown): EstError {
+/** The refusal of an answer; `reason` follows "is refused:". */
+export function badAnswer(reason: string, cause?: unknown): EstError {
   return new EstError('ca_bad_answer', `The certificate from the CA is refused: ${reason}.`, { cause });
 }

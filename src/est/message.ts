@@ -3,6 +3,7 @@ import type { ChannelBinding } from '../auth/channel-binding.ts';
 import type { RelayedAnswer } from '../ca/ca.ts';
 import type { EstError } from '../errors.ts';
 import type { TrustAnchorKind } from '../identity.ts';
+import type { Log } from '../ops/log.ts';
 import type { KeyReservations } from '../policy/key-holder.ts';
 import type { EnrollmentJournal, PendingLimits } from '../store/store.ts';
 import type { Alias } from './alias.ts';
@@ -39,6 +40,7 @@ export interface EstRequest {
    * gives its DER octets. Throws `unsupported_media_type`, `payload_too_large` or `malformed_request`.
    */
   readonly readBody: (mediaType: string) => Promise<Buffer>;
+  readonly log: Log;
   /** Adds to the one log line of this request, whatever its end is. */
   readonly annotate: (facts: RequestFacts) => void;
 }

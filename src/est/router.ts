@@ -218,6 +218,7 @@ function toEstRequest(
         await readBody(request, response, alias.compatibility === 'ejbca' ? undefined : mediaType, bodyBytes),
         alias.strict,
       ),
+    log: service.log,
     annotate: (facts) => {
       exchange.facts = { ...exchange.facts, ...facts };
     },

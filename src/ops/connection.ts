@@ -8,7 +8,7 @@ import type { ServiceVerdict } from './circuit-breaker.ts';
 
 /** A request as it goes out. */
 interface HttpRequest {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;

@@ -131,6 +131,34 @@ export const neverGrantedExtensions = {
   microsoftRequireCertificateChainPolicy: '1.3.6.1.4.1.311.21.15',
 } as const;
 
+/**
+ * Those of them that say what the CA itself decides or vouches for, and gives the holder no power over others: a CA may put
+ * them into certificates of its own accord, though no CSR may ask for them.
+ */
+export const extensionsOfCasOwnAccord = {
+  // Where and how it is said whether the certificate is revoked, and where the CA has its repository.
+  cRLDistributionPoints: neverGrantedExtensions.cRLDistributionPoints,
+  freshestCRL: neverGrantedExtensions.freshestCRL,
+  authorityInfoAccess: neverGrantedExtensions.authorityInfoAccess,
+  subjectInfoAccess: neverGrantedExtensions.subjectInfoAccess,
+  noRevAvail: neverGrantedExtensions.noRevAvail,
+  netscapeRevocationUrl: neverGrantedExtensions.netscapeRevocationUrl,
+  netscapeCaRevocationUrl: neverGrantedExtensions.netscapeCaRevocationUrl,
+  // What the CA states, logs, or has looked up: qualified certificates, resources and numbers of the holder, another certificate.
+  qcStatements: neverGrantedExtensions.qcStatements,
+  signedCertificateTimestamps: neverGrantedExtensions.signedCertificateTimestamps,
+  ipAddrBlocks: neverGrantedExtensions.ipAddrBlocks,
+  autonomousSysIds: neverGrantedExtensions.autonomousSysIds,
+  ipAddrBlocksV2: neverGrantedExtensions.ipAddrBlocksV2,
+  autonomousSysIdsV2: neverGrantedExtensions.autonomousSysIdsV2,
+  tnAuthList: neverGrantedExtensions.tnAuthList,
+  relatedCertificate: neverGrantedExtensions.relatedCertificate,
+  // By which template a Microsoft CA has issued, and its own way to write extended key usages.
+  microsoftEnrollCertType: neverGrantedExtensions.microsoftEnrollCertType,
+  microsoftCertificateTemplate: neverGrantedExtensions.microsoftCertificateTemplate,
+  microsoftApplicationPolicies: neverGrantedExtensions.microsoftApplicationPolicies,
+} as const;
+
 /** Attributes of a CSR, by names for messages; whatever their values are. */
 export const neverGrantedAttributes = {
   // [MS-WCCE], section 2.2.2.7: template, subjectAltName and requester for a Microsoft CA, past what is checked here.

@@ -131,6 +131,7 @@ async function openAlias(
     ca,
     caCertificates,
     implicitTrustAnchors,
+    issuedNames: options.issuedNames,
     profile: options.profile,
     authenticate: enrollmentCodes
       ? createClaimAuthentication(name, enrollmentCodes)

@@ -19,6 +19,26 @@ import { sql } from './kysely.ts';
 export function createEnrollmentJournal(database: TransactionalDatabase): EnrollmentJournal {
   const queries = prepareQueries(database.kysely);
 
+  async function closeAndGiveBack(
+    id: string,
+    state: 'refused' | 'rejected',
+    code: string,
+    now: Date,
+  ): Promise<void> {
+    await database.transaction(async (transaction) => {
+      const record = await transaction.kysely
+        .updateTable('enrollments')
+        .set({ state, code, closed_at: now.getTime() })
+        .where('id', '=', id)
+        .where(isUnfinished)
+        .returning(['alias', 'counted_user'])
+        .executeTakeFirst();
+      if (record !== undefined && record.counted_user !== null) {
+        await changeUses(transaction, record.alias, record.counted_user, 1);
+      }
+    });
+  }
+
   return {
     async open(enrollment, window, limits, until = 'durable') {
       return await database.transaction(
@@ -67,19 +87,12 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
         .execute();
     },
 
-    async refused(id, code, now) {
-      await database.transaction(async (transaction) => {
-        const record = await transaction.kysely
-          .updateTable('enrollments')
-          .set({ state: 'refused', code, closed_at: now.getTime() })
-          .where('id', '=', id)
-          .where(isUnfinished)
-          .returning(['alias', 'counted_user'])
-          .executeTakeFirst();
-        if (record !== undefined && record.counted_user !== null) {
-          await changeUses(transaction, record.alias, record.counted_user, 1);
-        }
-      });
+    refused: async (id, code, now) => {
+      await closeAndGiveBack(id, 'refused', code, now);
+    },
+
+    rejected: async (id, code, now) => {
+      await closeAndGiveBack(id, 'rejected', code, now);
     },
 
     async failed(id, code, now) {
@@ -137,6 +150,7 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
 /** In the letters of the partial indexes, since with bound values the planner could not use them. */
 const isUnfinished = sql<boolean>`state in ('open', 'pending', 'failed')`;
 const isIssued = sql<boolean>`state = 'issued'`;
+const isAnswered = sql<boolean>`state in ('issued', 'rejected')`;
 const isPending = sql<boolean>`state = 'pending'`;
 
 /** In letters too: with a bound LIMIT, SQLite prepares the statement anew each time that it runs. */
@@ -158,12 +172,12 @@ function prepareQueries(database: Kysely<Tables>) {
         .where('fingerprint', '=', place('fingerprint'))
         .where(isUnfinished),
     ),
-    issued: prepared<{ fingerprint: string; since: number }, Pick<Row, 'certificate'>>((place) =>
+    answered: prepared<{ fingerprint: string; since: number }, Pick<Row, 'certificate' | 'code'>>((place) =>
       database
         .selectFrom('enrollments')
-        .select('certificate')
+        .select(['certificate', 'code'])
         .where('fingerprint', '=', place('fingerprint'))
-        .where(isIssued)
+        .where(isAnswered)
         .where('closed_at', '>=', place('since'))
         .orderBy('closed_at', 'desc')
         .limit(oneRow),
@@ -239,10 +253,13 @@ async function findEarlier(
 ): Promise<OpenedEnrollment | AbandonedEnrollment | undefined> {
   const [unfinished] = (await queries.unfinished(transaction, { fingerprint })).rows;
   if (unfinished === undefined) {
-    const [issued] = (await queries.issued(transaction, { fingerprint, since: window.issuedSince.getTime() }))
-      .rows;
-    if (issued === undefined || issued.certificate === null) return undefined;
-    return { state: 'issued', certificate: Buffer.from(issued.certificate) };
+    const since = window.issuedSince.getTime();
+    const [answered] = (await queries.answered(transaction, { fingerprint, since })).rows;
+    if (answered === undefined) return undefined;
+    const { certificate, code } = answered;
+    return certificate === null
+      ? { state: 'rejected', code: code ?? 'ca_bad_answer' }
+      : { state: 'issued', certificate: Buffer.from(certificate) };
   }
   const { id, state, reference, opened_at: openedAt, closed_at: askedAt } = unfinished;
   if (state === 'pending' && reference !== null && (askedAt ?? 0) >= window.pendingSince.getTime()) {

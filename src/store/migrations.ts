@@ -200,6 +200,17 @@ const migrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  '0006_rejected': {
+    async up(database: Kysely<Tables>): Promise<void> {
+      await database.schema
+        .createIndex('enrollments_answered')
+        .on('enrollments')
+        .columns(['fingerprint', 'closed_at'])
+        .where(sql.ref('state'), 'in', ['issued', 'rejected'])
+        .execute();
+      await database.schema.dropIndex('enrollments_issued').execute();
+    },
+  },
 };
 
 /** Brings the tables up to date. Throws an Error with a plain sentence when that cannot be done. */

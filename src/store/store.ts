@@ -67,6 +67,8 @@ export type OpenedEnrollment =
   | { readonly state: 'opened'; readonly id: string; readonly attemptedSince?: Date }
   /** The same request was answered within the window: give this certificate (DER) again. */
   | { readonly state: 'issued'; readonly certificate: Buffer }
+  /** The CA issued another certificate to the same request than was approved, within the window: refuse it with this EstErrorCode. */
+  | { readonly state: 'rejected'; readonly code: string }
   /** The same request waits at the CA: ask it by this reference. */
   | { readonly state: 'pending'; readonly id: string; readonly reference: string }
   /** The same request is being handled at this moment, here or by another gateway. */
@@ -117,7 +119,7 @@ export interface JournalEntry {
   readonly operation: string;
   readonly identity: string;
   readonly subject: string;
-  readonly state: 'open' | 'pending' | 'issued' | 'refused' | 'failed';
+  readonly state: 'open' | 'pending' | 'issued' | 'rejected' | 'refused' | 'failed';
   readonly serialNumber: string | undefined;
   readonly openedAt: Date;
 }
@@ -186,6 +188,12 @@ export interface EnrollmentJournal {
 
   /** The request was refused for good: closes the record and gives a taken use back. `code` is an EstErrorCode. */
   refused(id: string, code: string, now: Date): Promise<void>;
+
+  /**
+   * The CA issued what nobody may have: closes the record, which is not opened again within the window, and gives a taken
+   * use back. `code` is an EstErrorCode.
+   */
+  rejected(id: string, code: string, now: Date): Promise<void>;
 
   /**
    * Nobody knows whether the CA issued: the record stays unfinished and keeps its use, for the repeat. A pending

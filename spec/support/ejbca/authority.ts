@@ -12,6 +12,7 @@ import {
   subjectAltName,
   subjectKeyIdentifier,
 } from '../../../src/pkix/extensions-write.ts';
+import type { Extension } from '../../../src/pkix/extensions.ts';
 import type { GeneralName } from '../../../src/pkix/general-names.ts';
 import type { Name } from '../../../src/pkix/names.ts';
 import { createSigner, type Signer } from '../../../src/pkix/signer.ts';
@@ -25,6 +26,8 @@ export interface Authority {
   readonly keyIdentifier: Buffer;
   readonly notBefore: Date;
   readonly notAfter: Date;
+  /** What a spec makes of certificates before they are signed. */
+  change?: ((contents: CertificateContents) => CertificateContents) | undefined;
 }
 
 const day = 86_400_000;
@@ -82,6 +85,7 @@ export interface CertificateContents {
   readonly isAlternativeNameCritical?: boolean;
   /** Undefined: none. */
   readonly crlDistributionPoint?: string | undefined;
+  readonly furtherExtensions?: readonly Extension[];
 }
 
 /** A certificate, its serial number in lower-case hex, and its period. */
@@ -98,10 +102,11 @@ export async function issueCertificate(
   contents: CertificateContents,
 ): Promise<SignedCertificate> {
   const serialNumber = randomSerialNumber();
-  const { subject, alternativeNames, spki, crlDistributionPoint } = contents;
-  const notBefore = contents.notBefore > authority.notBefore ? contents.notBefore : authority.notBefore;
-  const notAfter = contents.notAfter < authority.notAfter ? contents.notAfter : authority.notAfter;
-  const isCritical = contents.isAlternativeNameCritical ?? subject.rdns.length === 0;
+  const changed = authority.change?.(contents) ?? contents;
+  const { subject, alternativeNames, spki, crlDistributionPoint, furtherExtensions = [] } = changed;
+  const notBefore = changed.notBefore > authority.notBefore ? changed.notBefore : authority.notBefore;
+  const notAfter = changed.notAfter < authority.notAfter ? changed.notAfter : authority.notAfter;
+  const isCritical = changed.isAlternativeNameCritical ?? subject.rdns.length === 0;
   const der = await signCertificate(
     {
       serialNumber,
@@ -114,9 +119,10 @@ export async function issueCertificate(
         authorityKeyIdentifier(authority.keyIdentifier),
         subjectKeyIdentifier(sha1(spki)),
         keyUsage(['digitalSignature', 'keyEncipherment']),
-        ...(contents.extendedKeyUsage.length > 0 ? [extendedKeyUsage(contents.extendedKeyUsage)] : []),
+        ...(changed.extendedKeyUsage.length > 0 ? [extendedKeyUsage(changed.extendedKeyUsage)] : []),
         ...(alternativeNames.length > 0 ? [subjectAltName(alternativeNames, isCritical)] : []),
         ...(crlDistributionPoint === undefined ? [] : [cRLDistributionPoints([crlDistributionPoint])]),
+        ...furtherExtensions,
       ],
     },
     authority.signer,

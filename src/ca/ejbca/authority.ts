@@ -1,7 +1,9 @@
 import { EstError } from '../../errors.ts';
 import type { Certificate } from '../../pkix/certificate.ts';
 import { generalNamesEqual } from '../../pkix/general-names.ts';
+import type { NameChange } from '../../pkix/name-changes.ts';
 import { namesEqual } from '../../pkix/names.ts';
+import type { RevocationReason } from '../../store/store.ts';
 import type { CertificationAuthority, EnrollmentRequest, EnrollmentResult, NamesToCertify } from '../ca.ts';
 import { statusByRecord, type RecordOption } from '../record.ts';
 import type { EjbcaAliasSettings } from './alias-settings.ts';
@@ -35,6 +37,18 @@ export interface AuthorityParts extends EnrollmentParts {
   readonly canRegister: (signal: AbortSignal) => Promise<boolean>;
 }
 
+/** EJBCA's names of them. */
+const revocationReasons: Readonly<Record<RevocationReason, string>> = {
+  unspecified: 'UNSPECIFIED',
+  keyCompromise: 'KEY_COMPROMISE',
+  cACompromise: 'CA_COMPROMISE',
+  affiliationChanged: 'AFFILIATION_CHANGED',
+  superseded: 'SUPERSEDED',
+  cessationOfOperation: 'CESSATION_OF_OPERATION',
+  privilegeWithdrawn: 'PRIVILEGES_WITHDRAWN',
+  aACompromise: 'AA_COMPROMISE',
+};
+
 /** A CA of EJBCA as the settings of one alias want it. */
 export function createAuthorityForAlias(parts: AuthorityParts): CertificationAuthority {
   const { calls, dn, publications } = parts;
@@ -47,6 +61,8 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
     refuseNames: (names) => {
       refuseChangedNames(parts, names);
     },
+
+    nameChanges: (names) => changesByMode(parts, names),
 
     caCertificates: async (signal) => await publications.chain(signal),
 
@@ -70,6 +86,16 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
 
     async certificateStatus({ serialNumber }, signal) {
       return statusByRecord(await calls.certificateStatus(dn, serialNumber, signal), parts.record);
+    },
+
+    async revoke({ serialNumber }, reason, signal) {
+      try {
+        await calls.revoke(dn, serialNumber, revocationReasons[reason], signal);
+      } catch (error) {
+        // An earlier call may have revoked it whose answer was lost.
+        const status = await calls.certificateStatus(dn, serialNumber, signal).catch(() => undefined);
+        if (status !== 'revoked') throw error;
+      }
     },
 
     crl: async (signal, partition = 0) => await publications.crl(partition, signal),
@@ -97,6 +123,19 @@ function refuseChangedNames(
   }
 }
 
+/**
+ * EJBCA has an order of its own for the parts of a subject. A first certificate in client mode has the registered names; in
+ * vendor mode the registered subject has been compared with the one asked for, unless there was none.
+ */
+function changesByMode(
+  { vendorMode }: AuthorityParts,
+  { identity, renewed, subject }: NamesToCertify,
+): readonly NameChange[] {
+  if (identity.claim !== undefined) return ['replacedSubject', 'replacedSubjectAltNames'];
+  if (vendorMode === undefined || renewed !== undefined) return ['reorderedSubject'];
+  return [subject.rdns.length === 0 ? 'replacedSubject' : 'reorderedSubject', 'replacedSubjectAltNames'];
+}
+
 async function enroll(
   parts: AuthorityParts,
   request: EnrollmentRequest,
@@ -111,7 +150,7 @@ async function enroll(
   const { target, profiles } = await targetOf(parts, request, signal);
   const turn = { username: target.username, record, keepOnDoubt: false, signal };
   return await parts.turns.run(turn, async () => {
-    if (profiles === undefined || (await isRegistrable(parts, request, signal))) {
+    if (profiles === undefined || (await isRegistrable(parts, request, target, signal))) {
       return registrationResult(parts, await enrollRegistered(parts, request, target, signal));
     }
     const endEntity = { username: target.username, ...(await profiles()) };
@@ -154,13 +193,21 @@ async function resumeRegistration(
   );
 }
 
+/** What EJBCA's findUser does not take in a user name (IllegalQueryException), though an end entity may have it. */
+const notLookedUp = /["&|]/;
+
 /** Whether the end entity can be registered before its certificate is asked for. */
 async function isRegistrable(
   { canRegister }: AuthorityParts,
   { subjectAltName }: EnrollmentRequest,
+  { username }: Target,
   signal: AbortSignal,
 ): Promise<boolean> {
-  return subjectAltNameText(subjectAltName) !== undefined && (await canRegister(signal));
+  return (
+    !notLookedUp.test(username) &&
+    subjectAltNameText(subjectAltName) !== undefined &&
+    (await canRegister(signal))
+  );
 }
 
 interface EndEntityOfRequest {

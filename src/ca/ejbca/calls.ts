@@ -1,3 +1,4 @@
+import { EstError } from '../../errors.ts';
 import { parseJson } from '../../ops/connection.ts';
 import { readCertificate, certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
 import {
@@ -31,6 +32,8 @@ export interface EjbcaCalls {
     serialNumber: string,
     signal: AbortSignal,
   ): Promise<'good' | 'revoked' | 'unknown'>;
+  /** Resolves when the certificate is revoked; `reason` is one of EJBCA's. */
+  revoke(dn: string, serialNumber: string, reason: string, signal: AbortSignal): Promise<void>;
   /** The CAs that a certificate profile allows, as far as the gateway may use them; undefined: there is no such profile. */
   casOfCertificateProfile(name: string, signal: AbortSignal): Promise<readonly string[] | 'any' | undefined>;
   /** Registers the end entity, or changes it, and issues. */
@@ -195,6 +198,15 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
       const answer = await client.json({ method: 'GET', path, absent }, isRevocation, signal);
       if (answer === undefined) return 'unknown';
       return answer.revoked ? 'revoked' : 'good';
+    },
+    async revoke(dn, serialNumber, reason, signal) {
+      const path = `/v1/certificate/${encodeURIComponent(dn)}/${serialNumber}/revoke?reason=${reason}`;
+      const answer = await client.call({ method: 'PUT', path }, signal);
+      if (answer.status === 'waiting') {
+        throw new EstError('rejected_by_ca', 'The revocation waits for an approval in EJBCA.');
+      }
+      const value = answer.status === 'ok' ? parseJson(answer.body) : undefined;
+      if (!isRevocation(value) || !value.revoked) throw nonsense(path);
     },
     async casOfCertificateProfile(name, signal) {
       const path = `/v2/certificate/profile/${encodeURIComponent(name)}`;

@@ -94,23 +94,15 @@ function faultOfAltName(name: GeneralName): string | undefined {
       if (name.name.rdns.length === 0) return 'an empty directoryName, which the CA leaves out; leave it out';
       refuseChangedAttributes(name.name.rdns, 'in a directoryName of the subjectAltName');
       return undefined;
-    case 'iPAddress':
-      return isMappedAddress(name.value)
-        ? 'an IPv4 address in the form of IPv6, for which the CA certifies the IPv4 address; ask for that'
-        : undefined;
     case 'otherName':
       return faultOfOtherName(name);
     case 'x400Address':
     case 'ediPartyName':
       return `a name of the type ${name.type}, which the CA leaves out; leave it out`;
+    case 'iPAddress':
     case 'registeredID':
       return undefined;
   }
-}
-
-/** RFC 4291, section 2.5.5.2. */
-function isMappedAddress(address: string): boolean {
-  return /^::ffff:[0-9a-f]+:[0-9a-f]+$/.test(address);
 }
 
 function faultOfOtherName({

@@ -7,7 +7,7 @@ import type { EjbcaTransport } from './transport.ts';
 
 /** A call of EJBCA's REST API. */
 interface RestCall {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   /** Below the REST API; each variable part encoded. */
   readonly path: string;
   readonly body?: object;

@@ -9,7 +9,7 @@ import type { EjbcaOptions } from './options.ts';
 
 /** A request to EJBCA, whether of its REST API or of its web service. */
 interface EjbcaRequest {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   /** Below `baseUrl`; each variable part encoded. */
   readonly path: string;
   /** Without credentials, which the transport adds. */

@@ -179,9 +179,12 @@ function read<Value>(reader: () => Value): Value {
   }
 }
 
-/** The one for the key of the CSR; some servers add its chain (RFC 5272, section 4.1). */
+/** The one for the key of the CSR, or the only one; some servers add its chain (RFC 5272, section 4.1). */
 function leafOf(certificates: readonly Certificate[], { csr }: EnrollmentRequest): Certificate {
-  const leaf = certificates.find(({ spki }) => spki.equals(csr.publicKey.spki));
+  const [first, ...others] = certificates;
+  const leaf =
+    certificates.find(({ spki }) => spki.equals(csr.publicKey.spki)) ??
+    (others.length === 0 ? first : undefined);
   if (leaf !== undefined) return leaf;
   throw withoutCertificate();
 }

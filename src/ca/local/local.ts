@@ -89,6 +89,11 @@ async function openLocalCertificationAuthority(
       return found === 'another' ? 'unknown' : statusByRecord(found, options.record);
     },
 
+    revoke: async ({ serialNumber }, reason) => {
+      const outcome = await certificates.revoke(name, serialNumber, reason, new Date());
+      if (outcome === 'unknown') throw new Error('The CA has issued no certificate of this serial number.');
+    },
+
     issueForOperator: async ({ csr, role, validityDays }) => {
       const { subject, subjectAltName = [], keyUsage, extendedKeyUsage } = csr;
       const request = { csr, subject, subjectAltName, keyUsage, extendedKeyUsage };
