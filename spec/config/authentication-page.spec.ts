@@ -42,7 +42,8 @@ describe('docs/authentication.md', () => {
   it.each(settings)('has settings that the gateway understands: %s', async (text) => {
     const inAlias = text.replaceAll(/^/gm, '    ').trimEnd();
     const isGlobal = text.includes('allowedNetworks');
-    const configuration = await load(isGlobal ? `${shortest}${text}` : `${shortest}${inAlias}\n`);
+    const around = shortest.replace('authentication: basic', 'authentication: either');
+    const configuration = await load(isGlobal ? `${around}${text}` : `${around}${inAlias}\n`);
     const [key = ''] = text.split(':');
     const loaded = isGlobal ? configuration : configuration.aliases['est'];
     expect(loaded).toHaveProperty(key);

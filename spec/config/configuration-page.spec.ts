@@ -39,7 +39,8 @@ function withSettings(text: string): Members {
   const added = parse(text) as Members;
   if (!Object.keys(added).every((key) => ofConfiguration.includes(key))) {
     const aliases = whole['aliases'] as Members;
-    return { ...whole, aliases: { est: { ...aliases['est'], ...added } } };
+    // Settings of whatever way to authenticate.
+    return { ...whole, aliases: { est: { ...aliases['est'], authentication: 'either', ...added } } };
   }
   if (added['listeners'] === undefined) return withMembers(whole, added);
   return { ...whole, listeners: withMembers(whole['listeners'] as Members, added['listeners'] as Members) };
