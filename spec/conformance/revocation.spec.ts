@@ -109,7 +109,8 @@ describeWith('openssl', 'revocation by CRLs', () => {
       delta: url('/delta.crl'),
       indirect: url('/indirect.crl'),
       follow: { sources: ['crl'], followCertificates: true },
-      stay: { sources: ['crl'], crlFiles: [stranger.file('issuing.crl')] },
+      // Of another CA than the certificates that name a CRL.
+      stay: files('root.crl'),
     };
   }
 

@@ -48,6 +48,7 @@ describeWith('openssl', 'chains of certificates, judged by the gateway, OpenSSL 
         expect(valid).toBeGreaterThan(chains.length / 4);
         expect(valid).toBeLessThan((chains.length * 3) / 4);
       },
+      300_000 * times,
     );
   });
 });

@@ -5,6 +5,7 @@ import { certificateToPem, readCertificate } from '../../src/pkix/certificate.ts
 import { PathError, validatePath } from '../../src/pkix/path.ts';
 import type { Workplace } from '../support/programs.ts';
 import { judgedAt, type Chain } from './chains.ts';
+import type { CrlJudgement, CrlSituation } from './crls.ts';
 
 /** `valid`, or why not. */
 export type Judgement = string;
@@ -32,22 +33,56 @@ export async function judgeByOpenssl(
   { directory }: Workplace,
 ): Promise<readonly Judgement[]> {
   const [{ intermediates, roots, policies } = noChain] = chains;
+  const files = { between: intermediates, roots };
+  const words = [
+    ...['-attime', `${judgedAt.getTime() / 1000}`, '-purpose', 'sslclient', '-policy_check'],
+    ...(policies.length > 0 ? ['-explicit_policy'] : []),
+    ...(policies.length > 0 ? policies : [anyPolicy]).flatMap((oid) => ['-policy', oid]),
+    ...['-trusted', 'roots', '-untrusted', 'between'],
+  ];
+  return await verify(
+    words,
+    files,
+    chains.map(({ leaf }) => leaf),
+    directory,
+  );
+}
+
+/** By `openssl verify`, of situations with the same CA and CRLs. */
+export async function judgeCrlsByOpenssl(
+  situations: readonly CrlSituation[],
+  { directory }: Workplace,
+): Promise<readonly CrlJudgement[]> {
+  const [{ ca, crls } = { ca: Buffer.alloc(0), crls: [] }] = situations;
+  const pem = crls.map(
+    (der) => `-----BEGIN X509 CRL-----\n${der.toString('base64')}\n-----END X509 CRL-----\n`,
+  );
+  await writeFile(join(directory, 'crls'), pem.join(''));
+  const words = ['-trusted', 'ca', '-CRLfile', 'crls', '-crl_check', '-extended_crl'];
+  const leaves = situations.map(({ certificate }) => certificate);
+  const judged = await verify(words, { ca: [ca] }, leaves, directory);
+  return judged.map((said) =>
+    said === 'valid' ? 'good' : said.startsWith('error 23 ') ? 'revoked' : 'undetermined',
+  );
+}
+
+/** Runs `openssl verify` over certificates that have everything else in common. */
+async function verify(
+  options: readonly string[],
+  certificates: Readonly<Record<string, readonly Buffer[]>>,
+  leaves: readonly Buffer[],
+  directory: string,
+): Promise<readonly Judgement[]> {
   const files = {
-    between: intermediates,
-    roots,
-    ...Object.fromEntries(chains.map(({ leaf }, at) => [`leaf-${at}`, [leaf]])),
+    ...certificates,
+    ...Object.fromEntries(leaves.map((leaf, at) => [`leaf-${at}`, [leaf]])),
   };
   await Promise.all(
     Object.entries(files).map(async ([file, ders]) => {
       await writeFile(join(directory, file), ders.map(certificateToPem).join(''));
     }),
   );
-  const words = [
-    ...['verify', '-attime', `${judgedAt.getTime() / 1000}`, '-purpose', 'sslclient', '-policy_check'],
-    ...(policies.length > 0 ? ['-explicit_policy'] : []),
-    ...(policies.length > 0 ? policies : [anyPolicy]).flatMap((oid) => ['-policy', oid]),
-    ...['-trusted', 'roots', '-untrusted', 'between', ...chains.map((_, at) => `leaf-${at}`)],
-  ];
+  const words = ['verify', ...options, ...leaves.map((_, at) => `leaf-${at}`)];
   const { stdout, stderr } = await new Promise<Record<'stdout' | 'stderr', string>>((resolve) => {
     // Its exit code says that one of them is not valid.
     execFile('openssl', words, { cwd: directory }, (_error, out, err) => {
@@ -60,7 +95,7 @@ export async function judgeByOpenssl(
       ([, why = '', leaf = '']) => [leaf, why.trim().replaceAll('\n', '; ')],
     ),
   );
-  return chains.map((_, at) => {
+  return leaves.map((_, at) => {
     if (stdout.includes(`leaf-${at}: OK`)) return 'valid';
     return refused.get(`leaf-${at}`) ?? `neither valid nor refused: ${stderr}`;
   });

@@ -21,7 +21,7 @@ export interface RevocationList {
   readonly authorityKeyIdentifier: Buffer | undefined;
   readonly scope: CrlScope;
   /** What it says of the certificate with this serial number, written as `Certificate.serialNumber` is. */
-  revocationOf(serialNumber: string): Revocation | undefined;
+  readonly revocationOf: (serialNumber: string) => Revocation | undefined;
   /** Whether the signature was made by this key. Throws EstError or DerError when its algorithm is not accepted. */
   isSignedBy(publicKey: PublicKey): Promise<boolean>;
 }

@@ -43,10 +43,12 @@ export interface CrlScope {
   readonly only: 'CAs' | 'endEntities' | undefined;
   /** Who is revoked for another reason need not be on it. */
   readonly reasons: Reasons;
+  /** A text that is the same for CRLs that name the same scope, of which a newer one replaces an older one. */
+  readonly text: string;
 }
 
 /** The scope of a CRL that has no issuingDistributionPoint. */
-export const completeScope: CrlScope = { names: undefined, only: undefined, reasons: allReasons };
+export const completeScope: CrlScope = { names: undefined, only: undefined, reasons: allReasons, text: '' };
 
 /** Decodes the value of issuingDistributionPoint. Throws DerError, too for indirect and attribute CRLs. */
 export function readIssuingDistributionPoint(value: Buffer): CrlScope {
@@ -61,6 +63,7 @@ export function readIssuingDistributionPoint(value: Buffer): CrlScope {
     names: point === undefined ? undefined : readDistributionPointName(point),
     only: isSet(1) ? 'endEntities' : isSet(2) ? 'CAs' : undefined,
     reasons: readReasons(children.find(({ tag }) => tag === contextTag(3, 'primitive'))),
+    text: value.toString('hex'),
   };
 }
 

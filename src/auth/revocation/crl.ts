@@ -158,7 +158,7 @@ function objectionToPoint(point: DistributionPoint): readonly string[] {
     : [];
 }
 
-/** Adds what these CRLs tell, the newest first, as long as they tell more than is known. */
+/** Adds what these CRLs tell: of those of one scope the newest, and of all of them that the certificate is revoked. */
 async function assess(
   found: readonly (FoundCrl | string)[],
   question: RevocationQuestion,
@@ -168,20 +168,20 @@ async function assess(
   const crls = found
     .filter((one) => typeof one !== 'string')
     .toSorted((a, b) => b.crl.list.thisUpdate.getTime() - a.crl.list.thisUpdate.getTime());
+  const heard = new Set<string>();
   let findings: Findings = { ...before, problems: [...before.problems, ...failures] };
   for (const one of crls) {
+    const { scope, revocationOf } = one.crl.list;
+    if (heard.has(scope.text)) continue;
     const told = await reasonsTold(one, question);
     if (typeof told === 'string') findings = { ...findings, problems: [...findings.problems, told] };
-    if (typeof told !== 'object' || isSubset(told, findings.covered)) continue;
-    const revocation = one.crl.list.revocationOf(question.certificate.serialNumber);
+    if (typeof told !== 'object') continue;
+    heard.add(scope.text);
+    const revocation = revocationOf(question.certificate.serialNumber);
     findings = { ...findings, revocation, covered: new Set([...findings.covered, ...told]) };
-    if (isSettled(findings)) break;
+    if (revocation !== undefined) break;
   }
   return findings;
-}
-
-function isSubset(some: Reasons, all: Reasons): boolean {
-  return [...some].every((reason) => all.has(reason));
 }
 
 /** For which reasons the CRL says of the certificate whether it is revoked; why it does not; undefined: it need not. */
