@@ -6,28 +6,26 @@ import { faultReply, resultReply, SoapFault } from './soap/envelope.ts';
 import { webServicePath } from './soap/web-service.ts';
 
 /** The states, as they were seen. */
-const states = [
-  'running',
+export type State =
+  | 'running'
   /** Accepts TLS, and holds every request until it is deployed. */
-  'starting',
+  | 'starting'
   /** The first second of a shut-down. */
-  'stopping',
+  | 'stopping'
   /** A hot redeploy for its first 22 seconds, and the end of a shut-down. */
-  'undeployed',
+  | 'undeployed'
   /** The last five seconds of a hot redeploy. */
-  'deploying',
+  | 'deploying'
   /** Accepts no connection. */
-  'stopped',
+  | 'stopped'
   /** The first half minute without a database, while rights are cached: nothing is found, no profile is known. */
-  'database lost',
+  | 'database lost'
   /** Now and then in this half minute. */
-  'database failing',
+  | 'database failing'
   /** Then. */
-  'database down',
+  | 'database down'
   /** The moment in which it is there again. */
-  'database back',
-] as const;
-export type State = (typeof states)[number];
+  | 'database back';
 
 /** The states of a restart, and those of a hot redeploy. */
 export const restart: readonly State[] = ['stopping', 'undeployed', 'stopped', 'starting', 'running'];
