@@ -118,7 +118,7 @@ export function createModelledEjbca(world: World): ModelledEjbca {
 }
 
 /** As the REST API refuses; a transaction that fails is `General failure.` */
-export function refused(status: number, message: string): Error {
+function refused(status: number, message: string): Error {
   return refusalOf({
     status,
     message,

@@ -28,7 +28,7 @@ export interface Device {
 }
 
 /** What a device hears. */
-export type Answer =
+type Answer =
   | { readonly state: 'certificate'; readonly certificate: Buffer }
   | { readonly state: 'refused'; readonly error: EstError }
   | { readonly state: 'later' };

@@ -15,7 +15,12 @@ import { subjectAltNameText, subjectText } from './enrollment/end-entity-names.t
 import { enrollByCode } from './enrollment/enrollment-by-code.ts';
 import type { EnrollmentParts } from './enrollment/enrollment-parts.ts';
 import { enrollInOneStep } from './enrollment/one-step-enrollment.ts';
-import { enrollApproved } from './enrollment/approved-enrollment.ts';
+import {
+  enrollApproved,
+  referenceTo,
+  registrationIn,
+  type WaitingRegistration,
+} from './enrollment/approved-enrollment.ts';
 import { enrollRegistered, type Target } from './enrollment/registered-enrollment.ts';
 import { generateUsername } from './name-generation.ts';
 import type { VendorMode } from './vendor-mode.ts';
@@ -158,24 +163,9 @@ async function enroll(
   });
 }
 
-/** The registration waits, not the request for the certificate, which EJBCA has not heard of yet. */
-const registrationPrefix = 'registration ';
-
 function registrationResult({ retryAfter }: AuthorityParts, answer: EnrollmentAnswer): EnrollmentResult {
   if (answer.status === 'issued') return answer;
-  const reference = `${registrationPrefix}${answer.requestId ?? ''}`;
-  return { status: 'pending', reference, retryAfter };
-}
-
-interface WaitingRegistration {
-  /** Of EJBCA's request for approval; undefined: EJBCA does not say. */
-  readonly approval: number | undefined;
-}
-
-function registrationIn(reference: string): WaitingRegistration | undefined {
-  if (!reference.startsWith(registrationPrefix)) return undefined;
-  const approval = reference.slice(registrationPrefix.length);
-  return { approval: approval === '' ? undefined : Number(approval) };
+  return { status: 'pending', reference: referenceTo(answer.requestId), retryAfter };
 }
 
 /** What has become of a registration that waited. */

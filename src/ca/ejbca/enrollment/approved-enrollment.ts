@@ -6,10 +6,28 @@ import { endingAttempts, enrollRegistered, type Target } from './registered-enro
 import { requestCertificate } from './request-outcome.ts';
 
 /** A registration that waits for a person's decision. */
-export interface HeldRegistration {
-  readonly target: Target;
+export interface WaitingRegistration {
   /** Of EJBCA's request for approval; undefined: EJBCA does not say. */
   readonly approval: number | undefined;
+}
+
+interface HeldRegistration extends WaitingRegistration {
+  readonly target: Target;
+}
+
+/** The registration waits, not the request for the certificate, which EJBCA has not heard of yet. */
+const prefix = 'registration ';
+
+/** By which the journal finds it again. */
+export function referenceTo(approval: number | undefined): string {
+  return `${prefix}${approval ?? ''}`;
+}
+
+/** Undefined: the reference is to a request for a certificate. */
+export function registrationIn(reference: string): WaitingRegistration | undefined {
+  if (!reference.startsWith(prefix)) return undefined;
+  const approval = reference.slice(prefix.length);
+  return { approval: approval === '' ? undefined : Number(approval) };
 }
 
 /** Asks for the certificate of an end entity whose registration waited for approval. */

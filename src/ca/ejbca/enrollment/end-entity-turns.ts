@@ -11,7 +11,7 @@ export interface EndEntityTurns {
 }
 
 /** For whom, and for how long one waits. */
-export interface Turn {
+interface Turn {
   readonly username: string;
   /** Id of the journal's record. */
   readonly record: string;

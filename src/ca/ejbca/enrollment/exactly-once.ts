@@ -28,7 +28,7 @@ export type SearchOutcome<Certificate> =
   | { readonly state: 'unknown' };
 
 /** What becomes of a registration; a refusal is thrown. */
-export type Registration =
+type Registration =
   | { readonly state: 'registered' }
   /** `requestId`: of EJBCA's request for approval, where it says so. */
   | { readonly state: 'waiting'; readonly requestId: number | undefined };
@@ -39,7 +39,7 @@ export type Issuing<Certificate> =
   | { readonly status: 'waiting'; readonly requestId: number | undefined };
 
 /** One try at a certificate. */
-export interface NumberedAttempt {
+interface NumberedAttempt {
   /** From 1 on, over all gateways that share the store. */
   readonly number: number;
   readonly password: string;
@@ -93,7 +93,7 @@ const mostAttempts = 3;
 const retryAfterSpoiling = 10;
 
 /** The end entity profile makes passwords, or somebody registers the end entity again and again. */
-export class PasswordNotKept extends EstError {
+class PasswordNotKept extends EstError {
   constructor() {
     super('ca_unavailable', 'EJBCA does not keep the password with which the end entity was registered.', {
       cause: new Error(
