@@ -8,7 +8,7 @@ import { createBlocklist } from '../pkix/weak-keys.ts';
 import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
 import { refusalBy, type Check } from '../policy/check.ts';
 import { compare } from '../policy/enrollment-record.ts';
-import { examination, form, repeat, type StateServices } from '../policy/examination.ts';
+import { examination, form, namesOfCa, repeat, type StateServices } from '../policy/examination.ts';
 import { keyRules } from '../policy/key-holder.ts';
 import type { Policy } from '../policy/policy.ts';
 import { openingTimeout } from '../server/drivers.ts';
@@ -67,7 +67,9 @@ export async function examineByState(
     const compared = await compare(services, { ...asked, identity, otpUser: undefined });
     const verdicts: Verdict[] = [];
     for (const step of examination) {
-      if (step.needs === 'compared') {
+      if (step.name === namesOfCa && ca === undefined) {
+        verdicts.push({ state: 'unknown', rule: step.name, unknown });
+      } else if (step.needs === 'compared') {
         for (const check of await step.ask(services, compared))
           verdicts.push(await verdictOf(check, unknown));
       } else {
