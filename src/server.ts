@@ -7,7 +7,12 @@ import { openAllSources } from './server/credentials.ts';
 import { certificatesOf } from './auth/trust-anchors.ts';
 import { objectionsTo } from './server/certificate-warnings.ts';
 import { openingTimeout } from './server/drivers.ts';
-import { logObjectionsToCas, objectionsToCas, warnOfUnseen } from './server/examination.ts';
+import {
+  logObjectionsToCas,
+  objectionsToCas,
+  warnOfClientCertificates,
+  warnOfUnseen,
+} from './server/examination.ts';
 import {
   listenEst,
   listenHttp,
@@ -166,6 +171,7 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
     const { aliases, backends, store } = opened.adopt(services, ({ close }) => close());
     await warnOfCas(configuration, aliases, log);
     warnOfUnseen(backends, log);
+    warnOfClientCertificates(configuration, backends, log);
     await warnOfCrls(configuration, aliases, log);
     const problems = await Promise.all([
       ...tlsPlacesOf(configuration).map(async ({ place, tls }) => {
