@@ -1,5 +1,5 @@
 import { EstError } from '../errors.ts';
-import type { Certificate } from '../pkix/certificate.ts';
+import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import type { CertifiedNames } from '../pkix/change-subject-name.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { describeNames } from '../pkix/requested-names.ts';
@@ -35,6 +35,27 @@ export async function rejectIssued(
     revoked: await revoke(request, asked, certificate),
   });
   return badAnswer(reason);
+}
+
+/**
+ * Has the certificate of a key that was made here revoked where the CA can, since the client has gone without the key, which is
+ * stored nowhere.
+ */
+export async function revokeUndelivered(
+  request: EstRequest,
+  asked: AskedEnrollment<CertificationRequest>,
+  der: Buffer,
+): Promise<void> {
+  const certificate = readCertificate(der);
+  request.log.warn(
+    'The client has gone without the key that was made for it; the certificate is of no use.',
+    {
+      requestId: request.id,
+      alias: request.alias.name,
+      serialNumber: certificate.serialNumber,
+      revoked: await revoke(request, asked, certificate),
+    },
+  );
 }
 
 /** The refusal of a repeat of such a request. */

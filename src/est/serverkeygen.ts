@@ -23,6 +23,7 @@ import { chooseKeyProtection, type KeyProtection } from './key-protection.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
 import { authenticate, readRequest } from './reading.ts';
 import { receiveKeyGenerationRequest } from './received-request.ts';
+import { revokeUndelivered } from './rejected-certificate.ts';
 import { inOrderOf } from './renewed-certificate.ts';
 
 /**
@@ -88,14 +89,33 @@ async function enrollNewKey(
     record,
     async () => await makeKey(request, asked, received, protect),
   );
+  const askedWithKey = { ...asked, csr };
   try {
-    const outcome = await askCa(request, record, { ...asked, csr });
+    const outcome = await askCa(request, record, askedWithKey);
     if (outcome.status === 'pending') throw cannotWait();
+    if (request.clientGone().aborted) await revokeUndelivered(request, askedWithKey, outcome.certificate);
     return { status: 'issued', keyPart, certificate: outcome.certificate };
   } catch (error) {
     keyPart.body.fill(0);
+    revokeWhatComesLate(request, record.id, askedWithKey);
     throw error;
   }
+}
+
+/** A CA that is still being asked when the time of the request is over may issue for a key that is gone. */
+function revokeWhatComesLate(
+  request: EstRequest,
+  id: string,
+  asked: AskedEnrollment<CertificationRequest>,
+): void {
+  request.jobs
+    .find(id)
+    ?.then(async (outcome) => {
+      if (outcome.status === 'issued') await revokeUndelivered(request, asked, outcome.certificate);
+    })
+    .catch(() => {
+      // The job has recorded why nothing was issued.
+    });
 }
 
 interface MadeKey {
