@@ -31,7 +31,8 @@ export function createRecordedCertificateCheck({
   };
 }
 
-function mayHaveIssued(
+/** By name, and by key identifier where both have one. */
+export function mayHaveIssued(
   { subject, subjectKeyIdentifier }: Certificate,
   { issuer, authorityKeyIdentifier }: Certificate,
 ): boolean {

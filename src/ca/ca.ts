@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { ClientIdentity, EnrollmentCodes } from '../identity.ts';
 import type { Log } from '../ops/log.ts';
 import type { Certificate } from '../pkix/certificate.ts';
+import type { Revocation } from '../pkix/crl-read.ts';
 import type { GeneralName } from '../pkix/general-names.ts';
 import type { KeyUsage } from '../pkix/extensions.ts';
 import type { Name } from '../pkix/names.ts';
@@ -200,6 +201,9 @@ export interface CertificationAuthority {
 
   /** The status at this moment of a certificate that the key of this CA has signed; asked about every one that is shown. */
   certificateStatus?(certificate: Certificate, signal: AbortSignal): Promise<CertificateStatus>;
+
+  /** Why and since when a certificate is revoked; undefined: it is not, or the CA does not say. */
+  revocationOf?(certificate: Certificate, signal: AbortSignal): Promise<Revocation | undefined>;
 
   /**
    * Revokes a certificate that the CA has issued; resolves when it is revoked, also where it was before. For certificates that

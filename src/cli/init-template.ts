@@ -382,7 +382,7 @@ limits:
   connections: 10000
   # Of these, those of one address, which may be that of a whole site.
   #connectionsPerAddress: 2500
-  # Seconds in which a repeat of the same request gets the same certificate, so that a lost reply costs nothing.
+  # Seconds in which a repeat of the same request gets the same certificate, so that a lost reply costs nothing; while that is good.
   #repeatWindow: 3600
   # Requests of one user or client certificate that may wait for the CA at one alias; for more: 429.
   #pendingPerIdentity: 100

@@ -2,6 +2,7 @@ import type { ClaimGuard } from '../auth/claim.ts';
 import type { Authentication } from '../auth/index.ts';
 import type { OtpVerifier } from '../auth/otp-challenge.ts';
 import type { OwnCertificateCheck } from '../auth/own-certificate.ts';
+import type { GivenCertificateStanding } from '../auth/given-certificate.ts';
 import type { RecordedCertificateCheck } from '../auth/recorded-certificate.ts';
 import type { RegistrationAuthorities } from '../auth/registration-authority.ts';
 import type { TrustAnchors } from '../auth/trust-anchors.ts';
@@ -42,6 +43,8 @@ export interface Alias {
   readonly verifyOtp: OtpVerifier;
   /** For certificates that the alias's CA has issued to others than the client. Throws `refused_by_policy`. */
   readonly refuseRevoked: RecordedCertificateCheck;
+  /** Of a certificate that an earlier, equal request has got. Throws `revocation_status_unavailable`. */
+  readonly standingOf: GivenCertificateStanding;
   readonly policy: Policy;
   /** Undefined: nobody else is asked. */
   readonly askPolicyWebhook: PolicyWebhook | undefined;

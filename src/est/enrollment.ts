@@ -10,7 +10,7 @@ import { describeNames } from '../pkix/requested-names.ts';
 import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
 import { codeSpent, quotaReached, repeatWindowOf } from '../policy/enrollment-record.ts';
 import { examine } from '../policy/examination.ts';
-import type { OpenedEnrollment } from '../store/store.ts';
+import type { NewEnrollment, OpenedEnrollment } from '../store/store.ts';
 import { inTime, type EnrollmentOutcome } from './enrollment-jobs.ts';
 import { checkFullPkiResponse, compareIssuedCertificate } from './issued-certificate.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
@@ -56,14 +56,7 @@ export async function begin(
     registrationAuthority: asked.identity.registrationAuthority?.name,
   });
   const { record } = await examine(request, asked);
-  const { ca } = request.alias;
-  const opened = await request.journal.open(
-    record,
-    repeatWindowOf(request),
-    // Only a CA that can be asked again lets requests wait.
-    ca.resume === undefined ? undefined : request.pending,
-    ca.issuesInStore === true ? 'written' : 'durable',
-  );
+  const opened = await openRecord(request, record);
   switch (opened.state) {
     case 'issued':
       request.annotate({ repeated: true, serialNumber: readCertificate(opened.certificate).serialNumber });
@@ -87,6 +80,37 @@ export async function begin(
     case 'pending':
       return { status: 'begun', record: opened };
   }
+}
+
+/**
+ * What the journal knows of the request, which it records if there is nothing. A certificate that is no longer good is no
+ * answer: then the request is a new one, which costs a use of a code and quota. Throws `rejected_by_ca` where its holder is not
+ * to have another one.
+ */
+async function openRecord(request: EstRequest, record: NewEnrollment): Promise<OpenedEnrollment> {
+  const { alias, journal, receivedAt, signal } = request;
+  let window = repeatWindowOf(request);
+  for (;;) {
+    const opened = await journal.open(
+      record,
+      window,
+      // Only a CA that can be asked again lets requests wait.
+      alias.ca.resume === undefined ? undefined : request.pending,
+      alias.ca.issuesInStore === true ? 'written' : 'durable',
+    );
+    if (opened.state !== 'issued') return opened;
+    const standing = await alias.standingOf(readCertificate(opened.certificate), receivedAt, signal);
+    if (standing === 'good') return opened;
+    if (standing === 'withdrawn') throw withdrawn();
+    window = { ...window, issuedSince: new Date(opened.issuedAt.getTime() + 1) };
+  }
+}
+
+function withdrawn(): EstError {
+  return new EstError(
+    'rejected_by_ca',
+    'The certificate of this request was revoked, and its holder may not have another one; ask the operator of the CA.',
+  );
 }
 
 /** Makes what the CA is asked with. When that fails nothing was asked of it: the record is closed, and a use given back. */

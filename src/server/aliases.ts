@@ -3,6 +3,7 @@ import { createClientCertificateAuthenticator } from '../auth/client-certificate
 import { createAuthentication, type Authentication, type AuthenticationMode } from '../auth/index.ts';
 import { createOtpVerifier } from '../auth/otp-challenge.ts';
 import { createOwnCertificateCheck } from '../auth/own-certificate.ts';
+import { createGivenCertificateStanding } from '../auth/given-certificate.ts';
 import { createRecordedCertificateCheck } from '../auth/recorded-certificate.ts';
 import { createRegistrationAuthorities } from '../auth/registration-authority.ts';
 import { createUserAuthentication } from '../auth/user.ts';
@@ -88,7 +89,12 @@ async function openAlias(
   const backend = await openAliasBackend(options, backends);
   const { ca, enrollmentCodes, policy, serverKeyGeneration, ...wanted } = backend;
   const { caCertificates, implicitTrustAnchors } = await openAliasCertificates(options, backend, log);
-  const checkRevocation = await openRevocationCheck(options.revocation, revocation, ca, caCertificates);
+  const { check: checkRevocation, standingOf } = await openRevocationCheck(
+    options.revocation,
+    revocation,
+    ca,
+    caCertificates,
+  );
   const ownCertificates = async (signal: AbortSignal): Promise<readonly Certificate[]> =>
     (await caCertificates.current(signal)).certificates;
   const registrationAuthorityOf = createRegistrationAuthorities(options.registrationAuthorities);
@@ -146,6 +152,7 @@ async function openAlias(
       policy.webhook && (await withContext('policy.webhook', openPolicyWebhook(policy.webhook, log))),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),
     refuseRevoked: createRecordedCertificateCheck(own),
+    standingOf: createGivenCertificateStanding({ caCertificates: ownCertificates, standingOf }),
     fullCmc:
       options.fullCmc &&
       (await openFullCmc(options.fullCmc, ca, createOwnCertificateCheck(own), registrationAuthorityOf)),

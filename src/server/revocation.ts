@@ -8,7 +8,12 @@ import {
   type OcspClient,
   type Responder,
 } from '../auth/revocation/ocsp.ts';
-import { createRevocationCheck, type RevocationCheck } from '../auth/revocation/revocation.ts';
+import {
+  createRevocationCheck,
+  createStanding,
+  type RevocationCheck,
+  type StandingOf,
+} from '../auth/revocation/revocation.ts';
 import type { RevocationSource } from '../auth/revocation/source.ts';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import type { FetchConfiguration, RevocationConfiguration } from '../config/revocation-schema.ts';
@@ -38,18 +43,25 @@ export function openRevocation({ refresh, ...limits }: FetchConfiguration, log: 
   return { crls: createCrlStore(options), ocsp: createOcspClient(options), log };
 }
 
-/** Makes the check of one alias. Rejects with a plain sentence when a CRL file cannot be read. */
+/** How one alias finds out what is revoked. */
+export interface AliasRevocation {
+  readonly check: RevocationCheck;
+  readonly standingOf: StandingOf;
+}
+
+/** Makes the checks of one alias. Rejects with a plain sentence when a CRL file cannot be read. */
 export async function openRevocationCheck(
   options: RevocationConfiguration,
   { crls, ocsp, log }: RevocationServices,
   ca: CertificationAuthority,
   caCertificates: CaCertificates,
-): Promise<RevocationCheck> {
+): Promise<AliasRevocation> {
   const { crlFiles: files, followCertificates, onFailure, withoutSource } = options;
   await Promise.all(files.map(crls.inFile));
   const backend = createBackendSource({
     caCertificates: async (signal) => await caCertificates.current(signal),
     certificateStatus: ca.certificateStatus?.bind(ca),
+    revocationOf: ca.revocationOf?.bind(ca),
   });
   const crl = createCrlSource({ store: crls, files, urls: await crlUrlsOf(options), followCertificates });
   const others = [backend, ...(options.sources.includes('crl') ? [crl] : [])];
@@ -60,7 +72,8 @@ export async function openRevocationCheck(
     ocsp: createOcspSource({ client: ocsp, responders, followCertificates, others }),
   };
   const inOrder = options.sources.map((name) => sources[name]);
-  return createRevocationCheck({ backend, sources: inOrder, onFailure, withoutSource, log });
+  const inUse = { backend, sources: inOrder, onFailure, withoutSource, log };
+  return { check: createRevocationCheck(inUse), standingOf: createStanding(inUse) };
 }
 
 async function crlUrlsOf({ crlUrls }: RevocationConfiguration): Promise<readonly CrlUrl[]> {

@@ -39,6 +39,11 @@ export function createCertificateRegistry(database: TransactionalDatabase): Cert
       return certificate.equals(row.certificate) ? 'good' : 'another';
     },
 
+    async revocationOf(backend, serialNumber) {
+      const [row] = (await queries.bySerialNumber(database, { backend, serial_number: serialNumber })).rows;
+      return row && toRevocation(row);
+    },
+
     async findByIdempotencyKey(backend, idempotencyKey) {
       const [row] = (await queries.byIdempotencyKey(database, { backend, idempotency_key: idempotencyKey }))
         .rows;
@@ -127,13 +132,15 @@ function prepareQueries(database: Kysely<Tables>) {
         certificate: place('certificate'),
       }),
     ),
-    bySerialNumber: prepared<Pick<Row, 'backend' | 'serial_number'>, Pick<Row, 'revoked_at' | 'certificate'>>(
-      (place) =>
-        database
-          .selectFrom('certificates')
-          .select(['revoked_at', 'certificate'])
-          .where('backend', '=', place('backend'))
-          .where('serial_number', '=', place('serial_number')),
+    bySerialNumber: prepared<
+      Pick<Row, 'backend' | 'serial_number'>,
+      RevocationColumns & Pick<Row, 'certificate'>
+    >((place) =>
+      database
+        .selectFrom('certificates')
+        .select(['revoked_at', 'revocation_reason', 'certificate'])
+        .where('backend', '=', place('backend'))
+        .where('serial_number', '=', place('serial_number')),
     ),
     byIdempotencyKey: prepared<Pick<Row, 'backend' | 'idempotency_key'>, Row>((place) =>
       database

@@ -172,10 +172,13 @@ function prepareQueries(database: Kysely<Tables>) {
         .where('fingerprint', '=', place('fingerprint'))
         .where(isUnfinished),
     ),
-    answered: prepared<{ fingerprint: string; since: number }, Pick<Row, 'certificate' | 'code'>>((place) =>
+    answered: prepared<
+      { fingerprint: string; since: number },
+      Pick<Row, 'certificate' | 'code' | 'closed_at'>
+    >((place) =>
       database
         .selectFrom('enrollments')
-        .select(['certificate', 'code'])
+        .select(['certificate', 'code', 'closed_at'])
         .where('fingerprint', '=', place('fingerprint'))
         .where(isAnswered)
         .where('closed_at', '>=', place('since'))
@@ -256,10 +259,10 @@ async function findEarlier(
     const since = window.issuedSince.getTime();
     const [answered] = (await queries.answered(transaction, { fingerprint, since })).rows;
     if (answered === undefined) return undefined;
-    const { certificate, code } = answered;
+    const { certificate, code, closed_at: closedAt } = answered;
     return certificate === null
       ? { state: 'rejected', code: code ?? 'ca_bad_answer' }
-      : { state: 'issued', certificate: Buffer.from(certificate) };
+      : { state: 'issued', certificate: Buffer.from(certificate), issuedAt: new Date(closedAt ?? 0) };
   }
   const { id, state, reference, opened_at: openedAt, closed_at: askedAt } = unfinished;
   if (state === 'pending' && reference !== null && (askedAt ?? 0) >= window.pendingSince.getTime()) {

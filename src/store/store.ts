@@ -65,8 +65,8 @@ export type OpenedEnrollment =
    * when it was recorded first, if this is again.
    */
   | { readonly state: 'opened'; readonly id: string; readonly attemptedSince?: Date }
-  /** The same request was answered within the window: give this certificate (DER) again. */
-  | { readonly state: 'issued'; readonly certificate: Buffer }
+  /** The same request was answered within the window, at this time: give this certificate (DER) again, if it is still good. */
+  | { readonly state: 'issued'; readonly certificate: Buffer; readonly issuedAt: Date }
   /** The CA issued another certificate to the same request than was approved, within the window: refuse it with this EstErrorCode. */
   | { readonly state: 'rejected'; readonly code: string }
   /** The same request waits at the CA: ask it by this reference. */
@@ -333,6 +333,8 @@ export interface CertificateRegistry {
     serialNumber: string,
     certificate: Buffer,
   ): Promise<'good' | 'revoked' | 'unknown' | 'another'>;
+  /** Why and when a certificate was revoked; undefined: it was not. */
+  revocationOf(backend: string, serialNumber: string): Promise<Revocation | undefined>;
   /** Undefined when no certificate was issued under this key. */
   findByIdempotencyKey(backend: string, idempotencyKey: string): Promise<RegisteredCertificate | undefined>;
   /** Newest first. */

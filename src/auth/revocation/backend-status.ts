@@ -1,4 +1,5 @@
 import type { Certificate } from '../../pkix/certificate.ts';
+import type { Revocation } from '../../pkix/crl-read.ts';
 import { undetermined, type RevocationSource } from './source.ts';
 
 /** The certificates of a CA at one moment. */
@@ -19,6 +20,9 @@ export interface BackendStatusOptions {
         signal: AbortSignal,
       ) => Promise<'good' | 'revoked' | 'unknown' | 'uncovered'>)
     | undefined;
+  /** Undefined: it never says why. */
+  readonly revocationOf?:
+    ((certificate: Certificate, signal: AbortSignal) => Promise<Revocation | undefined>) | undefined;
 }
 
 /**
@@ -29,6 +33,7 @@ export interface BackendStatusOptions {
 export function createBackendSource({
   caCertificates,
   certificateStatus,
+  revocationOf,
 }: BackendStatusOptions): RevocationSource {
   return {
     name: 'backend',
@@ -38,7 +43,7 @@ export function createBackendSource({
       if (certificateStatus === undefined || !hasKeyOf(issuer, certificates)) return { status: 'uncovered' };
       try {
         const status = await certificateStatus(certificate, signal);
-        if (status === 'revoked') return { status, revocation: undefined };
+        if (status === 'revoked') return { status, revocation: await revocationOf?.(certificate, signal) };
         if (status !== 'unknown') return { status };
         return { status: hasKeyOf(issuer, issuing) ? 'neverIssued' : 'uncovered' };
       } catch (error) {

@@ -51,6 +51,46 @@ export function createRevocationCheck(options: RevocationOptions): RevocationChe
   };
 }
 
+/** What is to be done with a certificate that an earlier, equal request has got. */
+export type Standing =
+  /** Nothing is known against it. */
+  | 'good'
+  /** It is revoked, expired or of another CA: the request is a new one. */
+  | 'gone'
+  /** Its holder is not to have another one. */
+  | 'withdrawn';
+
+/** The standing of a certificate of the alias's own CA, whose issuer is this. Throws `revocation_status_unavailable`. */
+export type StandingOf = (
+  certificate: Certificate,
+  issuer: Certificate,
+  context: RevocationContext,
+) => Promise<Standing>;
+
+/** Reasons that speak of the holder: a privilege was taken, or is suspended (RFC 5280, section 5.3.1). */
+const withdrawing: readonly string[] = ['privilegeWithdrawn', 'certificateHold'];
+
+/** Asks as `createRevocationCheck`, but nobody has to vouch for a certificate that was issued to who asks. */
+export function createStanding(options: RevocationOptions): StandingOf {
+  return async function standingOf(certificate, issuer, context) {
+    const verdict = await verdictOn({ certificate, issuer, trustAnchor: issuer, ...context }, options);
+    switch (verdict.status) {
+      case 'revoked':
+        note(options.log, certificate, verdict.revocation);
+        return withdrawing.includes(verdict.revocation?.reason ?? '') ? 'withdrawn' : 'gone';
+      case 'neverIssued':
+        return 'gone';
+      case 'undetermined':
+        if (options.onFailure === 'hard') throw unavailable(verdict.reasons.join(' '));
+        return 'good';
+      case 'good':
+      case 'unknown':
+      case 'uncovered':
+        return 'good';
+    }
+  };
+}
+
 /**
  * What the CA says against a certificate counts, whatever other sources say: a CRL and a responder call good what is not
  * revoked, although it may never have been issued (RFC 6960, section 2.2). For that reason none of them stands in for a CA

@@ -37,9 +37,13 @@ export const isCrl = ajv.compile<{ readonly crl: string | null }>({
 });
 
 /** `revocationstatus` */
-export const isRevocation = ajv.compile<{ readonly revoked: boolean }>({
+export const isRevocation = ajv.compile<{
+  readonly revoked: boolean;
+  readonly revocation_reason?: string;
+  readonly revocation_date?: string;
+}>({
   type: 'object',
-  properties: { revoked: { type: 'boolean' } },
+  properties: { revoked: { type: 'boolean' }, revocation_reason: text, revocation_date: text },
   required: ['revoked'],
 });
 

@@ -3,7 +3,6 @@ import type { Certificate } from '../../pkix/certificate.ts';
 import { generalNamesEqual } from '../../pkix/general-names.ts';
 import type { NameChange } from '../../pkix/name-changes.ts';
 import { namesEqual } from '../../pkix/names.ts';
-import type { RevocationReason } from '../../store/store.ts';
 import type { CertificationAuthority, EnrollmentRequest, EnrollmentResult, NamesToCertify } from '../ca.ts';
 import { statusByRecord, type RecordOption } from '../record.ts';
 import type { EjbcaAliasSettings } from './alias-settings.ts';
@@ -25,6 +24,7 @@ import { enrollRegistered, type Target } from './enrollment/registered-enrollmen
 import { generateUsername } from './name-generation.ts';
 import type { VendorMode } from './vendor-mode.ts';
 import { newEndEntity, type RegisteredEndEntity } from './web-service.ts';
+import { nameOfReason } from './revocation-reasons.ts';
 
 /** What a CA of EJBCA is made of for an alias. */
 export interface AuthorityParts extends EnrollmentParts {
@@ -41,18 +41,6 @@ export interface AuthorityParts extends EnrollmentParts {
   /** Whether EJBCA registers end entities for the gateway. */
   readonly canRegister: (signal: AbortSignal) => Promise<boolean>;
 }
-
-/** EJBCA's names of them. */
-const revocationReasons: Readonly<Record<RevocationReason, string>> = {
-  unspecified: 'UNSPECIFIED',
-  keyCompromise: 'KEY_COMPROMISE',
-  cACompromise: 'CA_COMPROMISE',
-  affiliationChanged: 'AFFILIATION_CHANGED',
-  superseded: 'SUPERSEDED',
-  cessationOfOperation: 'CESSATION_OF_OPERATION',
-  privilegeWithdrawn: 'PRIVILEGES_WITHDRAWN',
-  aACompromise: 'AA_COMPROMISE',
-};
 
 /** A CA of EJBCA as the settings of one alias want it. */
 export function createAuthorityForAlias(parts: AuthorityParts): CertificationAuthority {
@@ -93,9 +81,11 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
       return statusByRecord(await calls.certificateStatus(dn, serialNumber, signal), parts.record);
     },
 
+    revocationOf: async ({ serialNumber }, signal) => await calls.revocationOf(dn, serialNumber, signal),
+
     async revoke({ serialNumber }, reason, signal) {
       try {
-        await calls.revoke(dn, serialNumber, revocationReasons[reason], signal);
+        await calls.revoke(dn, serialNumber, nameOfReason(reason), signal);
       } catch (error) {
         // An earlier call may have revoked it whose answer was lost.
         const status = await calls.certificateStatus(dn, serialNumber, signal).catch(() => undefined);

@@ -1,3 +1,4 @@
+import type { Revocation } from '../../pkix/crl-read.ts';
 import { EstError } from '../../errors.ts';
 import { parseJson } from '../../ops/connection.ts';
 import { readCertificate, certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
@@ -13,6 +14,7 @@ import {
   isStatus,
 } from './answers.ts';
 import { nonsense, type RestClient } from './rest-client.ts';
+import { reasonNamed } from './revocation-reasons.ts';
 
 /** The calls of EJBCA's REST API that the gateway makes, each with its answer checked. Unknown members are no fault. */
 export interface EjbcaCalls {
@@ -32,6 +34,8 @@ export interface EjbcaCalls {
     serialNumber: string,
     signal: AbortSignal,
   ): Promise<'good' | 'revoked' | 'unknown'>;
+  /** Undefined: the certificate is not revoked. */
+  revocationOf(dn: string, serialNumber: string, signal: AbortSignal): Promise<Revocation | undefined>;
   /** Resolves when the certificate is revoked; `reason` is one of EJBCA's. */
   revoke(dn: string, serialNumber: string, reason: string, signal: AbortSignal): Promise<void>;
   /** The CAs that a certificate profile allows, as far as the gateway may use them; undefined: there is no such profile. */
@@ -166,6 +170,13 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
     return answer.certificates;
   }
 
+  /** Undefined: EJBCA has no such certificate of this CA. */
+  async function revocationStatus(dn: string, serialNumber: string, signal: AbortSignal) {
+    const path = `/v1/certificate/${encodeURIComponent(dn)}/${serialNumber}/revocationstatus`;
+    const absent = /Certificate with serial number .* was not found/;
+    return await client.json({ method: 'GET', path, absent }, isRevocation, signal);
+  }
+
   return {
     async status(signal) {
       return (await get('/v1/certificate/status', isStatus, signal)).revision;
@@ -193,11 +204,16 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
       return der;
     },
     async certificateStatus(dn, serialNumber, signal) {
-      const path = `/v1/certificate/${encodeURIComponent(dn)}/${serialNumber}/revocationstatus`;
-      const absent = /Certificate with serial number .* was not found/;
-      const answer = await client.json({ method: 'GET', path, absent }, isRevocation, signal);
+      const answer = await revocationStatus(dn, serialNumber, signal);
       if (answer === undefined) return 'unknown';
       return answer.revoked ? 'revoked' : 'good';
+    },
+    async revocationOf(dn, serialNumber, signal) {
+      const answer = await revocationStatus(dn, serialNumber, signal);
+      if (answer?.revoked !== true) return undefined;
+      const { revocation_reason: reason, revocation_date: since = '' } = answer;
+      const at = new Date(since);
+      return { reason: reasonNamed(reason), since: Number.isNaN(at.getTime()) ? new Date(0) : at };
     },
     async revoke(dn, serialNumber, reason, signal) {
       const path = `/v1/certificate/${encodeURIComponent(dn)}/${serialNumber}/revoke?reason=${reason}`;

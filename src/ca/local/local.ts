@@ -89,6 +89,11 @@ async function openLocalCertificationAuthority(
       return found === 'another' ? 'unknown' : statusByRecord(found, options.record);
     },
 
+    revocationOf: async ({ serialNumber }) => {
+      const revocation = await certificates.revocationOf(name, serialNumber);
+      return revocation && { reason: revocation.reason, since: revocation.at };
+    },
+
     revoke: async ({ serialNumber }, reason) => {
       const outcome = await certificates.revoke(name, serialNumber, reason, new Date());
       if (outcome === 'unknown') throw new Error('The CA has issued no certificate of this serial number.');
