@@ -27,10 +27,8 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
       it('E-22 gives the certificate of the same request again within the window, and not after it', async () => {
         const id = await openOne(store);
         await store.enrollments.issued(id, certificate, later(1));
-        expect(await store.enrollments.open(enrollment({ requestId: 'r2' }), at(601))).toEqual({
-          state: 'issued',
-          certificate: certificate.certificate,
-        });
+        const given = { state: 'issued', certificate: certificate.certificate, issuedAt: later(1) };
+        expect(await store.enrollments.open(enrollment({ requestId: 'r2' }), at(601))).toEqual(given);
         expect(await openOne(store, {}, 602)).not.toBe(id);
       });
 
@@ -329,6 +327,8 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         expect(await store.certificates.status('local', '0a1b', Buffer.of(5))).toBe('another');
         await store.certificates.revoke('local', '0a1b', 'superseded', later(1));
         expect(await store.certificates.status('local', '0a1b', Buffer.of(5))).toBe('revoked');
+        expect(await store.certificates.revocationOf('local', '0a1b')).toMatchObject({ at: later(1) });
+        expect(await store.certificates.revocationOf('local', 'ff')).toBeUndefined();
       });
 
       it('are revoked once, and stay on the list of revoked ones until they expire', async () => {

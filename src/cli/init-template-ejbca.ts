@@ -26,6 +26,9 @@ export const ejbcaBackendText = `  # EJBCA 8.1 or newer, Community or Enterprise
         #trustAnchor: ejbca/idp-ca.pem
     # Seconds after which a client whose request waits for approval in EJBCA shall ask again.
     #retryAfter: 300
+    # Seconds after which EJBCA ends a transaction that has not come to its end. Where the gateway cannot register end
+    # entities before it asks for their certificates, an enrolment whose answer was lost is repeated only then.
+    #transactionTimeout: 300
     # complete: a client certificate of the CA that EJBCA does not have was never issued, and is refused. incomplete: other
     # sources of "revocation" decide about it; for CAs and profiles that do not store certificates.
     #record: complete

@@ -1,5 +1,6 @@
 import { ejbcaAliasText, ejbcaBackendText } from './init-template-ejbca.ts';
 import { estBackendText } from './init-template-est.ts';
+import { passThroughText } from './init-template-pass-through.ts';
 
 /** What differs between one new gateway and another. */
 export interface TemplateValues {
@@ -222,6 +223,9 @@ aliases:
     #strict: false
     # Base64 of replies: '64' (lines of 64 characters), none (one line), or auto (as the client seems to need it).
     #wrap: auto
+    # How the CA may change the names that were approved: addedAttributes, reorderedSubject, addedSubjectAltNames,
+    # replacedSubject, replacedSubjectAltNames. Left out: not at all, but for what the mode of the backend does.
+    #issuedNames: [reorderedSubject]
     # Who may ask for certificates of others, by names for the log: holders of certificates of the CA itself with the
     # extended key usage id-kp-cmcRA ("est-gateway ca issue" makes them). One that is not here may renew its own
     # certificate and no more.
@@ -341,33 +345,7 @@ aliases:
         #certificates: 10
         #period: 86400
 ${ejbcaAliasText}
-# Public documents of CAs elsewhere, on both listeners, for devices that reach nothing but the gateway. Left out: none.
-#passThrough:
-  # All that is passed through: the path here, what it is (crl, complete or delta; ocsp; certificate; page), and the URL
-  # that is asked. Never another path, never a redirect.
-  #paths:
-    #/crl/issuing.crl: { kind: crl, upstream: 'http://pki.example/crl/issuing.crl' }
-    #/crl/issuing-delta.crl: { kind: crl, upstream: 'http://pki.example/crl/issuing-delta.crl' }
-    #/ocsp: { kind: ocsp, upstream: 'http://ocsp.example/' }
-    #/aia/issuing.cer: { kind: certificate, upstream: 'http://pki.example/aia/issuing.cer' }
-    #/cps.html:
-      #kind: page
-      #upstream: https://www.example/cps.html
-      # PEM file: the CAs that the upstream's TLS certificate may come from. Left out: the public ones that Node knows.
-      #trustAnchor: www-trust-anchor.pem
-      # Octets of a document.
-      #maxBytes: 33554432
-  # Private networks that the host names of upstreams may lead to, such as 10.0.0.0/8; a URL with an address needs none.
-  #allowedNetworks: []
-  # Seconds until an answer begins, and between its pieces.
-  #timeout: 15
-  # Seconds for which a document is given again if its upstream does not say; never beyond its nextUpdate.
-  #maxAge: 300
-  # Seconds for which an older document is given while the upstream is down, unless that forbids it.
-  #staleFor: 86400
-  # Octets of memory for documents.
-  #cacheBytes: 67108864
-
+${passThroughText}
 # Bounds of the EST listener.
 limits:
   # Octets of a request body as sent.
@@ -382,7 +360,8 @@ limits:
   connections: 10000
   # Of these, those of one address, which may be that of a whole site.
   #connectionsPerAddress: 2500
-  # Seconds in which a repeat of the same request gets the same certificate, so that a lost reply costs nothing; while that is good.
+  # Seconds in which a repeat of the same request gets the same certificate while it is good, so that a lost reply costs
+  # nothing.
   #repeatWindow: 3600
   # Requests of one user or client certificate that may wait for the CA at one alias; for more: 429.
   #pendingPerIdentity: 100

@@ -202,7 +202,7 @@ const limitsSchema: SchemaObject = {
     ),
     repeatWindow: wholeNumber(
       'Repeat window',
-      'Seconds in which a repeat of the same request gets the same certificate, so that a lost reply costs nothing; while that is good.',
+      'Seconds in which a repeat of the same request gets the same certificate while it is good, so that a lost reply costs nothing.',
       { min: 0, max: 31_536_000, default: 3600 },
     ),
     pendingPerIdentity: wholeNumber(
