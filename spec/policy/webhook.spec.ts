@@ -178,6 +178,17 @@ describe('policy.webhook', () => {
     expect(await traces('scrapped')).toBe(0);
   });
 
+  it.each(['application/json', 'Application/JSON;charset=UTF-8', 'application/json; charset="utf-8"'])(
+    'permits by %s',
+    async (type) => {
+      const said = JSON.stringify({ decision: 'permit', reason: 'f\u00fcr "alle": {decision} \ud83d\ude00' });
+      service.answer((_question, response) => {
+        response.writeHead(200, { 'Content-Type': type, 'Content-Encoding': 'identity' }).end(said);
+      });
+      expect((await ask('welcome')).status).toBe(200);
+    },
+  );
+
   it.each(answersThatPermitNothing)('permits nothing by %s: 503', async (_what, listener) => {
     service.answer(listener);
     const { status, headers, body } = await ask('unknown');

@@ -99,7 +99,7 @@ export function sayJson(value: unknown): WebhookListener {
 /** Answers with these octets. */
 export function say(
   status: number,
-  headers: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string | string[]>>,
   body: string | Buffer,
 ): WebhookListener {
   return (_question, response) => {
@@ -138,6 +138,17 @@ export const answersThatPermitNothing: readonly (readonly [string, WebhookListen
   ['no JSON', say(200, json, `${permit}}`)],
   ['an empty body', say(200, json, '')],
   ['compressed JSON', say(200, { ...json, 'Content-Encoding': 'gzip' }, gzipSync(permit))],
+  ['a content coding that is none', say(200, { ...json, 'Content-Encoding': 'gzip' }, permit)],
+  ['another charset', say(200, { 'Content-Type': 'application/json; charset=utf-16' }, permit)],
+  ['two content types', say(200, { 'Content-Type': ['application/json', 'text/html'] }, permit)],
+  ['one content type twice', say(200, { 'Content-Type': ['application/json', 'application/json'] }, permit)],
+  [
+    'octets that are not UTF-8',
+    say(200, json, Buffer.from('{"decision":"refuse","reason":"\u00fc"}', 'latin1')),
+  ],
+  ['a decision twice', say(200, json, '{"decision":"refuse","decision":"permit"}')],
+  ['a decision twice, once escaped', say(200, json, '{"decision":"permit","decisi\\u006fn":"permit"}')],
+  ['a reason twice', say(200, json, '{"decision":"permit","reason":"a","reason":"b"}')],
   ['more octets than allowed', say(200, json, permit + ' '.repeat(1000))],
   ['null', sayJson(null)],
   ['a text', sayJson('permit')],

@@ -1,5 +1,5 @@
 import axios, { type AxiosInstance, type AxiosResponse } from 'axios';
-import { Agent as PlainAgent } from 'node:http';
+import { Agent as PlainAgent, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent } from 'node:https';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
@@ -19,6 +19,9 @@ export interface HttpAnswer {
   readonly status: number;
   /** Without parameters, in lower case; empty: none. */
   readonly mediaType: string;
+  /** All lines of Content-Type as they came, and Content-Encoding; empty: none. */
+  readonly contentType: string;
+  readonly contentCoding: string;
   readonly body: Buffer;
   /** Whole seconds of Retry-After, when the answer says so. */
   readonly retryAfter: number | undefined;
@@ -166,15 +169,25 @@ export function serverVerdict(error: unknown): ServiceVerdict {
   return error instanceof EstError && error.code !== 'ca_timeout' ? 'works' : 'unknown';
 }
 
-function toAnswer({ status, headers, data }: AxiosResponse<Buffer>): HttpAnswer {
+function toAnswer({ status, headers, data, request }: AxiosResponse<Buffer>): HttpAnswer {
   const header = (name: string): string => String(headers[name] ?? '');
+  const { rawHeaders } = (request as ClientRequest & { readonly res: IncomingMessage }).res;
   const [mediaType = ''] = header('content-type').split(';');
   return {
     status,
     mediaType: mediaType.trim().toLowerCase(),
+    contentType: linesOf(rawHeaders, 'content-type').join(', '),
+    contentCoding: linesOf(rawHeaders, 'content-encoding').join(', '),
     body: data,
     retryAfter: wholeSeconds(header('retry-after')),
   };
+}
+
+/** Of a field that is there twice Node keeps the first line alone. */
+function linesOf(rawHeaders: readonly string[], wanted: string): readonly string[] {
+  return rawHeaders.flatMap((name, index) =>
+    index % 2 === 0 && name.toLowerCase() === wanted ? [rawHeaders[index + 1] ?? ''] : [],
+  );
 }
 
 /** Undefined for what is no JSON. */

@@ -1,6 +1,8 @@
 import { Ajv } from 'ajv';
+import { isUtf8 } from 'node:buffer';
 import { isIPv4 } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
+import { parseDocument } from 'yaml';
 import { EstError } from '../errors.ts';
 import { createCircuitBreaker } from './circuit-breaker.ts';
 import { readClientCertificate } from './client-certificate.ts';
@@ -140,6 +142,14 @@ function reasonOf({ message, cause }: EstError): string {
   return cause instanceof Error && cause.message !== '' ? `${message} (${cause.message})` : message;
 }
 
+/** One field, without parameters that would change the meaning of the octets. */
+const json = /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i;
+
+/** Of members of one name some readers take the first and some the last; JSON is YAML, whose reader looks for them. */
+function hasTwins(body: Buffer): boolean {
+  return parseDocument(body.toString('utf8'), { schema: 'json' }).errors.length > 0;
+}
+
 interface Said<Decision> {
   readonly decision: Decision;
   readonly reason?: string;
@@ -154,10 +164,13 @@ function answerReader<Decision extends string>(
     required: ['decision'],
     additionalProperties: false,
   });
-  return function read({ status, mediaType, body }) {
+  return function read({ status, contentType, contentCoding, body }) {
     if (status !== 200) return nonsense(`answers ${status} where 200 was expected`);
-    if (mediaType !== 'application/json') return nonsense('answers something else than application/json');
+    if (!json.test(contentType)) return nonsense('answers something else than application/json in UTF-8');
+    if (!/^(?:identity)?$/i.test(contentCoding)) return nonsense('answers with a content coding');
+    if (!isUtf8(body)) return nonsense('answers octets that are not UTF-8');
     const said = parseJson(body);
+    if (hasTwins(body)) return nonsense('answers JSON with a member that is there twice');
     return isSaid(said)
       ? { state: 'answered', ...said }
       : nonsense('answers JSON of another form than documented');
