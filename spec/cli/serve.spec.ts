@@ -130,7 +130,9 @@ describe('est-gateway serve', () => {
     gateway.process.kill('SIGHUP');
     connection.destroy();
     upstream.close();
-    expect(await gateway.outcome).toMatchObject({ code: 1, signal: null });
+    await gateway.stdoutWith('EST is served at');
+    gateway.process.kill('SIGTERM');
+    expect(await gateway.outcome).toMatchObject({ code: 0, signal: null });
   });
 
   it('takes a Ctrl-C that arrives twice, from terminal and parent, as one', async () => {

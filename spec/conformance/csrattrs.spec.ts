@@ -26,6 +26,17 @@ const filledIn = {
   },
 };
 
+/** The same CA as that of the other aliases, with a profile that grants what the template demands. */
+const agreeing = {
+  driver: 'local',
+  record: 'incomplete',
+  certificate: 'issuing.pem',
+  privateKey: 'file:issuing.key',
+  passphrase: 'file:passphrase',
+  chain: ['root.pem'],
+  profiles: { device: { keyUsage: ['digitalSignature', 'keyAgreement'] } },
+};
+
 /** A subjectAltName with the AcpNodeName of RFC 8994, section 6.2.2. */
 const acpNode = sequence(
   tlv(
@@ -38,10 +49,11 @@ const acpNode = sequence(
 let gateway: TestGateway;
 beforeAll(async () => {
   gateway = await startTestGateway({
+    backends: { agreeing },
     aliases: {
       curve: { policy: { keys: ['P-384'] } },
       size: { policy: { keys: ['RSA-3072'], signatureAlgorithms: ['sha384WithRSAEncryption'] } },
-      template: { policy: filledIn },
+      template: { backend: 'agreeing', policy: filledIn },
       acp: {
         policy: {
           subjectAltName: ['otherName'],
