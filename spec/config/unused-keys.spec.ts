@@ -59,6 +59,7 @@ describe('What is written is used, or the configuration is refused', () => {
     ['revocation: { sources: [crl, ocsp], followCertificates: true }'],
     ['revocation: { sources: [ocsp], ocspResponders: { "http://a.example/": ca.pem } }'],
     ['revocation: { crlFiles: [], crlUrls: [], ocspResponders: {}, followCertificates: false }'],
+    ['httpAuthentication: [digest-SHA-256]\n    compatibility: ejbca', 'clientCertificate'],
     ['explicitTrustAnchors: []', 'basic'],
     ['policy: { renewExpiredDays: 0, changeSubjectName: false }', 'basic'],
     [`${authorities}\n    fullCmc: { signer: { certificate: a.pem, privateKey: file:a.key } }`, 'basic'],

@@ -77,7 +77,11 @@ function unusedOfAuthentication(alias: Mapping): readonly Problem[] {
     }
     case 'clientCertificate': {
       const reason = 'with "authentication: clientCertificate" user names and codes are never asked for';
-      return unusedIf(alias, [], { httpAuthentication: reason, credentials: reason });
+      return unusedIf(alias, [], {
+        // As EJBCA does it, a missing certificate is 401 with a challenge.
+        httpAuthentication: alias['compatibility'] !== 'ejbca' && reason,
+        credentials: reason,
+      });
     }
     default:
       return [];
