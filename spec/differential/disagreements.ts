@@ -109,6 +109,18 @@ export const disagreements: readonly Disagreement[] = [
   },
   {
     judge: 'go',
+    what: 'a host by which mailboxes are permitted or excluded stands for the hosts below it, too',
+    section: 'RFC 5280, section 4.2.1.10',
+    right: 'gateway',
+    covers: (features, gateway, refused) =>
+      features.has('rfc822Name a@a.example.com') &&
+      features.has('constraint on rfc822Name') &&
+      (refused === undefined
+        ? isNames(gateway)
+        : gateway === undefined && /email address .* is excluded by constraint/.test(refused)),
+  },
+  {
+    judge: 'go',
     what: 'a required policy is looked at only where a CA demands explicit policies',
     section: 'RFC 5280, section 6.1.1, input e',
     right: 'gateway',
