@@ -20,7 +20,7 @@ describeWith('openssl', 'chains of certificates, judged by the gateway, OpenSSL 
     });
 
     it.each(Object.entries(seeds))(
-      'T-13 agree but for known reasons, by a seed that is %s: %i',
+      'T-13 agree but for known reasons, by the %s seed: %i',
       async (_, seed) => {
         const make = await createChainGenerator();
         const random = createRandom(seed);

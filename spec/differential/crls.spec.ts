@@ -51,7 +51,7 @@ describeWith('openssl', 'CRLs, judged by the gateway and OpenSSL', () => {
   });
 
   it.each(Object.entries(seeds))(
-    'S-07 agree but for known reasons, by a seed that is %s: %i',
+    'S-07 agree but for known reasons, by the %s seed: %i',
     async (_, seed) => {
       const make = await createCrlGenerator();
       const random = createRandom(seed);

@@ -99,13 +99,14 @@ export const disagreements: readonly Disagreement[] = [
   },
   {
     judge: 'go',
-    what: 'an excluded host of URIs excludes what is below it, too',
+    what: 'a host by which URIs are permitted or excluded stands for the hosts below it, too',
     section: 'RFC 5280, section 4.2.1.10',
     right: 'gateway',
-    covers: (features, gateway, refused = '') =>
+    covers: (features, gateway, refused) =>
       features.has('constraint on uniformResourceIdentifier') &&
-      gateway === undefined &&
-      /URI .* is excluded by constraint/.test(refused),
+      (refused === undefined
+        ? isNames(gateway) && features.has('uniformResourceIdentifier https://a.example.com:1/x')
+        : gateway === undefined && /URI .* is excluded by constraint/.test(refused)),
   },
   {
     judge: 'go',
