@@ -7,7 +7,7 @@ const isTrusted = (address: string): boolean => address.startsWith('10.');
 
 /** The address, or the code of the refusal. */
 function read(field: 'X-Forwarded-For' | 'Forwarded', ...lines: readonly string[]): string | undefined {
-  const headers = ['Host', 'a', ...lines.flatMap((line) => [field.toLowerCase(), line]), 'Accept', '*/*'];
+  const headers = { host: ['a'], ...(lines.length > 0 && { [field.toLowerCase()]: [...lines] }) };
   try {
     return forwardedAddress(headers, { clientAddress: field, isTrusted });
   } catch (error) {

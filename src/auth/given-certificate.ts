@@ -1,5 +1,5 @@
 import type { Certificate } from '../pkix/certificate.ts';
-import { mayHaveIssued } from './recorded-certificate.ts';
+import { mayHaveIssued } from '../pkix/path/issuers.ts';
 import type { Standing, StandingOf } from './revocation/revocation.ts';
 
 /** The standing of a certificate that an earlier, equal request has got. Throws `revocation_status_unavailable`. */

@@ -1,6 +1,6 @@
 import { EstError } from '../errors.ts';
 import type { Certificate } from '../pkix/certificate.ts';
-import { namesEqual } from '../pkix/names.ts';
+import { mayHaveIssued } from '../pkix/path/issuers.ts';
 import type { OwnCertificateOptions } from './own-certificate.ts';
 import { refusedCertificate, revocationFault } from './refused-certificate.ts';
 
@@ -29,17 +29,4 @@ export function createRecordedCertificateCheck({
       refusedCredentials: refusedCertificate(fault, certificate),
     });
   };
-}
-
-/** By name, and by key identifier where both have one. */
-export function mayHaveIssued(
-  { subject, subjectKeyIdentifier }: Certificate,
-  { issuer, authorityKeyIdentifier }: Certificate,
-): boolean {
-  return (
-    namesEqual(subject, issuer) &&
-    (subjectKeyIdentifier === undefined ||
-      authorityKeyIdentifier === undefined ||
-      subjectKeyIdentifier.equals(authorityKeyIdentifier))
-  );
 }

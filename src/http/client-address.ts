@@ -1,4 +1,5 @@
-import { isIP } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import { isIP, isIPv6 } from 'node:net';
 import { EstError } from '../errors.ts';
 import { readForwarded } from './forwarded.ts';
 
@@ -18,11 +19,11 @@ export interface ClientAddressOptions {
  * then who came.
  */
 export function forwardedAddress(
-  rawHeaders: readonly string[],
+  headers: IncomingMessage['headersDistinct'],
   { clientAddress: field, isTrusted }: ClientAddressOptions,
 ): string | undefined {
-  const lines = linesOf(rawHeaders, field.toLowerCase());
-  if (lines.length === 0) return undefined;
+  const lines = headers[field.toLowerCase()];
+  if (lines === undefined) return undefined;
   const entries = field === 'Forwarded' ? lines : lines.join(',').split(',');
   const read = field === 'Forwarded' ? addressOfForwarded : addressOf;
   let nearest: string | undefined;
@@ -35,27 +36,23 @@ export function forwardedAddress(
   return nearest;
 }
 
-/** The values of all lines of a field, in their order. */
-function linesOf(rawHeaders: readonly string[], wanted: string): readonly string[] {
-  return rawHeaders.flatMap((name, index) =>
-    index % 2 === 0 && name.toLowerCase() === wanted ? [rawHeaders[index + 1] ?? ''] : [],
-  );
-}
-
 function addressOfForwarded(line: string): string | undefined {
   const [element, ...more] = readForwarded(line) ?? [];
   return element === undefined || more.length > 0 ? undefined : addressOf(element.get('for') ?? '');
 }
 
-/** With or without a port; an IPv6 address that has one is in brackets (RFC 7239, section 6). Undefined: it is no address. */
+const port = String.raw`(?::(?:\d{1,5}|_[\w.-]+))?`;
+
+/** RFC 7239, section 6: with or without a port; an IPv6 address that has one is in brackets. */
+const withPort = new RegExp(`^(?:\\[([0-9A-Fa-f:.]+)\\]${port}|([\\d.]+)${port})$`);
+
+/** Undefined: it is no address. */
 function addressOf(node: string): string | undefined {
-  const port = String.raw`(?::(?:\d{1,5}|_[\w.-]+))?`;
   const written = node.trim();
-  const [, bracketed, plain] =
-    new RegExp(`^(?:\\[([0-9A-Fa-f:.]+)\\]${port}|([\\d.]+)${port})$`).exec(written) ?? [];
+  const [, bracketed, plain] = withPort.exec(written) ?? [];
   const address = bracketed ?? plain ?? written;
-  const version = bracketed === undefined ? isIP(address) : isIP(address) === 6 ? 6 : 0;
-  return version === 0 || address.includes('%') ? undefined : address;
+  const isAddress = bracketed === undefined ? isIP(address) !== 0 : isIPv6(address);
+  return isAddress && !address.includes('%') ? address : undefined;
 }
 
 /** The operator reads the field's name; its value may be the client's. */

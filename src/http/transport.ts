@@ -66,7 +66,8 @@ export function createProxyTransport(options: ProxyTransportOptions): Transport 
     channelBinding: () => (options.linking === 'trust' ? 'trusted' : 'unknown'),
     canLink: options.linking === 'trust',
     cipherStrength: (request) => weakestStrength(request, options.cipherSuite),
-    address: ({ rawHeaders, socket }) => forwardedAddress(rawHeaders, options) ?? socket.remoteAddress,
+    address: ({ headersDistinct, socket }) =>
+      forwardedAddress(headersDistinct, options) ?? socket.remoteAddress,
     // Those that the proxy does not set are refused.
     ignoredProxyFields: () => [],
     isEarly: ({ headers }) => headers['early-data'] !== undefined,

@@ -171,23 +171,18 @@ export function serverVerdict(error: unknown): ServiceVerdict {
 
 function toAnswer({ status, headers, data, request }: AxiosResponse<Buffer>): HttpAnswer {
   const header = (name: string): string => String(headers[name] ?? '');
-  const { rawHeaders } = (request as ClientRequest & { readonly res: IncomingMessage }).res;
+  // Of a field that is there twice the others have the first line alone.
+  const { headersDistinct } = (request as ClientRequest & { readonly res: IncomingMessage }).res;
+  const lines = (name: string): string => headersDistinct[name]?.join(', ') ?? '';
   const [mediaType = ''] = header('content-type').split(';');
   return {
     status,
     mediaType: mediaType.trim().toLowerCase(),
-    contentType: linesOf(rawHeaders, 'content-type').join(', '),
-    contentCoding: linesOf(rawHeaders, 'content-encoding').join(', '),
+    contentType: lines('content-type'),
+    contentCoding: lines('content-encoding'),
     body: data,
     retryAfter: wholeSeconds(header('retry-after')),
   };
-}
-
-/** Of a field that is there twice Node keeps the first line alone. */
-function linesOf(rawHeaders: readonly string[], wanted: string): readonly string[] {
-  return rawHeaders.flatMap((name, index) =>
-    index % 2 === 0 && name.toLowerCase() === wanted ? [rawHeaders[index + 1] ?? ''] : [],
-  );
 }
 
 /** Undefined for what is no JSON. */

@@ -60,7 +60,8 @@ function issuersByName(
   return named;
 }
 
-function mayHaveIssued(issuer: Certificate, subject: Certificate): boolean {
+/** By the names, key identifiers and keys alone. */
+export function mayHaveIssued(issuer: Certificate, subject: Certificate): boolean {
   return (
     keyIdentifiersAgree(issuer.subjectKeyIdentifier, subject.authorityKeyIdentifier) &&
     namesEqual(issuer.subject, subject.issuer) &&
