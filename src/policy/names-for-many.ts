@@ -40,8 +40,9 @@ function isNameForMany(name: GeneralName): boolean {
   switch (name.type) {
     case 'dNSName':
     case 'rfc822Name':
-    case 'iPAddress':
       return isForMany(name.value);
+    case 'iPAddress':
+      return unspecified.includes(name.value);
     case 'uniformResourceIdentifier':
       return isForMany(hostOf(name.value));
     case 'directoryName':
@@ -55,17 +56,25 @@ function isNameForMany(name: GeneralName): boolean {
   }
 }
 
+const ascii = /^[\x20-\x7e]*$/;
+
 /** Compatibility forms, such as a full-width asterisk, are looked at as what RFC 5280, section 7.1 makes of them. */
 function isForMany(text: string): boolean {
-  const value = text.normalize('NFKC').trim();
-  return value.includes('*') || isUnspecified(value);
+  const value = ascii.test(text) ? text : text.normalize('NFKC');
+  return value.includes('*') || isUnspecified(value.trim());
 }
 
+/** As addresses are written once they are read. */
+const unspecified: readonly string[] = ['0.0.0.0', '::'];
+
+/** Every way to write it, with or without a zone, has these characters alone. */
+const mayBeUnspecified = /^([0.:f]+)(?:%.*)?$/is;
+
 function isUnspecified(text: string): boolean {
-  const [address = ''] = text.split('%');
+  const [, address = ''] = mayBeUnspecified.exec(text) ?? [];
   if (isIP(address) === 0) return false;
   const name = iPAddress(address);
-  return name.type === 'iPAddress' && ['0.0.0.0', '::'].includes(name.value);
+  return 'value' in name && unspecified.includes(name.value);
 }
 
 /**
