@@ -209,7 +209,7 @@ describe('names that EJBCA would change', () => {
 
   it('lets pass what EJBCA keeps', async () => {
     const kept = fc
-      .stringMatching(/^[a-zA-Z0-9,+=#/:@'()&{}\[\]^_. é-]{1,20}$/)
+      .stringMatching(/^[a-zA-Z0-9,+=#/:@'()&}\[\]^_. é-]{1,20}$/)
       .filter((text) => text.trim() === text);
     let count = 0;
     await fc.assert(
@@ -235,7 +235,7 @@ describe('names that EJBCA would change', () => {
       Authorization: `Basic ${Buffer.from(`${user}:code`).toString('base64')}`,
       alias: 'client',
     });
-    for (const user of [' meter', 'meter ', 'me%ter', 'me<ter', 'me\\ter', 'me"ter', 'me|ter']) {
+    for (const user of [' meter', 'meter ', 'me%ter', 'me<ter', 'me\\ter', 'me"ter', 'me|ter', 'me{ter']) {
       expect(await refusal({ subject: commonName('meter') }, of(user))).toMatch(
         /^The user name (holds|begins)/,
       );

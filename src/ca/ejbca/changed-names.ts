@@ -14,8 +14,8 @@ import { distinguishedNameFields } from './distinguished-name-fields.ts';
 
 /** EJBCA's `forbidden.characters`, and the backslash, which is its own escape. */
 const replacedCharacters = /[%?;!$~`\\\p{Cc}]/u;
-/** And what its web service takes for an attempt at SQL when it is to find an end entity. */
-const replacedInUsernames = /[%?;!$~`\\\p{Cc}<>"|]/u;
+/** And those with which its web service cannot find an end entity: it takes two for an attempt at SQL, and fails at a brace. */
+const replacedInUsernames = /[%?;!$~`\\\p{Cc}<>"|{]/u;
 
 /** Types of attributes that have a place in EJBCA's end entity profiles. */
 const knownTypes: ReadonlySet<string> = new Set([
