@@ -164,7 +164,7 @@ describe('the start in front of EJBCA', () => {
       expect(running.gateway.log.entries).toContainEqual(
         expect.objectContaining({
           level: 'warn',
-          message: 'Without the REST API V2 of EJBCA nobody can renew a certificate.',
+          message: 'Without the REST API V2 of EJBCA no certificate can be renewed.',
         }),
       );
       expect(await enrolOnce(running)).toBe(200);

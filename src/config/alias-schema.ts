@@ -357,7 +357,7 @@ function ownSchema(credentials: Drivers['credentials']): SchemaObject {
         uniqueItems: true,
         title: 'Names in issued certificates',
         description:
-          'How the CA may change the names that were approved; a certificate with other changes is given to nobody, and revoked where the gateway can. Left out: not at all, but for what the mode of the backend does (docs/policy.md).',
+          'How the CA may change the names that were approved; a certificate with other changes is not delivered, and is revoked where the CA can. Left out: not at all, but for what the mode of the backend does (docs/policy.md).',
       },
     },
     required: ['backend'],

@@ -7,7 +7,7 @@ export interface RevocationConfiguration {
   readonly sources: readonly RevocationSource['name'][];
   /** Paths of CRLs. */
   readonly crlFiles: readonly string[];
-  /** For the certificates of whatever CA, or by the URL the path of the certificates of the CA of which its CRLs are. */
+  /** For certificates of any CA; or by URL, the path of the certificates of the CA that issues the CRLs there. */
   readonly crlUrls: readonly string[] | Readonly<Record<string, string>>;
   /** By the URL of a responder, the path of the certificate of the CA for which it answers. */
   readonly ocspResponders: Readonly<Record<string, string>>;
@@ -63,7 +63,7 @@ export const revocationSchema: SchemaObject = {
             format: 'file',
             title: 'CA',
             description:
-              'PEM file: the certificate of the CA of which the CRLs are; several, if the CA has had several keys.',
+              'PEM file: the certificate of the CA that issues the CRLs; several if the CA has had several keys.',
           },
         },
       ],

@@ -25,7 +25,7 @@ export async function rejectIssued(
 ): Promise<EstError> {
   await request.journal.rejected(record.id, 'ca_bad_answer', new Date());
   const { subject, subjectAltName = [] } = certificate;
-  request.log.error('The CA has issued another certificate than was approved; it is given to nobody.', {
+  request.log.error('The CA has issued another certificate than was approved; it is not delivered.', {
     requestId: request.id,
     alias: request.alias.name,
     serialNumber: certificate.serialNumber,

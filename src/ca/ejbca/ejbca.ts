@@ -153,7 +153,7 @@ async function introduce(calls: EjbcaCalls, backend: string, log: Log): Promise<
   log.info('EJBCA answers.', { backend, version });
   await calls.statusOfV2(signal).catch((error: unknown) => {
     if (isOutage(error)) throw error;
-    log.warn('Without the REST API V2 of EJBCA nobody can renew a certificate.', { backend });
+    log.warn('Without the REST API V2 of EJBCA no certificate can be renewed.', { backend });
   });
 }
 
