@@ -1,13 +1,25 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Answer } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { enrolDevice, enrolWithBasic, plainCsr, renew } from '../support/device.ts';
 import { registrationAuthorityRules } from '../support/ejbca/administrator.ts';
 import type { Fault } from '../support/ejbca/fault.ts';
+import { resultReply } from '../support/ejbca/soap/envelope.ts';
 import { startEjbcaGateway, type EjbcaGateway, type EjbcaGatewayOptions } from './setup.ts';
 
 const byUser = { requireClientCertificate: false, requireUsernameAndPassword: true };
 const patient = { failures: 1000, pause: 1 };
+
+/** As EJBCA answers for some seconds when it has lost its database. */
+const nothingFound = {
+  kind: 'answer',
+  when: 'before',
+  path: 'ejbcaws',
+  status: 200,
+  contentType: 'text/xml',
+  body: String(resultReply('findUser', []).body),
+} as const;
 
 describe('one certificate for each request', () => {
   let running: EjbcaGateway;
@@ -113,6 +125,31 @@ describe('one certificate for each request', () => {
     expect(issued()).toBe(1);
   });
 
+  it('believes EJBCA that there is no end entity only while its database answers', async () => {
+    await start();
+    const { ejbca } = running;
+    ejbca.addEndEntity({ username: 'device', status: 'REVOKED' });
+    ejbca.setFault({ ...nothingFound, times: 1 });
+    expect((await enrol(await newCsr())).status).toBe(403);
+    ejbca.setFault({ ...nothingFound });
+    ejbca.setFault({ kind: 'answer', when: 'before', status: 500, path: 'revocationstatus' });
+    expect((await enrol(await newCsr())).status).toBe(503);
+    expect(ejbca.database.endEntities.get('device')).toMatchObject({ status: 'REVOKED' });
+  });
+
+  it('waits to renew where EJBCA does not show whose certificate it is', async () => {
+    const client = { operationMode: 'client', authenticationModule: 'HttpBasicAuth' };
+    await start({ aliases: { basic: byUser, client } });
+    const device = await enrolDevice(running.gateway, 'meter', 'basic');
+    const nothing = JSON.stringify({ certificates: [], pagination_summary: {} });
+    running.ejbca.setFault({ ...nothingFound, path: 'v2/certificate/search', body: nothing });
+    for (const alias of ['basic', 'client']) {
+      const answer = await renew(running.gateway, device, await newCsr('meter'), alias);
+      expect([answer.status, Number(answer.headers['retry-after'])]).toEqual([503, 30]);
+    }
+    expect(issued()).toBe(1);
+  });
+
   it('puts back what a refused request leaves', async () => {
     await start({
       aliases: { basic: { ...byUser, certificateProfile: 'RSA' } },
@@ -152,6 +189,26 @@ describe('one certificate for each request', () => {
     expect(ejbca.database.endEntities.get('meter')).toMatchObject({ status: 'REVOKED' });
   });
 
+  it('also in one step: answers 503 while nothing says that a search sees all', async () => {
+    await start({
+      backend: { transactionTimeout: 1 },
+      aliases: { basic: { ...byUser, endEntityProfile: 'Wide' } },
+      role: registrationAuthorityRules('Device CA', 'Wide'),
+      prepare: async (ejbca) => {
+        ejbca.enabledProtocols.delete('Web Service');
+        await ejbca.addCertificationAuthority('Other CA');
+        ejbca.addEndEntityProfile('Wide', { certificationAuthorities: ['Device CA', 'Other CA'] });
+      },
+    });
+    const csr = await newCsr();
+    running.ejbca.setFault({ kind: 'reset', when: 'after', path: 'pkcs10enroll', times: 1 });
+    expect((await enrol(csr)).status).toBe(503);
+    await wait(1100);
+    const repeat = await enrol(csr);
+    expect([repeat.status, Number(repeat.headers['retry-after'])]).toEqual([503, 30]);
+    expect(issued()).toBe(1);
+  });
+
   it('waits for the end of the transaction where EJBCA registers nothing for the gateway, and says so', async () => {
     await start({
       backend: { transactionTimeout: 2 },
@@ -169,7 +226,9 @@ describe('one certificate for each request', () => {
     const csr = await newCsr();
     running.ejbca.setFault({ kind: 'reset', when: 'before', path: 'pkcs10enroll', times: 1 });
     expect((await enrol(csr)).status).toBe(503);
+    // Whose certificate shows that a search would find one.
+    expect((await enrol(await newCsr('other'))).status).toBe(200);
     expect((await enrolInTheEnd(csr)).status).toBe(200);
-    expect(issued()).toBe(1);
+    expect(issued()).toBe(2);
   });
 });

@@ -27,8 +27,12 @@ describe('a repeat whose certificate EJBCA has revoked meanwhile', () => {
     const issued = database.certificates.at(-1);
     if (issued === undefined) throw new Error('expected a certificate');
     issued.revocation = { reason, at: new Date() };
+    running.ejbca.requests.length = 0;
     const again = await enrolWithBasic(running.gateway, csr, 'basic');
     expect([again.status, database.certificates.length - before]).toEqual([status, certificates]);
     expect(again.body).not.toBe(first.body);
+    const asked = running.ejbca.requests.map(({ path }) => path.split('/'));
+    const questions = asked.filter((path) => path.includes(issued.serialNumber.toLowerCase()));
+    expect(questions.map((path) => path.at(-1))).toEqual(['revocationstatus']);
   });
 });

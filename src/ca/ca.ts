@@ -199,11 +199,11 @@ export interface CertificationAuthority {
   /** Asks again for a pending request by its reference; `request` is the device's repeat. */
   resume?(reference: string, request: EnrollmentRequest, signal: AbortSignal): Promise<EnrollmentResult>;
 
-  /** The status at this moment of a certificate that the key of this CA has signed; asked about every one that is shown. */
-  certificateStatus?(certificate: Certificate, signal: AbortSignal): Promise<CertificateStatus>;
-
-  /** Why and since when a certificate is revoked; undefined: it is not, or the CA does not say. */
-  revocationOf?(certificate: Certificate, signal: AbortSignal): Promise<Revocation | undefined>;
+  /**
+   * The status at this moment of a certificate that the key of this CA has signed; asked about every one that is shown. A
+   * `Revocation`, where the CA says why and since when, in place of `revoked`.
+   */
+  certificateStatus?(certificate: Certificate, signal: AbortSignal): Promise<CertificateStatus | Revocation>;
 
   /**
    * Revokes a certificate that the CA has issued; resolves when it is revoked, also where it was before. For certificates that

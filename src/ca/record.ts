@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import type { Revocation } from '../pkix/crl-read.ts';
 import type { CertificateStatus } from './ca.ts';
 
 /** Whether the record of a CA holds every certificate that the key of the CA has signed. */
@@ -16,8 +17,8 @@ export function recordSchema(incomplete: string): SchemaObject {
 
 /** What a CA says of a certificate that is, or is not (`unknown`), in its record. */
 export function statusByRecord(
-  found: 'good' | 'revoked' | 'unknown',
+  found: Exclude<CertificateStatus, 'uncovered'> | Revocation,
   record: RecordOption,
-): CertificateStatus {
+): CertificateStatus | Revocation {
   return found === 'unknown' && record === 'incomplete' ? 'uncovered' : found;
 }

@@ -61,7 +61,6 @@ export async function openRevocationCheck(
   const backend = createBackendSource({
     caCertificates: async (signal) => await caCertificates.current(signal),
     certificateStatus: ca.certificateStatus?.bind(ca),
-    revocationOf: ca.revocationOf?.bind(ca),
   });
   const crl = createCrlSource({ store: crls, files, urls: await crlUrlsOf(options), followCertificates });
   const others = [backend, ...(options.sources.includes('crl') ? [crl] : [])];

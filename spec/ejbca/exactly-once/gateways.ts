@@ -121,7 +121,9 @@ export function startGateway(shared: Shared, skew: number): ModelledGateway {
     },
   });
   const parts = {
+    dn: 'CN=Device CA',
     calls: {
+      certificateStatus: async () => await overNetwork(async () => await Promise.resolve('unknown')),
       findCertificates: async (text: string, since: Date | undefined) =>
         await overNetwork(async () => await ejbca.search(text, since)),
       showsCertificatesOf: async () =>

@@ -13,16 +13,16 @@ interface OwnCertificates {
 /** What the CA behind an alias can tell. */
 export interface BackendStatusOptions {
   readonly caCertificates: (signal: AbortSignal) => Promise<OwnCertificates>;
-  /** `unknown`: never issued by this CA; `uncovered`: it cannot tell. Undefined: it never can. */
+  /**
+   * `unknown`: never issued by this CA; `uncovered`: it cannot tell; a `Revocation`: it is revoked, and the CA says why.
+   * Undefined: the CA never can tell.
+   */
   readonly certificateStatus:
     | ((
         certificate: Certificate,
         signal: AbortSignal,
-      ) => Promise<'good' | 'revoked' | 'unknown' | 'uncovered'>)
+      ) => Promise<'good' | 'revoked' | 'unknown' | 'uncovered' | Revocation>)
     | undefined;
-  /** Undefined: it never says why. */
-  readonly revocationOf?:
-    ((certificate: Certificate, signal: AbortSignal) => Promise<Revocation | undefined>) | undefined;
 }
 
 /**
@@ -33,7 +33,6 @@ export interface BackendStatusOptions {
 export function createBackendSource({
   caCertificates,
   certificateStatus,
-  revocationOf,
 }: BackendStatusOptions): RevocationSource {
   return {
     name: 'backend',
@@ -43,7 +42,8 @@ export function createBackendSource({
       if (certificateStatus === undefined || !hasKeyOf(issuer, certificates)) return { status: 'uncovered' };
       try {
         const status = await certificateStatus(certificate, signal);
-        if (status === 'revoked') return { status, revocation: await revocationOf?.(certificate, signal) };
+        if (typeof status === 'object') return { status: 'revoked', revocation: status };
+        if (status === 'revoked') return { status, revocation: undefined };
         if (status !== 'unknown') return { status };
         return { status: hasKeyOf(issuer, issuing) ? 'neverIssued' : 'uncovered' };
       } catch (error) {

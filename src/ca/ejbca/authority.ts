@@ -23,8 +23,6 @@ import { nameOfReason } from './revocation-reasons.ts';
 
 /** What a CA of EJBCA is made of for an alias. */
 export interface AuthorityParts extends EnrollmentParts, TargetParts {
-  /** Of the CA, in EJBCA's writing. */
-  readonly dn: string;
   readonly publications: CaPublications;
   /** Seconds after which a client whose request waits for approval shall ask again. */
   readonly retryAfter: number;
@@ -73,15 +71,13 @@ export function createAuthorityForAlias(parts: AuthorityParts): CertificationAut
       return statusByRecord(await calls.certificateStatus(dn, serialNumber, signal), parts.record);
     },
 
-    revocationOf: async ({ serialNumber }, signal) => await calls.revocationOf(dn, serialNumber, signal),
-
     async revoke({ serialNumber }, reason, signal) {
       try {
         await calls.revoke(dn, serialNumber, nameOfReason(reason), signal);
       } catch (error) {
         // An earlier call may have revoked it whose answer was lost.
         const status = await calls.certificateStatus(dn, serialNumber, signal).catch(() => undefined);
-        if (status !== 'revoked') throw error;
+        if (typeof status !== 'object') throw error;
       }
     },
 

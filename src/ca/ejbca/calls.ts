@@ -28,14 +28,12 @@ export interface EjbcaCalls {
   chain(dn: string, signal: AbortSignal): Promise<readonly Buffer[]>;
   /** The CRL of a partition, or of what belongs to none (0), DER; undefined: EJBCA has no such CRL. */
   latestCrl(dn: string, partition: number, signal: AbortSignal): Promise<Buffer | undefined>;
-  /** By serial number in hex; `unknown`: EJBCA has no such certificate of this CA. */
+  /** By serial number in hex; a `Revocation`: it is revoked; `unknown`: EJBCA has no such certificate of this CA. */
   certificateStatus(
     dn: string,
     serialNumber: string,
     signal: AbortSignal,
-  ): Promise<'good' | 'revoked' | 'unknown'>;
-  /** Undefined: the certificate is not revoked. */
-  revocationOf(dn: string, serialNumber: string, signal: AbortSignal): Promise<Revocation | undefined>;
+  ): Promise<'good' | 'unknown' | Revocation>;
   /** Resolves when the certificate is revoked; `reason` is one of EJBCA's. */
   revoke(dn: string, serialNumber: string, reason: string, signal: AbortSignal): Promise<void>;
   /** The CAs that a certificate profile allows, as far as the gateway may use them; undefined: there is no such profile. */
@@ -170,13 +168,6 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
     return answer.certificates;
   }
 
-  /** Undefined: EJBCA has no such certificate of this CA. */
-  async function revocationStatus(dn: string, serialNumber: string, signal: AbortSignal) {
-    const path = `/v1/certificate/${encodeURIComponent(dn)}/${serialNumber}/revocationstatus`;
-    const absent = /Certificate with serial number .* was not found/;
-    return await client.json({ method: 'GET', path, absent }, isRevocation, signal);
-  }
-
   return {
     async status(signal) {
       return (await get('/v1/certificate/status', isStatus, signal)).revision;
@@ -204,13 +195,11 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
       return der;
     },
     async certificateStatus(dn, serialNumber, signal) {
-      const answer = await revocationStatus(dn, serialNumber, signal);
+      const path = `/v1/certificate/${encodeURIComponent(dn)}/${serialNumber}/revocationstatus`;
+      const absent = /Certificate with serial number .* was not found/;
+      const answer = await client.json({ method: 'GET', path, absent }, isRevocation, signal);
       if (answer === undefined) return 'unknown';
-      return answer.revoked ? 'revoked' : 'good';
-    },
-    async revocationOf(dn, serialNumber, signal) {
-      const answer = await revocationStatus(dn, serialNumber, signal);
-      if (answer?.revoked !== true) return undefined;
+      if (!answer.revoked) return 'good';
       const { revocation_reason: reason, revocation_date: since = '' } = answer;
       const at = new Date(since);
       return { reason: reasonNamed(reason), since: Number.isNaN(at.getTime()) ? new Date(0) : at };

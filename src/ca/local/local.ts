@@ -86,12 +86,10 @@ async function openLocalCertificationAuthority(
 
     certificateStatus: async ({ serialNumber, der }) => {
       const found = await certificates.status(name, serialNumber, der);
+      const revocation =
+        found === 'revoked' ? await certificates.revocationOf(name, serialNumber) : undefined;
+      if (revocation !== undefined) return { reason: revocation.reason, since: revocation.at };
       return found === 'another' ? 'unknown' : statusByRecord(found, options.record);
-    },
-
-    revocationOf: async ({ serialNumber }) => {
-      const revocation = await certificates.revocationOf(name, serialNumber);
-      return revocation && { reason: revocation.reason, since: revocation.at };
     },
 
     revoke: async ({ serialNumber }, reason) => {

@@ -15,6 +15,8 @@ export interface EnrollmentParts {
   readonly calls: EjbcaCalls;
   readonly webService: WebService;
   readonly settings: EjbcaAliasSettings;
+  /** Of the CA, in EJBCA's writing. */
+  readonly dn: string;
   readonly attempts: AttemptRegistry;
   readonly turns: EndEntityTurns;
   /** Seconds after which EJBCA ends a transaction that has not come to its end. */
@@ -37,6 +39,25 @@ export interface Before<EndEntity> {
   readonly endEntity?: EndEntity;
   /** Of its certificates with the key of the request, lower-case hex. */
   readonly serialNumbers: readonly string[];
+}
+
+/** Every certificate has one of 64 bits or more. */
+const serialNumberOfNone = '01';
+
+/**
+ * What EJBCA finds, for which nothing is an answer, too: without its database it finds nothing and says nothing of it for some
+ * seconds, but cannot tell the status of a certificate either. Throws `ca_unavailable` then.
+ */
+export async function findSurely<Found>(
+  { calls, dn }: Pick<EnrollmentParts, 'calls' | 'dn'>,
+  find: () => Promise<Found>,
+  isNothing: (found: Found) => boolean,
+  signal: AbortSignal,
+): Promise<Found> {
+  const found = await find();
+  if (!isNothing(found)) return found;
+  await calls.certificateStatus(dn, serialNumberOfNone, signal);
+  return await find();
 }
 
 /** Looks for the certificate that an earlier attempt at the request may have got. */

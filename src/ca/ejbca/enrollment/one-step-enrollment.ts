@@ -1,4 +1,5 @@
 import type { EnrollmentRequest } from '../../ca.ts';
+import type { RecordOption } from '../../record.ts';
 import type { EnrollmentAnswer, Profiles } from '../calls.ts';
 import {
   inDoubt,
@@ -7,6 +8,7 @@ import {
   searchForRequest,
   type EnrollmentParts,
 } from './enrollment-parts.ts';
+import { searchFailed } from './exactly-once.ts';
 import { endingAttempts } from './registered-enrollment.ts';
 
 /**
@@ -14,7 +16,7 @@ import { endingAttempts } from './registered-enrollment.ts';
  * issues as often as it is asked, so that after a lost answer nothing is asked again before its transaction must have ended.
  */
 export async function enrollInOneStep(
-  parts: EnrollmentParts,
+  parts: EnrollmentParts & { readonly record: RecordOption },
   request: EnrollmentRequest,
   endEntity: Profiles & { readonly username: string },
   signal: AbortSignal,
@@ -23,11 +25,13 @@ export async function enrollInOneStep(
   const { requestId, csr, idempotencyKey: record, attemptedSince: since } = request;
   const { username } = endEntity;
   if (since !== undefined) {
-    const result = await searchForRequest(parts, { username, withNames: true, request, since }, signal);
-    if (result.state === 'found') return { status: 'issued', certificate: result.certificate };
     const latest = await attempts.latest(record);
     const wait = latest === undefined ? 0 : mayBeUnderWay(parts, latest);
+    const result = await searchForRequest(parts, { username, withNames: true, request, since }, signal);
+    if (result.state === 'found') return { status: 'issued', certificate: result.certificate };
     if (wait > 0) throw inDoubt(wait);
+    // Where EJBCA keeps no certificates, none will ever be shown.
+    if (result.state === 'unknown' && parts.record === 'complete') throw searchFailed();
   }
   const password = newPassword();
   await attempts.begin(record, { username, password: '', before: '{}' }, new Date());

@@ -11,6 +11,7 @@ import {
 } from '../web-service.ts';
 import {
   beforeOf,
+  findSurely,
   inDoubt,
   mayBeUnderWay,
   newPassword,
@@ -50,7 +51,12 @@ export async function enrollRegistered(
   const latest = await attempts.latest(record);
   const wait = latest === undefined ? 0 : mayBeUnderWay(parts, latest);
   if (latest?.password === '' && wait > 0) throw inDoubt(wait);
-  const endEntity = await webService.findEndEntity(target.username, requestId, signal);
+  const endEntity = await findSurely(
+    parts,
+    async () => await webService.findEndEntity(target.username, requestId, signal),
+    (found) => found === undefined,
+    signal,
+  );
   const before =
     latest === undefined
       ? await lookBefore(parts, request, endEntity, signal)
@@ -97,7 +103,7 @@ export async function endingAttempts(
 }
 
 async function lookBefore(
-  { calls }: EnrollmentParts,
+  parts: EnrollmentParts,
   { csr, attemptedSince }: EnrollmentRequest,
   endEntity: RegisteredEndEntity | undefined,
   signal: AbortSignal,
@@ -105,7 +111,12 @@ async function lookBefore(
   if (endEntity === undefined) return { serialNumbers: [] };
   // What is there now may be what an earlier attempt has got.
   if (attemptedSince !== undefined) return { endEntity, serialNumbers: [] };
-  const found = await calls.findCertificates(endEntity.username, undefined, signal);
+  const found = await findSurely(
+    parts,
+    async () => await parts.calls.findCertificates(endEntity.username, undefined, signal),
+    ({ length }) => length === 0,
+    signal,
+  );
   const ofKey = found.filter(({ certificate }) => certificate.spki.equals(csr.publicKey.spki));
   return { endEntity, serialNumbers: ofKey.map(({ certificate }) => certificate.serialNumber) };
 }

@@ -5,16 +5,16 @@ import { namesEqual } from '../../../pkix/names.ts';
 import type { EnrollmentRequest } from '../../ca.ts';
 import type { RecordOption } from '../../record.ts';
 import type { EjbcaAliasSettings } from '../alias-settings.ts';
-import type { EjbcaCalls, Profiles } from '../calls.ts';
+import type { Profiles } from '../calls.ts';
 import { generateUsername } from '../name-generation.ts';
 import type { VendorMode } from '../vendor-mode.ts';
 import { newEndEntity, type RegisteredEndEntity } from '../web-service.ts';
 import { subjectAltNameText, subjectText } from './end-entity-names.ts';
-import type { EnrollmentParts } from './enrollment-parts.ts';
+import { findSurely, type EnrollmentParts } from './enrollment-parts.ts';
 import type { Target } from './registered-enrollment.ts';
 
 /** What end entities are found with. */
-export interface TargetParts extends Pick<EnrollmentParts, 'calls' | 'settings'> {
+export interface TargetParts extends Pick<EnrollmentParts, 'calls' | 'settings' | 'dn'> {
   readonly record: RecordOption;
   /** Undefined: switched off. */
   readonly vendorMode: VendorMode | undefined;
@@ -55,10 +55,9 @@ async function targetInRaMode(
   request: EnrollmentRequest,
   signal: AbortSignal,
 ): Promise<EndEntityOfRequest> {
-  const { calls, settings, record } = parts;
+  const { settings } = parts;
   const { renewed, csr, idempotencyKey } = request;
-  const holder = renewed && (await holderOf(calls, renewed, signal));
-  if (renewed !== undefined && holder === undefined && record === 'complete') throw holderNotShown();
+  const holder = renewed && (await holderOf(parts, renewed, signal));
   const username = holder ?? generateUsername(settings.nameGeneration, csr.subject, idempotencyKey);
   return {
     target: {
@@ -73,12 +72,13 @@ async function targetInRaMode(
 
 /** The one that has the certificate which is renewed, with the profiles that it has. */
 async function targetOfRenewal(
-  { calls, settings }: TargetParts,
+  parts: TargetParts,
   request: EnrollmentRequest,
   signal: AbortSignal,
 ): Promise<EndEntityOfRequest> {
+  const { calls, settings } = parts;
   const { renewed } = request;
-  const username = renewed && (await holderOf(calls, renewed, signal));
+  const username = renewed && (await holderOf(parts, renewed, signal));
   if (renewed === undefined || username === undefined) throw unknownCertificate();
   return {
     target: {
@@ -117,21 +117,28 @@ function fieldsOf(
 }
 
 /**
- * The user name of the end entity to which EJBCA issued the certificate; undefined: EJBCA does not say. Throws
- * `rejected_by_ca` when EJBCA issued another certificate under this serial number.
+ * The user name of the end entity to which EJBCA issued the certificate; undefined: EJBCA does not say, and keeps no complete
+ * record. Throws `rejected_by_ca` when EJBCA issued another certificate under this serial number.
  */
 async function holderOf(
-  calls: EjbcaCalls,
+  parts: TargetParts,
   { serialNumber, sha256, issuer }: Certificate,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const found = await calls.findCertificates(serialNumber, undefined, signal);
+  const found = await findSurely(
+    parts,
+    async () => await parts.calls.findCertificates(serialNumber, undefined, signal),
+    ({ length }) => length === 0,
+    signal,
+  );
   const holder = found.find(({ certificate }) => certificate.sha256 === sha256);
+  if (holder !== undefined) return holder.username;
   const isOfOther = found.some(
     ({ certificate: other }) => other.serialNumber === serialNumber && namesEqual(other.issuer, issuer),
   );
-  if (holder === undefined && isOfOther) throw unknownCertificate();
-  return holder?.username;
+  if (isOfOther) throw unknownCertificate();
+  if (parts.record === 'complete') throw holderNotShown();
+  return undefined;
 }
 
 function unknownCertificate(): EstError {
