@@ -59,7 +59,10 @@ export interface EnrollmentCodes {
  * The exception is a `claim`, which the CA believes or not: then neither is.
  */
 export interface ClientIdentity {
-  /** Stable and unique, for the journal: `user:NAME`, `certificate:SHA-256`, or both joined by `+`. */
+  /**
+   * Stable and unique, for the journal: `user:NAME`, and joined to it by `+` or alone `registrationAuthority:NAME` or
+   * `certificate:` with the SHA-256 over subject and CA, which stay the same when a certificate is renewed.
+   */
   readonly key: string;
   /** For log lines and people: the user's name or the certificate's subject (RFC 4514). */
   readonly description: string;

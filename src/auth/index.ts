@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { EstError, type EstErrorOptions } from '../errors.ts';
 import type {
   CertificateIdentity,
@@ -5,7 +6,9 @@ import type {
   RegistrationAuthority,
   UserIdentity,
 } from '../identity.ts';
-import { nameToString } from '../pkix/names.ts';
+import { identifierOfCa } from '../pkix/ca-identifier.ts';
+import { comparableGeneralName } from '../pkix/general-names.ts';
+import { comparableName, nameToString } from '../pkix/names.ts';
 import type { CertificateAuthenticator, Credentials } from './auth.ts';
 import type { UserAuthentication } from './user.ts';
 
@@ -50,7 +53,7 @@ export function createAuthentication({
     if (refusal !== undefined) throw refusal;
     const identity = clientIdentity(shownCertificate, shownUser);
     const authority = shownCertificate && (await registrationAuthorityOf(shownCertificate, signal));
-    return authority === undefined ? identity : { ...identity, registrationAuthority: authority };
+    return authority === undefined ? identity : asRegistrationAuthority(identity, authority);
   };
 }
 
@@ -111,11 +114,38 @@ export function clientIdentity(
   };
 }
 
+/**
+ * A client that may ask for others. It is known by the name that the configuration has for it, whichever certificate it shows;
+ * one that the configuration does not know, by its certificate.
+ */
+export function asRegistrationAuthority(
+  identity: ClientIdentity,
+  authority: RegistrationAuthority,
+): ClientIdentity {
+  const { user } = identity;
+  const isKnown = Object.keys(authority.names).length > 0;
+  const proofs = [
+    ...(user === undefined ? [] : [describeUser(user).key]),
+    `registrationAuthority:${authority.name}`,
+  ];
+  return { ...identity, ...(isKnown && { key: proofs.join('+') }), registrationAuthority: authority };
+}
+
 /** RFC 7030, section 3.2.3: the name is empty where a code is nobody's in particular. */
 function describeUser({ name }: UserIdentity): { key: string; description: string } {
   return { key: `user:${name}`, description: name === '' ? 'code without a name' : name };
 }
 
-function describeCertificate({ certificate }: CertificateIdentity): { key: string; description: string } {
-  return { key: `certificate:${certificate.sha256}`, description: nameToString(certificate.subject) };
+function describeCertificate(shown: CertificateIdentity): { key: string; description: string } {
+  return { key: `certificate:${holderOf(shown)}`, description: nameToString(shown.certificate.subject) };
+}
+
+/**
+ * The holder of a certificate, who stays the same when it is renewed: subject and CA. Where the subject is empty, the
+ * subjectAltName takes its place (RFC 5280, section 4.1.2.6).
+ */
+function holderOf({ certificate: { subject, subjectAltName = [] }, issuer }: CertificateIdentity): string {
+  const names =
+    subject.rdns.length > 0 ? comparableName(subject) : subjectAltName.map(comparableGeneralName).sort();
+  return hash('sha256', JSON.stringify([names, identifierOfCa(issuer)]), 'hex');
 }

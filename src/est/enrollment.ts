@@ -9,7 +9,7 @@ import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { describeNames } from '../pkix/requested-names.ts';
 import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
 import { codeSpent, quotaReached, repeatWindowOf } from '../policy/enrollment-record.ts';
-import { examine } from '../policy/examination.ts';
+import { examine, examineAsNew } from '../policy/examination.ts';
 import type { NewEnrollment, OpenedEnrollment } from '../store/store.ts';
 import { inTime, type EnrollmentOutcome } from './enrollment-jobs.ts';
 import { checkFullPkiResponse, compareIssuedCertificate } from './issued-certificate.ts';
@@ -55,8 +55,13 @@ export async function begin(
     ...describeNames(asked.names),
     registrationAuthority: asked.identity.registrationAuthority?.name,
   });
-  const { record } = await examine(request, asked);
-  const opened = await openRecord(request, record);
+  const compared = await examine(request, asked);
+  const opened = await openRecord(request, compared.record);
+  if (compared.isRepeat && opened.state === 'opened' && opened.attemptedSince === undefined) {
+    await beforeCa(request, opened, async () => {
+      await examineAsNew(request, compared);
+    });
+  }
   switch (opened.state) {
     case 'issued':
       request.annotate({ repeated: true, serialNumber: readCertificate(opened.certificate).serialNumber });

@@ -1,3 +1,4 @@
+import { asRegistrationAuthority } from '../auth/index.ts';
 import {
   claimedSigner,
   refuseForeignSigner,
@@ -88,10 +89,11 @@ function readSignedRequest(
   }
   const signer = claimedSigner(signedData, { shown });
   const authority = requireRegistrationAuthority(signer.certificate);
+  const scope = fullCmc.registrationAuthorityOf(authority);
   const nested = readNestedRequest(request, part.contentInfo);
   return {
     csr: nested.csr,
-    identity: { ...identity, registrationAuthority: fullCmc.registrationAuthorityOf(authority) },
+    identity: scope === undefined ? identity : asRegistrationAuthority(identity, scope),
     signatures: [
       signedByClient(request, identity, signer),
       proofOfPossession(nested.csr),

@@ -38,8 +38,16 @@ export interface ComparedEnrollment<
 > extends ProvedEnrollment<Csr> {
   /** What the journal gets to know of it. */
   readonly record: NewEnrollment;
-  /** It costs neither a use of a code nor quota, since an earlier one was the same. Found out only where one of these counts. */
+  /**
+   * An earlier one was the same: it costs neither a use of a code nor quota, and is not asked what its own answer has
+   * changed. Found out only where that matters.
+   */
   readonly isRepeat: boolean;
+}
+
+/** Whether a registration authority renews a certificate that is not its own. */
+export function renewsOfOther({ identity, renewed }: AskedEnrollment): boolean {
+  return renewed !== undefined && renewed.sha256 !== identity.certificate?.certificate.sha256;
 }
 
 /** Whether the client has the private key: the signature of the CSR. */

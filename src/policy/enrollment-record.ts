@@ -5,9 +5,9 @@ import type { ClientIdentity } from '../identity.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import { nameToString } from '../pkix/names.ts';
 import type { EnrollmentJournal, NewEnrollment, PendingLimits, Quota, RepeatWindow } from '../store/store.ts';
-import type { ComparedEnrollment, ProvedEnrollment } from './asked-enrollment.ts';
+import { renewsOfOther, type ComparedEnrollment, type ProvedEnrollment } from './asked-enrollment.ts';
 import type { Check } from './check.ts';
-import type { Policy } from './policy.ts';
+import { namesToCertify, type Policy } from './policy.ts';
 
 /** When and where something is asked for, and how the journal looks back then. */
 export interface AskedFor {
@@ -33,14 +33,14 @@ export interface JournalServices extends AskedFor {
   readonly journal: EnrollmentJournal;
 }
 
-/** Asks the journal whether this repeats an earlier request, where a use of a code or quota would be spared; `open` decides at last. */
+/** Asks the journal whether this repeats an earlier request, where it would be spared something; `open` decides at last. */
 export async function compare<Csr extends RequestedCertificate>(
   asked: JournalServices,
   proved: ProvedEnrollment<Csr>,
 ): Promise<ComparedEnrollment<Csr>> {
   const record = recordOf(asked, proved);
-  const isCounted = record.countedUser !== undefined || record.quota !== undefined;
-  const isRepeat = isCounted && (await asked.journal.isRepeat(record.fingerprint, repeatWindowOf(asked)));
+  const isSpared = record.countedUser !== undefined || record.quota !== undefined || renewsOfOther(proved);
+  const isRepeat = isSpared && (await asked.journal.isRepeat(record.fingerprint, repeatWindowOf(asked)));
   return { ...proved, record, isRepeat };
 }
 
@@ -63,12 +63,15 @@ function recordOf(asked: AskedFor, proved: ProvedEnrollment): NewEnrollment {
 
 /**
  * What makes two requests the same, though signature, attributes or TLS session differ (RFC 7030, section 4.2.3). Each
- * request for a key that is yet to be made asks for another one, so no two of these are the same.
+ * request for a key that is yet to be made asks for another one, so no two of these are the same. A certificate that TLS has
+ * shown is renewed once; one that was found for a registration authority is another one after the first answer.
  */
 function fingerprintOf(
   { id, alias }: AskedFor,
-  { operation, identity, csr, names }: ProvedEnrollment,
+  { operation, identity, renewed, csr }: ProvedEnrollment,
 ): string {
+  const names = namesToCertify(csr);
+  const shown = identity.certificate?.certificate.sha256;
   const parts = [
     identity.key,
     alias.name,
@@ -77,6 +80,7 @@ function fingerprintOf(
     names.subject.der.toString('hex'),
     names.subjectAltName.map(({ der }) => der.toString('hex')).sort(),
     csr.extensions.map(({ oid, value }) => [oid, value.toString('hex')]).sort(),
+    ...(shown !== undefined && renewed?.sha256 === shown ? [shown] : []),
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

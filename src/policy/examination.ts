@@ -5,7 +5,12 @@ import type { CertificationAuthority } from '../ca/ca.ts';
 import { EstError } from '../errors.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import { strengthOf } from '../pkix/private-keys.ts';
-import type { AskedEnrollment, ComparedEnrollment, ProvedEnrollment } from './asked-enrollment.ts';
+import {
+  renewsOfOther,
+  type AskedEnrollment,
+  type ComparedEnrollment,
+  type ProvedEnrollment,
+} from './asked-enrollment.ts';
 import { pass, underRule, type Check } from './check.ts';
 import { compare, examineCode, examineQuota, type JournalServices } from './enrollment-record.ts';
 import { examineKeyHolder, type KeyHolderServices } from './key-holder.ts';
@@ -171,6 +176,11 @@ export async function examine<Csr extends RequestedCertificate>(
   return compared;
 }
 
+/** Asks a request that turned out to be no repeat, when it was recorded, what a repeat is not asked. */
+export async function examineAsNew(services: StateServices, asked: ComparedEnrollment): Promise<void> {
+  await pass(policy(services, { ...asked, isRepeat: false }));
+}
+
 /** Where the alias makes no use of it, the policy refuses it unread. */
 async function proveOtp(
   services: SessionServices,
@@ -207,12 +217,14 @@ function cipherSuite({ cipherStrength }: SessionServices, { csr }: AskedEnrollme
 
 /** What the alias grants and demands, and then what its operator's own rules say. */
 function policy(services: StateServices, asked: ComparedEnrollment): readonly Check[] {
-  const { identity, csr, renewed } = asked;
+  const { identity, csr, renewed, isRepeat } = asked;
+  // Of what was found in the journal, the answer to the first request is the newest.
+  const isAnswered = isRepeat && renewsOfOther(asked);
   const { policy: own } = services.alias;
   return [
     ...(renewed === undefined
       ? examineEnrollment(own, identity, csr)
-      : examineRenewal(own, identity, renewed, csr, services.receivedAt)),
+      : examineRenewal(own, identity, renewed, csr, isAnswered ? undefined : services.receivedAt)),
     ...own.examine(() => viewOf(services, asked)),
   ];
 }

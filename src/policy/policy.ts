@@ -130,15 +130,15 @@ export function examineEnrollment(
 /**
  * May this certificate of the client be renewed or rekeyed (RFC 7030, section 4.2.2)? Subject and subjectAltName of
  * the CSR must be those of the certificate, absence included, as RFC 5280, section 7.1 compares names. Other names, by
- * ChangeSubjectName where it is allowed, come under the rules of a first enrolment. The checks refuse with
- * `refused_by_policy`.
+ * ChangeSubjectName where it is allowed, come under the rules of a first enrolment. `now` undefined: it repeats a request whose
+ * answer `current` may be, so that key and time of that are not asked about. The checks refuse with `refused_by_policy`.
  */
 export function examineRenewal(
   policy: Policy,
   identity: ClientIdentity,
   current: Certificate,
   csr: RequestedCertificate,
-  now: Date,
+  now: Date | undefined,
 ): readonly Check[] {
   const { changeSubjectName } = csr;
   return [
@@ -151,6 +151,20 @@ export function examineRenewal(
         refuseOtherNames(current, csr);
       },
     },
+    ...(now === undefined ? [] : keyAndTimeOfRenewal(policy, current, csr, now)),
+    ...(changeSubjectName === undefined
+      ? policy.demands.filter(({ onlyForFirst }) => !onlyForFirst).map(demandOf(csr))
+      : firstNames(policy, identity, withNames(csr, changeSubjectName))),
+  ];
+}
+
+function keyAndTimeOfRenewal(
+  policy: Policy,
+  current: Certificate,
+  csr: RequestedCertificate,
+  now: Date,
+): readonly Check[] {
+  return [
     {
       rule: 'policy.renewWithSameKey',
       check: () => {
@@ -163,9 +177,6 @@ export function examineRenewal(
         refuseEarlyRenewal(policy, current, now);
       },
     },
-    ...(changeSubjectName === undefined
-      ? policy.demands.filter(({ onlyForFirst }) => !onlyForFirst).map(demandOf(csr))
-      : firstNames(policy, identity, withNames(csr, changeSubjectName))),
   ];
 }
 
