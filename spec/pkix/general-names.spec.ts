@@ -119,6 +119,22 @@ describe('the constructors', () => {
       }),
     );
   });
+
+  it('writes IPv6 addresses as RFC 5952 says, which the parser of URLs does, too', () => {
+    const group = fc.oneof(fc.constant(0), fc.nat(0xffff));
+    fc.assert(
+      fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
+        const octets = Buffer.alloc(16);
+        groups.forEach((value, at) => octets.writeUInt16BE(value, 2 * at));
+        const { hostname } = new URL(`http://[${groups.map((value) => value.toString(16)).join(':')}]`);
+        const value =
+          groups.slice(0, 5).every((one) => one === 0) && groups[5] === 0xffff
+            ? octets.subarray(12).join('.')
+            : hostname.slice(1, -1);
+        expect(readGeneralNames(sequence(generalName(7, octets)))).toMatchObject([{ value }]);
+      }),
+    );
+  });
 });
 
 describe('generalNameText', () => {

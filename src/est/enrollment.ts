@@ -3,6 +3,7 @@ import type { EnrollmentRequest, EnrollmentResult } from '../ca/ca.ts';
 import type { NameChange } from '../pkix/name-changes.ts';
 import { EstError, toEstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
+import { giveWay } from '../ops/give-way.ts';
 import { readCertificate } from '../pkix/certificate.ts';
 import { certsOnly } from '../pkix/cms.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
@@ -177,6 +178,7 @@ export async function recordIssued(
 ): Promise<Buffer> {
   const { certificates } = await request.alias.caCertificates.current(request.signal);
   const { csr, names } = asked;
+  await giveWay(csr.der.length);
   const approved = { csr, names, allowedChanges: allowedChanges(request, asked) };
   const compared = compareIssuedCertificate(answer.certificate, approved, certificates, request.receivedAt);
   if (compared.state === 'other') throw await rejectIssued(request, opened, asked, compared);

@@ -1,5 +1,6 @@
 import type { Authentication } from '../auth/index.ts';
 import type { ClientIdentity } from '../identity.ts';
+import { giveWay } from '../ops/give-way.ts';
 import { authentication, find, form } from '../policy/examination.ts';
 import type { EstRequest } from './message.ts';
 
@@ -20,5 +21,11 @@ export async function readRequest<Value>(
   mediaType: string,
   read: (der: Buffer) => Value,
 ): Promise<Value> {
-  return await find(form, async () => read(await request.readBody(mediaType)));
+  return await find(form, async () => {
+    const der = await request.readBody(mediaType);
+    await giveWay(der.length);
+    const value = read(der);
+    await giveWay(der.length);
+    return value;
+  });
 }

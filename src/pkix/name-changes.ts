@@ -77,8 +77,14 @@ function altNameChanges(
   approved: readonly GeneralName[],
   issued: readonly GeneralName[],
 ): readonly NameChange[] {
+  if (areSameOctets(approved, issued)) return [];
   const wanted = new Set(approved.map(comparableGeneralName));
   const found = new Set(issued.map(comparableGeneralName));
   if ([...wanted].some((name) => !found.has(name))) return ['replacedSubjectAltNames'];
   return found.size > wanted.size ? ['addedSubjectAltNames'] : [];
+}
+
+/** Most CAs certify the names as they were asked for; then there is nothing to compare in other ways. */
+function areSameOctets(some: readonly GeneralName[], others: readonly GeneralName[]): boolean {
+  return some.length === others.length && some.every(({ der }, at) => others[at]?.der.equals(der) === true);
 }

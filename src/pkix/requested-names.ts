@@ -8,7 +8,7 @@ import {
   readGeneralNameNodes,
   type GeneralName,
 } from './general-names.ts';
-import { attributeValues, nameToString, type AttributeTypeAndValue, type Name } from './names.ts';
+import { nameToString, type AttributeTypeAndValue, type Name } from './names.ts';
 import { nameOfOid, oids } from './oids.ts';
 import { hasFormOfType } from './other-names.ts';
 
@@ -41,11 +41,12 @@ const unfitCharacters = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069<>]/u;
  * two common names, of which one would be checked and another believed.
  */
 export function checkRequestedSubject(subject: Name): void {
-  const attributes = subject.rdns.flat();
-  attributes.forEach(checkAttribute);
-  if (attributeValues(subject, oids.commonName).length > 1) {
-    throw new DerError('The subject has more than one commonName.');
+  let commonNames = 0;
+  for (const rdn of subject.rdns) {
+    rdn.forEach(checkAttribute);
+    commonNames += rdn.filter(({ type }) => type === oids.commonName).length;
   }
+  if (commonNames > 1) throw new DerError('The subject has more than one commonName.');
 }
 
 function checkAttribute({ type, value, isText }: AttributeTypeAndValue): void {
