@@ -1,10 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { createBackendSource } from '../../src/auth/revocation/backend-status.ts';
-import { createRevocationCheck } from '../../src/auth/revocation/revocation.ts';
+import {
+  createRevocationCheck,
+  createStanding,
+  type CompromisedKeys,
+} from '../../src/auth/revocation/revocation.ts';
 import type { RevocationSource, Verdict } from '../../src/auth/revocation/source.ts';
 import { certificate, named } from '../support/certificate.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { recordLog } from '../support/log.ts';
+
+type Reason = NonNullable<Extract<Verdict, { status: 'revoked' }>['revocation']>['reason'];
 
 const good: Verdict = { status: 'good' };
 const revoked: Verdict = { status: 'revoked', revocation: undefined };
@@ -18,6 +24,18 @@ function source(name: RevocationSource['name'], verdict: Verdict): RevocationSou
 }
 
 const context = { configured: [], now: new Date(), signal: new AbortController().signal };
+
+function memoryOfKeys(): CompromisedKeys & { readonly keys: Set<string> } {
+  const keys = new Set<string>();
+  return {
+    keys,
+    has: async ({ spki }) => await Promise.resolve(keys.has(spki.toString('hex'))),
+    add: async ({ spki }) => {
+      keys.add(spki.toString('hex'));
+      await Promise.resolve();
+    },
+  };
+}
 
 /** The objection, `503`, or `accepted`. */
 async function outcome(
@@ -34,6 +52,7 @@ async function outcome(
     sources: sources[order],
     onFailure: 'hard',
     withoutSource: 'accept',
+    compromisedKeys: memoryOfKeys(),
     log: recordLog(),
     ...options,
   });
@@ -84,6 +103,57 @@ describe('what the sources of revocations say together', () => {
     expect(await outcome(uncovered, [uncovered], 'first')).toBe('accepted');
     expect(await outcome(uncovered, [uncovered], 'first', { withoutSource: 'refuse' })).toBe(notChecked);
     expect(await outcome(good, [], 'absent', { withoutSource: 'refuse' })).toBe(notChecked);
+  });
+});
+
+describe('a key of which a source says that it was compromised', () => {
+  const options = { onFailure: 'hard', withoutSource: 'accept', log: recordLog() } as const;
+  const verdictFor = (reason: Reason): Verdict => ({
+    status: 'revoked',
+    revocation: { reason, since: new Date() },
+  });
+
+  it.each<[Reason, string | undefined]>([
+    ['keyCompromise', 'it has a key that has been compromised'],
+    ['superseded', undefined],
+  ])('S-17 is refused in every other certificate, too, after %s', async (reason, objection) => {
+    const key = await generateKeyPair('P-256');
+    const [first, second, issuer] = [
+      await certificate({ key }),
+      await certificate({ key }),
+      await certificate(),
+    ];
+    const source: RevocationSource = {
+      name: 'crl',
+      status: async (question) =>
+        await Promise.resolve(question.certificate === first ? verdictFor(reason) : good),
+    };
+    const backend = {
+      ...source,
+      name: 'backend',
+      status: async () => await Promise.resolve(uncovered),
+    } as const;
+    const inUse = { ...options, backend, sources: [source], compromisedKeys: memoryOfKeys() };
+    const check = createRevocationCheck(inUse);
+    expect(await check([second, issuer], context)).toBeUndefined();
+    expect(await check([first, issuer], context)).toBe(isRevoked);
+    expect(await check([second, issuer], context)).toBe(objection);
+    const standingOf = createStanding({ ...inUse, compromisedKeys: memoryOfKeys() });
+    expect(await standingOf(first, issuer, context)).toBe('gone');
+    expect(await standingOf(second, issuer, context)).toBe(objection === undefined ? 'good' : 'gone');
+  });
+
+  it('S-17 counts for end entities alone, whose peers have shown that they have the key', async () => {
+    const [leaf, ca, root] = [await certificate(), await certificate(), await certificate()];
+    const source: RevocationSource = {
+      name: 'backend',
+      status: async (question) =>
+        await Promise.resolve(question.certificate === ca ? verdictFor('keyCompromise') : good),
+    };
+    const compromisedKeys = memoryOfKeys();
+    const check = createRevocationCheck({ ...options, backend: source, sources: [], compromisedKeys });
+    expect(await check([leaf, ca, root], context)).toBe('the certificate of a CA above it is revoked');
+    expect(compromisedKeys.keys.size).toBe(0);
   });
 });
 

@@ -3,12 +3,20 @@ import { X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RevocationReason } from '../../src/store/store.ts';
-import { output } from '../cli/command-line.ts';
+import { output, run } from '../cli/command-line.ts';
 import { startChain } from '../relay/chain.ts';
 import { send, type Answer } from '../support/client.ts';
 import { issueByCa, type Signatory } from '../support/cmc.ts';
 import { generateKeyPair, type KeyPair } from '../support/csr.ts';
-import { certificateOf, enrolDevice, enrolment, enrolWithBasic, plainCsr, renew } from '../support/device.ts';
+import {
+  certificateOf,
+  enrolDevice,
+  enrolment,
+  enrolWithBasic,
+  plainCsr,
+  privatePem,
+  renew,
+} from '../support/device.ts';
 import {
   newAuthority,
   newServerCertificate,
@@ -16,8 +24,10 @@ import {
   type TestGateway,
 } from '../support/gateway.ts';
 import { keyPairOf, startAmongKeyHolders } from '../support/key-holders.ts';
+import { openssl } from '../support/openssl.ts';
 
 const purposes = 'extendedKeyUsage=clientAuth,1.3.6.1.5.5.7.3.28';
+const keyOfShown = { status: 403, body: expect.stringContaining('has a key that has been compromised') };
 const theirs = { status: 403, body: expect.stringContaining('The key of the CSR belongs to somebody else') };
 
 describe('keys that no client may have', () => {
@@ -131,7 +141,7 @@ describe('keys that no client may have', () => {
     const serialNumber = new X509Certificate(device.cert).serialNumber.toLowerCase();
     expect(new X509Certificate(cert).serialNumber.toLowerCase()).not.toBe(serialNumber);
     await gateway.store.certificates.revoke('local', serialNumber, reason, new Date());
-    return { ...device, cert };
+    return { ...device, cert, revoked: serialNumber };
   }
 
   it.each(['keyCompromise', 'cACompromise', 'aACompromise'] as const)(
@@ -144,9 +154,46 @@ describe('keys that no client may have', () => {
       expect(await enrolWithBasic(gateway, again)).toMatchObject(compromised);
       expect(await enrolWithBasic(gateway, again, 'sibling')).toMatchObject(compromised);
       const rekeyed = await plainCsr(device.commonName, await generateKeyPair('P-256'));
-      expect(await renew(gateway, device, rekeyed)).toMatchObject({ status: 200 });
+      expect(await renew(gateway, device, rekeyed)).toMatchObject(keyOfShown);
     },
   );
+
+  it('S-17 refuses the key once the reason of an earlier revocation is raised to a compromise', async () => {
+    const device = await withTwoCertificates('device-raised', 'superseded');
+    const rekey = async () =>
+      await renew(gateway, device, await plainCsr(device.commonName, await generateKeyPair('P-256')));
+    expect(await rekey()).toMatchObject({ status: 200 });
+    const words = ['ca', 'revoke', device.revoked, '--reason', 'keyCompromise', '--backend', 'local'];
+    const raise = async () => await output([...words, '--config', gateway.configurationFile]);
+    expect(await raise()).toBe(`${device.revoked} was revoked before; its reason is keyCompromise now.\n`);
+    expect(await raise()).toBe(`${device.revoked} was revoked before; nothing was changed.\n`);
+    expect(await rekey()).toMatchObject(keyOfShown);
+    const crl = await openssl('crl -in crl -noout -text', {
+      crl: await output(['ca', 'crl', '--backend', 'local', '--config', gateway.configurationFile]),
+    });
+    expect(crl.toLowerCase()).toMatch(new RegExp(`serial number: 0*${device.revoked}\n[^]*key compromise`));
+  });
+
+  it('S-17 refuses the key in a certificate of another CA, and to ca issue', async () => {
+    const keyPair = await generateKeyPair('P-256');
+    const first = await certificateOf(await enrolWithBasic(gateway, await plainCsr('two-cas', keyPair)));
+    const other = await enrolWithBasic(gateway, await plainCsr('two-cas', keyPair), 'sibling');
+    const device = { key: privatePem(keyPair.privateKey), cert: await certificateOf(other) };
+    const rekey = async () =>
+      await renew(gateway, device, await plainCsr('two-cas', await generateKeyPair('P-256')), 'sibling');
+    expect(await rekey()).toMatchObject({ status: 200 });
+    const serialNumber = new X509Certificate(first).serialNumber.toLowerCase();
+    await gateway.store.certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
+    expect(await rekey()).toMatchObject(keyOfShown);
+    const csr = join(gateway.directory, 'compromised.csr');
+    await writeFile(csr, await plainCsr('RA 2', keyPair));
+    const words = ['ca', 'issue', '--role', 'registration-authority', '--csr', csr, '--backend', 'local'];
+    expect(await run([...words, '--config', gateway.configurationFile])).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('The key of the CSR has been compromised; make a new key.'),
+    });
+  });
 
   it('S-17 has nothing against a key whose certificate was superseded', async () => {
     const device = await withTwoCertificates('device-superseded', 'superseded');

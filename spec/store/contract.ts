@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { revocationReasons } from '../../src/store/store.ts';
-import type { HeldRequest, NewEnrollment, NewHeldRequest, StateStore } from '../../src/store/store.ts';
+import type { HeldRequest, NewHeldRequest, RevocationReason, StateStore } from '../../src/store/store.ts';
 import { answerContract } from './answer-contract.ts';
 import { attemptContract } from './attempt-contract.ts';
+import { journalContract } from './journal-contract.ts';
 import { orderContract } from './order-contract.ts';
 import { quotaContract } from './quota-contract.ts';
-import { start, later, at, enrollment, user, certificate, registered, openOne } from './records.ts';
+import { start, later, user, registered } from './records.ts';
 
 /** What every store must do; `open` gives a fresh and empty one. */
 export function stateStoreContract(name: string, open: () => Promise<StateStore>): void {
@@ -22,234 +23,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
     answerContract(open);
     attemptContract(open);
     orderContract(open);
-
-    describe('the journal', () => {
-      it('E-22 gives the certificate of the same request again within the window, and not after it', async () => {
-        const id = await openOne(store);
-        await store.enrollments.issued(id, certificate, later(1));
-        const given = { state: 'issued', certificate: certificate.certificate, issuedAt: later(1) };
-        expect(await store.enrollments.open(enrollment({ requestId: 'r2' }), at(601))).toEqual(given);
-        expect(await openOne(store, {}, 602)).not.toBe(id);
-      });
-
-      it('says in_progress while the same request is being handled, and opens an abandoned record again', async () => {
-        const id = await openOne(store);
-        expect(await store.enrollments.open(enrollment(), at(29))).toEqual({ state: 'in_progress', id });
-        expect(await store.enrollments.open(enrollment(), at(31))).toEqual({
-          state: 'opened',
-          id,
-          attemptedSince: start,
-        });
-        expect(await store.enrollments.open(enrollment(), at(60))).toEqual({ state: 'in_progress', id });
-      });
-
-      it('P-05 P-08 finds a pending request by its fingerprint, and opens it again when nobody asked for long', async () => {
-        const id = await openOne(store);
-        await store.enrollments.pending(id, 'first', later(1));
-        const found = { state: 'pending', id, reference: 'first' };
-        expect(await store.enrollments.open(enrollment({ requestId: 'r2' }), at(2))).toEqual(found);
-        await store.enrollments.pending(id, 'second', later(900));
-        expect(await store.enrollments.open(enrollment(), at(1900))).toEqual({
-          ...found,
-          reference: 'second',
-        });
-        expect(await store.enrollments.open(enrollment(), at(1901))).toEqual({
-          state: 'opened',
-          id,
-          attemptedSince: start,
-        });
-      });
-
-      it('P-04 keeps a pending request pending when the CA fails, and a closed one closed', async () => {
-        const id = await openOne(store);
-        await store.enrollments.pending(id, 'reference', later(1));
-        await store.enrollments.failed(id, 'ca_timeout', later(2));
-        expect(await store.enrollments.open(enrollment(), at(3))).toMatchObject({ state: 'pending' });
-        await store.enrollments.issued(id, certificate, later(4));
-        await store.enrollments.pending(id, 'late', later(5));
-        await store.enrollments.failed(id, 'ca_timeout', later(5));
-        expect(await store.enrollments.open(enrollment(), at(6))).toMatchObject({ state: 'issued' });
-      });
-
-      it('P-10 limits the pending requests of an identity and of an alias, and takes no use beyond', async () => {
-        await store.users.add(user());
-        const limits = { perIdentity: 2, perAlias: 3 };
-        const put = async (fingerprint: string, identity: string, alias = 'est'): Promise<string> => {
-          const one = enrollment({ fingerprint, identity, alias });
-          const opened = await store.enrollments.open(one, at(0), limits);
-          if (opened.state !== 'opened') return 'of' in opened ? opened.of : opened.state;
-          await store.enrollments.pending(opened.id, 'reference', later(0));
-          return opened.state;
-        };
-        expect([await put('a1', 'user:a'), await put('a2', 'user:a'), await put('a3', 'user:a')]).toEqual([
-          'opened',
-          'opened',
-          'identity',
-        ]);
-        expect([await put('b1', 'user:b'), await put('c1', 'user:c')]).toEqual(['opened', 'alias']);
-        expect(await put('c1', 'user:a', 'other')).toBe('opened');
-        expect(await put('a1', 'user:a')).toBe('pending');
-        const counted = enrollment({ fingerprint: 'd1', identity: 'user:once', countedUser: 'once' });
-        expect(await store.enrollments.open(counted, at(0), limits)).toEqual({
-          state: 'too_many_pending',
-          of: 'alias',
-        });
-        expect(await store.users.find('est', 'once')).toMatchObject({ remainingUses: 1 });
-        expect(await store.enrollments.open(counted, at(1001), limits)).toMatchObject({ state: 'opened' });
-      });
-
-      it('P-10 limits what is opened again after a failure, too', async () => {
-        const limits = { perIdentity: 1, perAlias: 1 };
-        await store.enrollments.failed(await openOne(store, { fingerprint: 'f1' }), 'ca_timeout', later(0));
-        await store.enrollments.pending(await openOne(store, { fingerprint: 'f2' }), 'reference', later(0));
-        expect(await store.enrollments.open(enrollment({ fingerprint: 'f1' }), at(1), limits)).toEqual({
-          state: 'too_many_pending',
-          of: 'identity',
-        });
-      });
-
-      it('opens a failed record again under its id', async () => {
-        const id = await openOne(store);
-        await store.enrollments.failed(id, 'ca_timeout', later(1));
-        expect(await openOne(store, {}, 2)).toBe(id);
-      });
-
-      it('opens a new record after a refusal', async () => {
-        const id = await openOne(store);
-        await store.enrollments.refused(id, 'rejected_by_ca', later(1));
-        expect(await openOne(store, {}, 2)).not.toBe(id);
-      });
-
-      it('opens exactly one of many equal requests at once', async () => {
-        const answers = await Promise.all(
-          Array.from({ length: 20 }, () => store.enrollments.open(enrollment(), at(0))),
-        );
-        expect(answers.filter(({ state }) => state === 'opened')).toHaveLength(1);
-        expect(answers.filter(({ state }) => state === 'in_progress')).toHaveLength(19);
-      });
-
-      it('S-28 gives the last use of a user to exactly one of many requests at once', async () => {
-        await store.users.add(user());
-        const answers = await Promise.all(
-          Array.from({ length: 20 }, (_, n) =>
-            store.enrollments.open(enrollment({ fingerprint: `f${n}`, countedUser: 'once' }), at(0)),
-          ),
-        );
-        expect(answers.filter(({ state }) => state === 'opened')).toHaveLength(1);
-        expect(answers.filter(({ state }) => state === 'exhausted')).toHaveLength(19);
-        expect(await store.users.find('est', 'once')).toMatchObject({ remainingUses: 0 });
-      });
-
-      it('A-13 gives as many certificates as a user has uses, however many ask at once', async () => {
-        await store.users.add(user({ remainingUses: 3 }));
-        const answers = await Promise.all(
-          Array.from({ length: 20 }, (_, n) =>
-            store.enrollments.open(enrollment({ fingerprint: `f${n}`, countedUser: 'once' }), at(0)),
-          ),
-        );
-        expect(answers.filter(({ state }) => state === 'opened')).toHaveLength(3);
-        expect(answers.filter(({ state }) => state === 'exhausted')).toHaveLength(17);
-      });
-
-      it('A-13 opens nothing new for an expired user, who may repeat what was opened in time', async () => {
-        await store.users.add(user({ remainingUses: undefined, expiresAt: later(10) }));
-        const early = { countedUser: 'once', fingerprint: 'f1' };
-        const late = { countedUser: 'once', fingerprint: 'f2' };
-        const id = await openOne(store, early, 9);
-        expect(await store.enrollments.open(enrollment(late), at(10))).toEqual({ state: 'expired' });
-        await store.enrollments.issued(id, certificate, later(11));
-        expect(await store.enrollments.open(enrollment(early), at(12))).toMatchObject({ state: 'issued' });
-        expect(await store.users.find('est', 'once')).toMatchObject({
-          remainingUses: undefined,
-          expiresAt: later(10),
-        });
-      });
-
-      it('A-13 lets a used-up user repeat the request that used it up', async () => {
-        await store.users.add(user());
-        const counted = { countedUser: 'once' };
-        const id = await openOne(store, counted);
-        await store.enrollments.failed(id, 'ca_timeout', later(1));
-        expect(await openOne(store, counted, 2)).toBe(id);
-        await store.enrollments.issued(id, certificate, later(3));
-        expect(await store.enrollments.open(enrollment(counted), at(4))).toMatchObject({ state: 'issued' });
-        const other = enrollment({ ...counted, fingerprint: 'f2' });
-        expect(await store.enrollments.open(other, at(4))).toEqual({ state: 'exhausted' });
-      });
-
-      it('A-13 gives the use back when the request is refused, once', async () => {
-        await store.users.add(user());
-        const id = await openOne(store, { countedUser: 'once' });
-        await store.enrollments.refused(id, 'rejected_by_ca', later(1));
-        await store.enrollments.refused(id, 'rejected_by_ca', later(2));
-        expect(await store.users.find('est', 'once')).toMatchObject({ remainingUses: 1 });
-      });
-
-      it('finds a removed user exhausted', async () => {
-        const opened = await store.enrollments.open(enrollment({ countedUser: 'gone' }), at(0));
-        expect(opened).toEqual({ state: 'exhausted' });
-      });
-
-      it('S-17 knows whether a key is of another identity and subject, until the certificate expires', async () => {
-        for (const [fingerprint, identity, publicKey] of [
-          ['f1', 'user:a', 'k1'],
-          ['f2', 'user:b', 'k1'],
-          ['f3', 'user:a', 'k2'],
-        ] as const) {
-          const id = await openOne(store, { fingerprint, identity, publicKey });
-          await store.enrollments.issued(id, { ...certificate, publicKey }, later(1));
-        }
-        await openOne(store, { fingerprint: 'f4', publicKey: 'k3' });
-        const holder = { identity: 'user:a', subject: 'CN=device-2' };
-        const isOther = async (key: string, now = later(2), who = holder): Promise<boolean> =>
-          await store.enrollments.isKeyOfOther(key, who, now);
-        expect(await isOther('k1')).toBe(true);
-        expect(await isOther('k1', later(2), { ...holder, subject: 'CN=device-1' })).toBe(false);
-        expect(await isOther('k1', later(86_400))).toBe(false);
-        expect(await isOther('k2')).toBe(false);
-        expect(await isOther('k3')).toBe(false);
-      });
-
-      it('R-17 gives what was issued under a subject at an alias, the newest first', async () => {
-        const issue = async (
-          parts: Partial<NewEnrollment>,
-          seconds: number,
-          octets: string,
-        ): Promise<void> => {
-          const id = await openOne(store, { fingerprint: octets, subject: 'CN=device-1', ...parts }, seconds);
-          await store.enrollments.issued(
-            id,
-            { ...certificate, certificate: Buffer.from(octets) },
-            later(seconds + 1),
-          );
-        };
-        await issue({}, 0, 'first');
-        await issue({}, 10, 'second');
-        await issue({ subject: 'CN=device-10' }, 20, 'of another subject');
-        await issue({ alias: 'other' }, 30, 'of another alias');
-        await openOne(store, { fingerprint: 'open', subject: 'CN=device-1' }, 40);
-        const found = async (since: Date): Promise<readonly string[]> =>
-          (await store.enrollments.issuedUnder('est', 'CN=device-1', since)).map(String);
-        expect(await found(later(50))).toEqual(['second', 'first']);
-        expect(await found(certificate.notAfter)).toEqual(['second', 'first']);
-        expect(await found(new Date(certificate.notAfter.getTime() + 1))).toEqual([]);
-      });
-
-      it('lists the newest records first', async () => {
-        await openOne(store, { fingerprint: 'f1', subject: 'CN=old' }, 0);
-        const id = await openOne(store, { fingerprint: 'f2', subject: 'CN=new' }, 1);
-        await store.enrollments.issued(id, certificate, later(2));
-        const [first, second] = await store.enrollments.list(2);
-        const { serialNumber } = certificate;
-        const openedAt = later(1);
-        expect(first).toMatchObject({ subject: 'CN=new', state: 'issued', serialNumber, openedAt });
-        expect(second).toMatchObject({ subject: 'CN=old', state: 'open', serialNumber: undefined });
-        expect(await store.enrollments.list(1)).toEqual([first]);
-        const issued = [{ id, certificate: certificate.certificate }];
-        expect(await store.enrollments.issuedAfter('', 2)).toEqual(issued);
-        expect(await store.enrollments.issuedAfter(id, 2)).toEqual([]);
-      });
-    });
+    journalContract(open);
 
     describe('the users', () => {
       it('are found as they were added, by alias and exact name', async () => {
@@ -359,6 +133,34 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         await store.certificates.add({ ...registered, operatorRole: 'registration-authority' });
         expect(await reservation('k1')).toBe('operator');
         expect(await reservation('k1', 86_401)).toBeUndefined();
+      });
+
+      it('S-17 are revoked for a compromise later, if that was not known at first, and then it counts', async () => {
+        await store.certificates.add(registered);
+        const revoke = async (reason: RevocationReason, seconds: number) =>
+          await store.certificates.revoke('local', '0a1b', reason, later(seconds));
+        expect(await revoke('superseded', 1)).toBe('revoked');
+        expect(await store.certificates.isCompromised('k1')).toBe(false);
+        expect(await revoke('privilegeWithdrawn', 2)).toBe('already');
+        expect(await revoke('keyCompromise', 3)).toBe('raised');
+        expect(await revoke('cACompromise', 4)).toBe('already');
+        const revocation = { at: later(1), reason: 'keyCompromise' };
+        expect(await store.certificates.revoked('local', later(5))).toMatchObject([{ revocation }]);
+        expect(await store.certificates.isCompromised('k1')).toBe(true);
+        expect(await store.certificates.reservationOf('k1', later(5))).toBe('compromised');
+      });
+
+      it('S-17 are not needed to know that a key was compromised', async () => {
+        await store.certificates.noteCompromise('k1', later(1));
+        await store.certificates.noteCompromise('k1', later(2));
+        const known = async (key: string) => [
+          await store.certificates.isCompromised(key),
+          await store.certificates.reservationOf(key, later(3)),
+        ];
+        expect([await known('k1'), await known('k2')]).toEqual([
+          [true, 'compromised'],
+          [false, undefined],
+        ]);
       });
 
       it('get CRL numbers that grow from 1, each once, also at once', async () => {

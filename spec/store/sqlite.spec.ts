@@ -32,6 +32,7 @@ afterAll(async () => {
 function asBefore0002(file: string): void {
   const database = new DatabaseSync(file);
   database.exec(`
+    DROP TABLE compromised_keys;
     DROP INDEX enrollments_answered;
     CREATE INDEX enrollments_issued ON enrollments (fingerprint, closed_at) WHERE state = 'issued';
     DROP TABLE answers;

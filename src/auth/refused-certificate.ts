@@ -1,7 +1,7 @@
 import type { CertificateFault, RefusedCredentials } from '../errors.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import { nameToString } from '../pkix/names.ts';
-import { neverIssued } from './revocation/revocation.ts';
+import { compromisedKey, neverIssued } from './revocation/revocation.ts';
 
 /**
  * How the log names a certificate that is refused: whoever looks for the device knows it by this, true or not. Undefined:
@@ -24,5 +24,6 @@ function describe({ subject, serialNumber, issuer }: Certificate): string {
 /** What the objection of a `RevocationCheck` is about. */
 export function revocationFault(objection: string): CertificateFault {
   if (objection.endsWith(' is revoked')) return 'revoked';
+  if (objection.endsWith(compromisedKey)) return 'key';
   return objection.endsWith(neverIssued) ? 'never_issued' : 'revocation_unknown';
 }

@@ -34,7 +34,9 @@ export function addCaCommands(program: Command): void {
     .action(list);
   ca.command('revoke')
     .argument('<serial>', 'serial number, hexadecimal', parseSerialNumber)
-    .description('Revoke a certificate; a running gateway knows at once.')
+    .description(
+      'Revoke a certificate; a running gateway knows at once. Of one that is revoked, keyCompromise and the like replace the reason.',
+    )
     .addOption(
       new Option('-r, --reason <reason>', 'CRLReason of RFC 5280')
         .choices(revocationReasons)
@@ -125,6 +127,9 @@ async function revoke(
     switch (await certificates.revoke(name, serialNumber, reason, new Date())) {
       case 'revoked':
         process.stdout.write(`Revoked ${serialNumber}.\n`);
+        break;
+      case 'raised':
+        process.stdout.write(`${serialNumber} was revoked before; its reason is ${reason} now.\n`);
         break;
       case 'already':
         process.stdout.write(`${serialNumber} was revoked before; nothing was changed.\n`);

@@ -94,6 +94,7 @@ async function openAlias(
     revocation,
     ca,
     caCertificates,
+    store.certificates,
   );
   const ownCertificates = async (signal: AbortSignal): Promise<readonly Certificate[]> =>
     (await caCertificates.current(signal)).certificates;

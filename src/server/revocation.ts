@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { createBackendSource } from '../auth/revocation/backend-status.ts';
 import { createCrlSource, type CrlUrl } from '../auth/revocation/crl.ts';
 import { createCrlStore, type CrlStore, type StoredCrl } from '../auth/revocation/crl-store.ts';
@@ -11,6 +12,7 @@ import {
 import {
   createRevocationCheck,
   createStanding,
+  type CompromisedKeys,
   type RevocationCheck,
   type StandingOf,
 } from '../auth/revocation/revocation.ts';
@@ -22,6 +24,7 @@ import type { Log } from '../ops/log.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import { namesEqual } from '../pkix/names.ts';
 import { readCertificates } from '../ops/certificate-files.ts';
+import type { CertificateRegistry } from '../store/store.ts';
 import { textOf } from './context.ts';
 
 /** What all aliases share, so that each CRL is read once and each question asked once. */
@@ -55,6 +58,7 @@ export async function openRevocationCheck(
   { crls, ocsp, log }: RevocationServices,
   ca: CertificationAuthority,
   caCertificates: CaCertificates,
+  registry: CertificateRegistry,
 ): Promise<AliasRevocation> {
   const { crlFiles: files, followCertificates, onFailure, withoutSource } = options;
   await Promise.all(files.map(crls.inFile));
@@ -71,8 +75,19 @@ export async function openRevocationCheck(
     ocsp: createOcspSource({ client: ocsp, responders, followCertificates, others }),
   };
   const inOrder = options.sources.map((name) => sources[name]);
-  const inUse = { backend, sources: inOrder, onFailure, withoutSource, log };
+  const compromisedKeys = openCompromisedKeys(registry);
+  const inUse = { backend, sources: inOrder, onFailure, withoutSource, compromisedKeys, log };
   return { check: createRevocationCheck(inUse), standingOf: createStanding(inUse) };
+}
+
+function openCompromisedKeys(registry: CertificateRegistry): CompromisedKeys {
+  const hashOf = ({ spki }: Certificate): string => hash('sha256', spki, 'hex');
+  return {
+    has: async (certificate) => await registry.isCompromised(hashOf(certificate)),
+    add: async (certificate, now) => {
+      await registry.noteCompromise(hashOf(certificate), now);
+    },
+  };
 }
 
 async function crlUrlsOf({ crlUrls }: RevocationConfiguration): Promise<readonly CrlUrl[]> {

@@ -6,6 +6,7 @@ import {
   type CertificateRegistry,
   type RegisteredCertificate,
   type Revocation,
+  type RevocationReason,
 } from './store.ts';
 import type { Tables } from './tables.ts';
 import { sql } from './kysely.ts';
@@ -61,16 +62,20 @@ export function createCertificateRegistry(database: TransactionalDatabase): Cert
     },
 
     async revoke(backend, serialNumber, reason, at) {
-      const { numUpdatedRows } = await database.kysely
-        .updateTable('certificates')
-        .set({ revoked_at: at.getTime(), revocation_reason: reason })
-        .where('backend', '=', backend)
-        .where('serial_number', '=', serialNumber)
-        .where('revoked_at', 'is', null)
-        .executeTakeFirst();
-      if (numUpdatedRows === 1n) return 'revoked';
-      const { rows } = await queries.bySerialNumber(database, { backend, serial_number: serialNumber });
-      return rows.length === 0 ? 'unknown' : 'already';
+      return await database.transaction(async (transaction) => {
+        const { rows } = await queries.bySerialNumber(transaction, { backend, serial_number: serialNumber });
+        const [earlier] = rows;
+        if (earlier === undefined) return 'unknown';
+        const isRevoked = earlier.revoked_at !== null;
+        if (isRevoked && (isCompromise(earlier.revocation_reason) || !isCompromise(reason))) return 'already';
+        await transaction.kysely
+          .updateTable('certificates')
+          .set({ revoked_at: earlier.revoked_at ?? at.getTime(), revocation_reason: reason })
+          .where('backend', '=', backend)
+          .where('serial_number', '=', serialNumber)
+          .execute();
+        return isRevoked ? 'raised' : 'revoked';
+      });
     },
 
     async revoked(backend, notExpiredAt) {
@@ -89,8 +94,20 @@ export function createCertificateRegistry(database: TransactionalDatabase): Cert
 
     async reservationOf(publicKey, now) {
       const { rows } = await queries.reserving(database, { public_key: publicKey });
-      if (rows.some(({ revocation_reason: reason }) => isCompromise(reason))) return 'compromised';
+      if (rows.some(tellsOfCompromise)) return 'compromised';
       return rows.some(({ not_after: end }) => end > now.getTime()) ? 'operator' : undefined;
+    },
+
+    async isCompromised(publicKey) {
+      return (await queries.reserving(database, { public_key: publicKey })).rows.some(tellsOfCompromise);
+    },
+
+    async noteCompromise(publicKey, now) {
+      await database.kysely
+        .insertInto('compromised_keys')
+        .values({ public_key: publicKey, learnt_at: now.getTime() })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
     },
 
     async nextCrlNumber(backend) {
@@ -111,6 +128,11 @@ type Row = Selectable<Tables['certificates']>;
 
 /** In the letters of the partial index, since with bound values the planner could not use it. */
 const isReserving = sql<boolean>`(revocation_reason in ('keyCompromise', 'cACompromise', 'aACompromise') or operator_role is not null)`;
+
+/** A row of a key that others have called compromised has that reason. */
+function tellsOfCompromise({ revocation_reason: reason }: Pick<Row, 'revocation_reason'>): boolean {
+  return isCompromise(reason);
+}
 
 function isCompromise(reason: Row['revocation_reason']): boolean {
   return compromises.some((compromise) => compromise === reason);
@@ -154,7 +176,16 @@ function prepareQueries(database: Kysely<Tables>) {
         .selectFrom('certificates')
         .select(['revocation_reason', 'not_after'])
         .where('public_key', '=', place('public_key'))
-        .where(isReserving),
+        .where(isReserving)
+        .unionAll(
+          database
+            .selectFrom('compromised_keys')
+            .select([
+              sql.lit<RevocationReason | null>('keyCompromise').as('revocation_reason'),
+              sql.lit(0).as('not_after'),
+            ])
+            .where('public_key', '=', place('public_key')),
+        ),
     ),
   };
 }

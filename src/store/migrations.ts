@@ -211,6 +211,15 @@ const migrations: Readonly<Record<string, Migration>> = {
       await database.schema.dropIndex('enrollments_issued').execute();
     },
   },
+  '0008_compromised_keys': {
+    async up(database: Kysely<unknown>): Promise<void> {
+      await database.schema
+        .createTable('compromised_keys')
+        .addColumn('public_key', 'text', (column) => column.primaryKey())
+        .addColumn('learnt_at', 'bigint', (column) => column.notNull())
+        .execute();
+    },
+  },
 };
 
 /** Brings the tables up to date. Throws an Error with a plain sentence when that cannot be done. */

@@ -339,21 +339,30 @@ export interface CertificateRegistry {
   findByIdempotencyKey(backend: string, idempotencyKey: string): Promise<RegisteredCertificate | undefined>;
   /** Newest first. */
   list(backend: string): Promise<readonly RegisteredCertificate[]>;
-  /** `unknown` when the backend never issued it; `already` when it was revoked before, which stays as it is. */
+  /**
+   * `unknown` when the backend never issued it; `already` when it was revoked before, which stays as it is. But a compromise
+   * takes the place of a reason that is none, and the time stays: `raised`.
+   */
   revoke(
     backend: string,
     serialNumber: string,
     reason: RevocationReason,
     at: Date,
-  ): Promise<'revoked' | 'already' | 'unknown'>;
+  ): Promise<'revoked' | 'raised' | 'already' | 'unknown'>;
   /** The revoked certificates that are on the CRL: all whose notAfter is later than `notExpiredAt`. */
   revoked(backend: string, notExpiredAt: Date): Promise<readonly RevokedCertificate[]>;
   /**
    * Why a client may not have a key (SHA-256 of the subjectPublicKeyInfo, hex), by the certificates of all backends:
-   * `compromised`, when one with it was revoked for that at any time; `operator`, when one that has not expired was
-   * issued for an operator.
+   * `compromised` as `isCompromised`; `operator`, when a certificate that has not expired was issued for an operator.
    */
   reservationOf(publicKey: string, now: Date): Promise<'compromised' | 'operator' | undefined>;
+  /**
+   * Whether a key was ever known to be compromised: a certificate with it was revoked for that at any backend, or
+   * `noteCompromise` was told so.
+   */
+  isCompromised(publicKey: string): Promise<boolean>;
+  /** Keeps in mind for ever that a key was compromised, of which others have told. */
+  noteCompromise(publicKey: string, now: Date): Promise<void>;
   /** A number that grows with every call (RFC 5280, section 5.2.3); the first is 1. */
   nextCrlNumber(backend: string): Promise<number>;
 }

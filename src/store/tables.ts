@@ -5,6 +5,7 @@ export interface Tables {
   readonly enrollments: EnrollmentsTable;
   readonly users: UsersTable;
   readonly certificates: CertificatesTable;
+  readonly compromised_keys: CompromisedKeysTable;
   readonly crl_numbers: CrlNumbersTable;
   readonly held_requests: HeldRequestsTable;
   readonly attempts: AttemptsTable;
@@ -65,6 +66,12 @@ interface CertificatesTable {
   certificate: Uint8Array;
   revoked_at: number | null;
   revocation_reason: RevocationReason | null;
+}
+
+/** Keys of certificates that other CAs than those of the store have revoked for a compromise. */
+interface CompromisedKeysTable {
+  public_key: string;
+  learnt_at: number;
 }
 
 interface AttemptsTable {

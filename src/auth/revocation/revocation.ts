@@ -3,6 +3,7 @@ import type { Log } from '../../ops/log.ts';
 import type { Certificate } from '../../pkix/certificate.ts';
 import type { Revocation } from '../../pkix/crl-read.ts';
 import { nameToString } from '../../pkix/names.ts';
+import { compromises } from '../../store/store.ts';
 import type { RevocationQuestion, RevocationSource, Verdict } from './source.ts';
 
 /** How an alias finds out which certificates are revoked. */
@@ -15,7 +16,15 @@ export interface RevocationOptions {
   readonly onFailure: 'hard' | 'soft';
   /** What becomes of a certificate of which no source speaks. */
   readonly withoutSource: 'accept' | 'refuse';
+  readonly compromisedKeys: CompromisedKeys;
   readonly log: Log;
+}
+
+/** Keys that were compromised, whatever certificates there are of them. */
+export interface CompromisedKeys {
+  has(certificate: Certificate): Promise<boolean>;
+  /** The certificate was revoked for a compromise of its key. */
+  add(certificate: Certificate, now: Date): Promise<void>;
 }
 
 /** The moment of a question, and the certificates of CAs that the configuration or the backend names. */
@@ -33,21 +42,30 @@ export type RevocationCheck = (
 /** What is said of a certificate that its CA does not know. */
 export const neverIssued = 'is not among the certificates that this CA has issued';
 
+/** What is said of a certificate whose key another certificate was revoked for. */
+export const compromisedKey = 'has a key that has been compromised';
+
 /** Seconds after which sources may answer again. */
 const retryAfter = 30;
 
-/** Checks every certificate below the trust anchor, at each request anew. */
+/**
+ * Checks every certificate below the trust anchor, at each request anew. A key of an end entity that was compromised is
+ * refused in every certificate, and is remembered as soon as a source says so of one.
+ */
 export function createRevocationCheck(options: RevocationOptions): RevocationCheck {
   return async function objectionToPath(path, context) {
     for (const [at, certificate] of path.slice(0, -1).entries()) {
       const [issuer = certificate, trustAnchor = certificate] = [path[at + 1], path.at(-1)];
       const verdict = await verdictOn({ certificate, issuer, trustAnchor, ...context }, options);
+      if (at === 0) await learn(verdict, certificate, context.now, options);
       const objection = objectionTo(verdict, certificate, options);
       if (objection !== undefined) {
         return `${at === 0 ? 'it' : 'the certificate of a CA above it'} ${objection}`;
       }
     }
-    return undefined;
+    const [endEntity] = path;
+    const isCompromised = endEntity !== undefined && (await options.compromisedKeys.has(endEntity));
+    return isCompromised ? `it ${compromisedKey}` : undefined;
   };
 }
 
@@ -74,6 +92,7 @@ const withdrawing: readonly string[] = ['privilegeWithdrawn', 'certificateHold']
 export function createStanding(options: RevocationOptions): StandingOf {
   return async function standingOf(certificate, issuer, context) {
     const verdict = await verdictOn({ certificate, issuer, trustAnchor: issuer, ...context }, options);
+    await learn(verdict, certificate, context.now, options);
     switch (verdict.status) {
       case 'revoked':
         note(options.log, certificate, verdict.revocation);
@@ -82,12 +101,13 @@ export function createStanding(options: RevocationOptions): StandingOf {
         return 'gone';
       case 'undetermined':
         if (options.onFailure === 'hard') throw unavailable(verdict.reasons.join(' '));
-        return 'good';
+        break;
       case 'good':
       case 'unknown':
       case 'uncovered':
-        return 'good';
+        break;
     }
+    return (await options.compromisedKeys.has(certificate)) ? 'gone' : 'good';
   };
 }
 
@@ -171,6 +191,18 @@ function objectionTo(
       warn(log, certificate, verdict.reasons.join(' '));
       return undefined;
   }
+}
+
+/** Whoever shows the certificate has its key, so that its CA may be believed about the key. */
+async function learn(
+  verdict: Verdict,
+  certificate: Certificate,
+  now: Date,
+  { compromisedKeys }: RevocationOptions,
+): Promise<void> {
+  const reason = verdict.status === 'revoked' ? verdict.revocation?.reason : undefined;
+  const isCompromised = compromises.some((compromise) => compromise === reason);
+  if (isCompromised && !(await compromisedKeys.has(certificate))) await compromisedKeys.add(certificate, now);
 }
 
 /** When and why it was revoked, if a source has said it. */

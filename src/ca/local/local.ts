@@ -98,6 +98,9 @@ async function openLocalCertificationAuthority(
     },
 
     issueForOperator: async ({ csr, role, validityDays }) => {
+      if (await certificates.isCompromised(csr.publicKey.sha256)) {
+        throw new Error('The key of the CSR has been compromised; make a new key.');
+      }
       const { subject, subjectAltName = [], keyUsage, extendedKeyUsage } = csr;
       const request = { csr, subject, subjectAltName, keyUsage, extendedKeyUsage };
       const issued = await issue(
