@@ -4,7 +4,7 @@ import { describeWith } from '../support/programs.ts';
 import { createChainGenerator, type Chain } from './chains.ts';
 import { disagreements, type Judge } from './disagreements.ts';
 import { judgeByGateway, judgeByGo, judgeByOpenssl } from './judges.ts';
-import { createRandom, seeds, times } from './random.ts';
+import { createRandom, printSeed, seeds, times } from './random.ts';
 
 /** Hierarchies of each seed, with ten clients each. */
 const hierarchies = 75 * times;
@@ -22,6 +22,7 @@ describeWith('openssl', 'chains of certificates, judged by the gateway, OpenSSL 
     it.each(Object.entries(seeds))(
       'T-13 agree but for known reasons, by the %s seed: %i',
       async (_, seed) => {
+        printSeed(seed, 'Chains');
         const make = await createChainGenerator();
         const random = createRandom(seed);
         const chains: Chain[] = [];

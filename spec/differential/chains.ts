@@ -3,7 +3,6 @@ import {
   extension,
   generateKeyPair,
   id,
-  integer,
   name,
   null_,
   objectIdentifier,
@@ -14,6 +13,7 @@ import {
   utf8String,
   type KeyPair,
 } from '../support/csr.ts';
+import { makePolicies, policyExtensions, policyFeatures } from './policies.ts';
 import type { Random } from './random.ts';
 
 /** A client's certificate, what may lie between, and what is trusted; DER. */
@@ -30,8 +30,6 @@ export interface Chain {
 /** The moment of all judgements. */
 export const judgedAt = new Date('2026-06-01T00:00:00Z');
 
-const anyPolicy = '2.5.29.32.0';
-const policyOids = [anyPolicy, '1.2.3.1', '1.2.3.2', '1.2.3.3'] as const;
 const clientAuth = '1.3.6.1.5.5.7.3.2';
 const serverAuth = '1.3.6.1.5.5.7.3.1';
 const anyPurpose = '2.5.29.37.0';
@@ -104,6 +102,8 @@ async function makeChains(random: Random, key: (at: number) => KeyPair): Promise
   const keyIdentifiers = random.chance(50);
   const policyMode = theme === 'policies';
   const intermediates: Buffer[] = [];
+  // Those of a trust anchor do not count.
+  const policiesOfCas = policyMode ? Array.from({ length: depth }, () => makePolicies(random, true)) : [];
 
   const ca = (at: number): CertificateParts => {
     const isRoot = at === 0;
@@ -120,7 +120,7 @@ async function makeChains(random: Random, key: (at: number) => KeyPair): Promise
         ...(keyIdentifiers ? identifiers(at, Math.max(0, at - 1)) : []),
         ...(theme === 'purposes' && random.chance(50) ? [purposesOf(random, note, 'CA')] : []),
         ...(theme === 'constraints' && random.chance(60) ? [constraints(random, note)] : []),
-        ...(policyMode && !isRoot ? policyExtensions(random, note) : []),
+        ...policyExtensions(policiesOfCas[at - 1]),
       ],
     };
   };
@@ -168,6 +168,10 @@ async function makeChains(random: Random, key: (at: number) => KeyPair): Promise
     const add = (feature: string): void => {
       features.add(feature);
     };
+    const policiesOfLeaf = policyMode ? makePolicies(random, false) : undefined;
+    policyFeatures([...policiesOfCas, ...(policiesOfLeaf === undefined ? [] : [policiesOfLeaf])]).forEach(
+      add,
+    );
     const wrongKey = theme !== 'policies' && random.chance(4);
     const leaf = await certificateDer({
       subject: leafName(random, add, theme === 'constraints'),
@@ -180,7 +184,7 @@ async function makeChains(random: Random, key: (at: number) => KeyPair): Promise
         ...(keyIdentifiers ? identifiers(8, depth) : []),
         ...(theme === 'purposes' && random.chance(60) ? [purposesOf(random, add, 'leaf')] : []),
         ...(theme === 'constraints' ? [altNames(random, add)] : []),
-        ...(policyMode ? policyExtensions(random, add, true) : []),
+        ...policyExtensions(policiesOfLeaf),
       ],
     });
     chains.push({ leaf, intermediates, roots, policies, features });
@@ -277,30 +281,4 @@ function leafName(random: Random, note: (feature: string) => void, isConstrained
   const organization = isConstrained ? random.pick(['Example', 'Other'] as const) : 'Example';
   note(`organization ${organization}`);
   return name([id.organizationName, utf8String(organization)], [id.commonName, utf8String('device')]);
-}
-
-function policyExtensions(
-  random: Random,
-  note: (feature: string) => void,
-  isLeaf = false,
-): readonly Buffer[] {
-  const policies = [...new Set(Array.from({ length: 1 + random.below(3) }, () => random.pick(policyOids)))];
-  const mapping = (): Buffer => {
-    const [from, to] = [random.pick(policyOids), random.pick(policyOids)];
-    if ([from, to].includes(anyPolicy) && random.chance(80)) return mapping();
-    if ([from, to].includes(anyPolicy)) note('anyPolicy mapped');
-    return sequence(objectIdentifier(from), objectIdentifier(to));
-  };
-  const mappings = !isLeaf && random.chance(45) ? Array.from({ length: 1 + random.below(2) }, mapping) : [];
-  const skip = (tag: number): readonly Buffer[] =>
-    random.chance(40) ? [tlv(tag, Buffer.of(random.pick([0, 0, 1, 2])))] : [];
-  const policyConstraints = random.chance(50) ? [...skip(0x80), ...skip(0x81)] : [];
-  return [
-    ...(random.chance(90)
-      ? [extension('2.5.29.32', sequence(...policies.map((oid) => sequence(objectIdentifier(oid)))))]
-      : []),
-    ...(mappings.length > 0 ? [extension('2.5.29.33', sequence(...mappings), true)] : []),
-    ...(policyConstraints.length > 0 ? [extension('2.5.29.36', sequence(...policyConstraints), true)] : []),
-    ...(random.chance(15) ? [extension('2.5.29.54', integer(BigInt(random.below(3))), true)] : []),
-  ];
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { describeWith, openWorkplace, type Workplace } from '../support/programs.ts';
 import { createCrlGenerator, judgeCrlsByGateway, type CrlJudgement } from './crls.ts';
 import { judgeCrlsByOpenssl } from './judges.ts';
-import { createRandom, seeds, times } from './random.ts';
+import { createRandom, printSeed, seeds, times } from './random.ts';
 
 /** CAs of each seed, with ten clients each. */
 const authorities = 15 * times;
@@ -53,6 +53,7 @@ describeWith('openssl', 'CRLs, judged by the gateway and OpenSSL', () => {
   it.each(Object.entries(seeds))(
     'S-07 agree but for known reasons, by the %s seed: %i',
     async (_, seed) => {
+      printSeed(seed, 'CRLs');
       const make = await createCrlGenerator();
       const random = createRandom(seed);
       const unexplained: string[] = [];

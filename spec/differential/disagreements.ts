@@ -78,6 +78,33 @@ export const disagreements: readonly Disagreement[] = [
       refused === undefined,
   },
   {
+    judge: 'openssl',
+    what: 'mappings of a CA without certificatePolicies are not looked at, nor that they map anyPolicy',
+    section: 'RFC 5280, section 6.1.4, step a',
+    right: 'gateway',
+    covers: (features, gateway, refused) =>
+      features.has('anyPolicy mapped without policies') &&
+      isAnyPolicyMapped(gateway) &&
+      refused === undefined,
+  },
+  {
+    judge: 'openssl',
+    what: 'a CA may map a policy that it has by anyPolicy alone, although anyPolicy is inhibited',
+    section: 'RFC 9618, section 5.4, step b1',
+    right: 'gateway',
+    covers: (features, gateway, refused) =>
+      features.has('mapped by an inhibited anyPolicy') && isPolicies(gateway) && refused === undefined,
+  },
+  {
+    judge: 'openssl',
+    what: 'where a CA maps a policy that it has by anyPolicy alone, anyPolicy of the next CA stands for the policy, and not for what it is mapped to',
+    section: 'RFC 9618, section 5.3, step d2',
+    right: 'gateway',
+    covers: (features, gateway, refused = '') =>
+      features.has('mapped by anyPolicy, and anyPolicy below') &&
+      (refused === '' ? isPolicies(gateway) : gateway === undefined && refused.startsWith('error 43')),
+  },
+  {
     judge: 'go',
     what: 'constraints on directoryNames are not supported',
     section: 'RFC 5280, section 4.2.1.10',
@@ -126,22 +153,26 @@ export const disagreements: readonly Disagreement[] = [
     section: 'RFC 5280, section 6.1.1, input e',
     right: 'gateway',
     covers: (features, gateway, refused) =>
-      features.has('required policy') &&
-      gateway === 'its path lacks the certificate policies that are demanded' &&
-      refused === undefined,
+      features.has('required policy') && isPolicies(gateway) && refused === undefined,
   },
   {
     judge: 'go',
-    what: 'that a CA maps anyPolicy is looked at only where a CA demands explicit policies',
+    what: 'that a CA maps anyPolicy is looked at only where mapping is allowed and the path has policies',
     section: 'RFC 5280, section 6.1.4, step a',
     right: 'gateway',
     covers: (features, gateway, refused) =>
-      features.has('anyPolicy mapped') &&
-      gateway?.includes('maps anyPolicy') === true &&
-      refused === undefined,
+      features.has('anyPolicy mapped') && isAnyPolicyMapped(gateway) && refused === undefined,
   },
 ];
 
 function isNames(gateway: string | undefined): boolean {
   return gateway === 'it holds a name that a CA above it may not certify';
+}
+
+function isPolicies(gateway: string | undefined): boolean {
+  return gateway === 'its path lacks the certificate policies that are demanded';
+}
+
+function isAnyPolicyMapped(gateway: string | undefined): boolean {
+  return gateway === 'a CA in its path maps anyPolicy, which must not be mapped';
 }
