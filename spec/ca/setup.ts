@@ -178,6 +178,7 @@ export function newRequest(
     extendedKeyUsage: undefined,
     profile: undefined,
     attemptedSince: undefined,
+    allowedChanges: [],
     ...changes,
   };
 }

@@ -32,6 +32,7 @@ describe('compareIssuedCertificate()', () => {
       csr,
       names: csr.changeSubjectName ?? { subject: csr.subject, subjectAltName: [] },
       allowedChanges: ['replacedSubject', 'replacedSubjectAltNames'] as const,
+      registeredChanges: [],
     };
     const compare = (der: Buffer): unknown => compareIssuedCertificate(der, approved, [ca], new Date());
     expect(compare(await issuedFor('new', 'new.example'))).toMatchObject({ state: 'as_approved' });

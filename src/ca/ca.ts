@@ -51,6 +51,8 @@ export interface EnrollmentRequest {
    * then. Undefined: there was none.
    */
   readonly attemptedSince: Date | undefined;
+  /** The changes of the names that the CA may make: who looks for what an earlier attempt has got must expect them. */
+  readonly allowedChanges: readonly NameChange[];
 }
 
 /** For whom a certificate is asked for, while nothing of it is recorded yet. */
@@ -64,6 +66,11 @@ export type EnrollmentResult =
       readonly certificate: Buffer;
       /** From `fullCmc` alone: the CA's own Full PKI Response, DER, which the client gets as it is. */
       readonly fullPkiResponse?: Buffer;
+      /**
+       * From a CA that certifies names that it has registered in place of those of the request: how the certificate differs
+       * from these. What `issuedNames` of the alias does not allow is not delivered.
+       */
+      readonly registeredChanges?: readonly NameChange[];
     }
   | {
       /** Not for serverkeygen: the key cannot wait, and the client is refused. */

@@ -1,6 +1,6 @@
 import { isLinked } from '../auth/channel-binding.ts';
 import type { EnrollmentRequest, EnrollmentResult } from '../ca/ca.ts';
-import type { NameChange } from '../pkix/name-changes.ts';
+import { forbiddenChanges, type NameChange } from '../pkix/name-changes.ts';
 import { EstError, toEstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import { giveWay } from '../ops/give-way.ts';
@@ -179,7 +179,11 @@ export async function recordIssued(
   const { certificates } = await request.alias.caCertificates.current(request.signal);
   const { csr, names } = asked;
   await giveWay(csr.der.length);
-  const approved = { csr, names, allowedChanges: allowedChanges(request, asked) };
+  const registeredChanges = forbiddenChanges(
+    answer.registeredChanges ?? [],
+    request.alias.issuedNames ?? ['reorderedSubject'],
+  );
+  const approved = { csr, names, allowedChanges: allowedChanges(request, asked), registeredChanges };
   const compared = compareIssuedCertificate(answer.certificate, approved, certificates, request.receivedAt);
   if (compared.state === 'other') throw await rejectIssued(request, opened, asked, compared);
   const issued = compared.certificate;
@@ -275,9 +279,10 @@ export function enrolled(outcome: EnrollmentOutcome): EstResponse {
 /** What the CA is asked. */
 export function toCaRequest(
   request: EstRequest,
-  { operation, identity, renewed, csr, names }: AskedEnrollment<CertificationRequest>,
+  asked: AskedEnrollment<CertificationRequest>,
   opened: UnfinishedEnrollment,
 ): EnrollmentRequest {
+  const { operation, identity, renewed, csr, names } = asked;
   return {
     requestId: request.id,
     idempotencyKey: opened.id,
@@ -293,5 +298,6 @@ export function toCaRequest(
     extendedKeyUsage: csr.extendedKeyUsage,
     profile: request.alias.profile,
     attemptedSince: opened.state === 'opened' ? opened.attemptedSince : undefined,
+    allowedChanges: allowedChanges(request, asked),
   };
 }

@@ -15,6 +15,8 @@ export interface ApprovedCertificate {
   readonly names: CertifiedNames;
   /** How the CA may change the names. */
   readonly allowedChanges: readonly NameChange[];
+  /** How the CA has changed names that it has registered in place of the approved ones, and must not. */
+  readonly registeredChanges: readonly NameChange[];
 }
 
 /** What a CA backend gave as the issued certificate, once it was compared with what was approved. */
@@ -47,13 +49,17 @@ export function compareIssuedCertificate(
 /** Undefined: none. */
 function differenceOf(
   certificate: Certificate,
-  { csr, names, allowedChanges }: ApprovedCertificate,
+  { csr, names, allowedChanges, registeredChanges }: ApprovedCertificate,
 ): string | undefined {
   if (!certificate.spki.equals(csr.publicKey.spki)) return 'it holds another key than the CSR';
   const right = forbiddenRightIn(certificate);
   if (right !== undefined) return `it gives a right that no device gets (${right})`;
   if (csr.changeSubjectName !== undefined && !hasNames(certificate, csr.changeSubjectName)) {
     return 'it does not have the names that ChangeSubjectName asks for';
+  }
+  const [registeredChange] = registeredChanges;
+  if (registeredChange !== undefined) {
+    return `its names are others than those registered at the CA, and issuedNames does not have ${registeredChange}`;
   }
   const { subject, subjectAltName = [] } = certificate;
   const [change] = forbiddenChanges(changesOf(names, { subject, subjectAltName }), allowedChanges);

@@ -3,6 +3,7 @@ import type { FoundCertificate } from '../../../src/ca/ejbca/calls.ts';
 import { refusalOf } from '../../../src/ca/ejbca/refusal.ts';
 import type { EndEntityFields, RegisteredEndEntity } from '../../../src/ca/ejbca/web-service.ts';
 import type { Certificate } from '../../../src/pkix/certificate.ts';
+import { nameFromAttributes } from '../../../src/pkix/names.ts';
 import {
   createDatabase,
   endEntityStatuses,
@@ -199,6 +200,6 @@ function certificateFor(
 
 /** Of a certificate no more is looked at. */
 function found({ der, serialNumber, username, keyHash }: IssuedCertificate): FoundCertificate {
-  const certificate = { der, serialNumber, spki: Buffer.from(keyHash), subject: { rdns: [] } };
+  const certificate = { der, serialNumber, spki: Buffer.from(keyHash), subject: nameFromAttributes([]) };
   return { certificate: certificate as unknown as Certificate, username, isRevoked: false };
 }

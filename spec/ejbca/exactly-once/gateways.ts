@@ -9,6 +9,7 @@ import type { EnrollmentParts } from '../../../src/ca/ejbca/enrollment/enrollmen
 import { enrollRegistered, type Target } from '../../../src/ca/ejbca/enrollment/registered-enrollment.ts';
 import { newEndEntity } from '../../../src/ca/ejbca/web-service.ts';
 import { EstError, toEstError } from '../../../src/errors.ts';
+import { nameFromAttributes } from '../../../src/pkix/names.ts';
 import type { Attempt, AttemptRegistry } from '../../../src/store/store.ts';
 import { asRefusal, type ModelledEjbca } from './ejbca.ts';
 import type { World } from './world.ts';
@@ -320,7 +321,8 @@ function requestOf(
     attemptedSince: isRepeat ? new Date(firstOpenedAt) : undefined,
     renewed: renewed === undefined ? undefined : { serialNumber: renewed },
     csr: { der: key, publicKey: { spki: key, sha256: name } },
-    subject: { rdns: [] },
+    subject: nameFromAttributes([]),
     subjectAltName: [],
+    allowedChanges: [],
   } as unknown as EnrollmentRequest;
 }

@@ -2,13 +2,14 @@ import { EstError } from '../../errors.ts';
 import type { NameChange } from '../../pkix/name-changes.ts';
 import type { CertificationAuthority, EnrollmentRequest, EnrollmentResult, NamesToCertify } from '../ca.ts';
 import { statusByRecord } from '../record.ts';
-import type { EnrollmentAnswer } from './calls.ts';
+import { readCertificate } from '../../pkix/certificate.ts';
+import type { EnrollmentAnswer, IssuedAnswer } from './calls.ts';
 import type { CaPublications } from './certification-authorities.ts';
 import { refuseChangedAltNames, refuseChangedSubject, refuseChangedUsername } from './changed-names.ts';
 import { usernameIn } from './client-mode.ts';
 import { subjectAltNameText } from './enrollment/end-entity-names.ts';
 import { enrollByCode } from './enrollment/enrollment-by-code.ts';
-import type { EnrollmentParts } from './enrollment/enrollment-parts.ts';
+import { findEndEntity, type EnrollmentParts } from './enrollment/enrollment-parts.ts';
 import { targetOf, type TargetParts } from './enrollment/target.ts';
 import { enrollInOneStep } from './enrollment/one-step-enrollment.ts';
 import {
@@ -17,8 +18,9 @@ import {
   registrationIn,
   type WaitingRegistration,
 } from './enrollment/approved-enrollment.ts';
-import { enrollRegistered } from './enrollment/registered-enrollment.ts';
+import { enrollRegistered, type Target } from './enrollment/registered-enrollment.ts';
 import { generateUsername } from './name-generation.ts';
+import { changesOfRegistered } from './registered-names.ts';
 import { nameOfReason } from './revocation-reasons.ts';
 
 /** What a CA of EJBCA is made of for an alias. */
@@ -30,6 +32,8 @@ export interface AuthorityParts extends EnrollmentParts, TargetParts {
   readonly deadline: number;
   /** Whether EJBCA registers end entities for the gateway. */
   readonly canRegister: (signal: AbortSignal) => Promise<boolean>;
+  /** Whether the gateway can look up registered end entities. */
+  readonly canLookUp: (signal: AbortSignal) => Promise<boolean>;
 }
 
 /** A CA of EJBCA as the settings of one alias want it. */
@@ -128,13 +132,19 @@ async function enroll(
   const record = request.idempotencyKey;
   if (claim !== undefined) {
     const turn = { username: claim.username, record, keepOnDoubt: true, signal };
-    return await parts.turns.run(turn, async () => await enrollByCode(parts, request, claim, signal));
+    return await parts.turns.run(turn, async () => {
+      const canLookUp = await parts.canLookUp(signal);
+      const answer = await enrollByCode(parts, request, claim, signal);
+      if (!canLookUp) return answer;
+      return await comparedWithRegistered(parts, request, claim.username, answer, signal);
+    });
   }
   const { target, profiles } = await targetOf(parts, request, signal);
   const turn = { username: target.username, record, keepOnDoubt: false, signal };
   return await parts.turns.run(turn, async () => {
     if (profiles === undefined || (await isRegistrable(parts, request, signal))) {
-      return registrationResult(parts, await enrollRegistered(parts, request, target, signal));
+      const answer = await enrollRegistered(parts, request, target, signal);
+      return registrationResult(parts, await comparedForTarget(parts, request, target, answer, signal));
     }
     const endEntity = { username: target.username, ...(await profiles()) };
     return resultOf(parts, await enrollInOneStep(parts, request, endEntity, signal));
@@ -146,6 +156,32 @@ function registrationResult({ retryAfter }: AuthorityParts, answer: EnrollmentAn
   return { status: 'pending', reference: referenceTo(answer.requestId), retryAfter };
 }
 
+/** A certificate with the names of the request needs no other comparison. */
+async function comparedForTarget(
+  parts: AuthorityParts,
+  request: EnrollmentRequest,
+  { username, withNames }: Target,
+  answer: EnrollmentAnswer,
+  signal: AbortSignal,
+): Promise<EnrollmentAnswer> {
+  if (withNames || answer.status !== 'issued') return answer;
+  return await comparedWithRegistered(parts, request, username, answer, signal);
+}
+
+/** Looks up what the end entity is registered with, now that it has its certificate. */
+async function comparedWithRegistered(
+  parts: AuthorityParts,
+  { requestId }: EnrollmentRequest,
+  username: string,
+  answer: IssuedAnswer,
+  signal: AbortSignal,
+): Promise<IssuedAnswer> {
+  const registered = await findEndEntity(parts, username, requestId, signal);
+  if (registered === undefined) return answer;
+  const registeredChanges = changesOfRegistered(registered, readCertificate(answer.certificate));
+  return { ...answer, registeredChanges };
+}
+
 /** What has become of a registration that waited. */
 async function resumeRegistration(
   parts: AuthorityParts,
@@ -155,10 +191,10 @@ async function resumeRegistration(
 ): Promise<EnrollmentAnswer> {
   const { target } = await targetOf(parts, request, signal);
   const turn = { username: target.username, record: request.idempotencyKey, keepOnDoubt: false, signal };
-  return await parts.turns.run(
-    turn,
-    async () => await enrollApproved(parts, request, { target, approval }, signal),
-  );
+  return await parts.turns.run(turn, async () => {
+    const answer = await enrollApproved(parts, request, { target, approval }, signal);
+    return await comparedForTarget(parts, request, target, answer, signal);
+  });
 }
 
 /** Whether the end entity can be registered before its certificate is asked for. */

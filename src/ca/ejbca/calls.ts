@@ -1,5 +1,6 @@
 import type { Revocation } from '../../pkix/crl-read.ts';
 import { EstError } from '../../errors.ts';
+import type { EnrollmentResult } from '../ca.ts';
 import { parseJson } from '../../ops/connection.ts';
 import { readCertificate, certificatesFromPem, type Certificate } from '../../pkix/certificate.ts';
 import {
@@ -98,8 +99,10 @@ interface CertificateRequestCall {
 
 /** An answer to an enrolment. */
 export type EnrollmentAnswer =
-  | { readonly status: 'issued'; readonly certificate: Buffer }
-  | { readonly status: 'waiting'; readonly requestId: number | undefined };
+  IssuedAnswer | { readonly status: 'waiting'; readonly requestId: number | undefined };
+
+/** A certificate, DER; further members as in `EnrollmentResult`. */
+export type IssuedAnswer = Extract<EnrollmentResult, { readonly status: 'issued' }>;
 
 /** A certificate that EJBCA knows. */
 export interface FoundCertificate {

@@ -11,7 +11,7 @@ import { findCa, publicationsOf, type FoundCa } from './certification-authoritie
 import { enrollmentCodesOf } from './client-mode.ts';
 import { openCredentials } from './credentials.ts';
 import { createEndEntityTurns } from './enrollment/end-entity-turns.ts';
-import { createRegistrationCheck } from './enrollment/registration-check.ts';
+import { createWebServiceCheck, lookingUp, registering } from './enrollment/web-service-check.ts';
 import { examine, unseenByRegistrationAuthorities } from './examination.ts';
 import type { EjbcaOptions } from './options.ts';
 import { createRestClient } from './rest-client.ts';
@@ -35,7 +35,8 @@ export async function openEjbca(
   const interfaces = { calls, webService };
   const deadline = deadlineOf(options);
   const turns = createEndEntityTurns({ attempts, backend: name, deadline, sleep: setTimeout });
-  const canRegister = createRegistrationCheck(webService, name, log);
+  const canRegister = createWebServiceCheck(webService, registering, name, log);
+  const canLookUp = createWebServiceCheck(webService, lookingUp, name, log);
   try {
     await answers.askNow(async () => {
       await introduce(calls, name, log);
@@ -84,8 +85,11 @@ export async function openEjbca(
       await answers.askNow(async () => {
         await requireCertificateProfile(calls, settings, signal);
         if (settings.vendorCertificateMode) await requireWebService(webService, signal);
-        // Says in the log what it means where it cannot.
-        else await canRegister(signal);
+        else {
+          // Both say in the log what it means where they cannot.
+          await canRegister(signal);
+          if (settings.operationMode === 'client') await canLookUp(signal);
+        }
       });
       const vendorChains = await Promise.all(
         settings.vendorCas.map(
@@ -111,6 +115,7 @@ export async function openEjbca(
           transactionTimeout: options.transactionTimeout,
           pendingExpiry,
           canRegister,
+          canLookUp,
           retryAfter: options.retryAfter,
           deadline,
           record: options.record,

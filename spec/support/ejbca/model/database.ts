@@ -86,6 +86,8 @@ export interface CertificateProfile {
   readonly requiresApproval: boolean;
   /** Whether the extension subjectAltName is critical. */
   readonly isAlternativeNameCritical: boolean;
+  /** "CN Postfix": what is added to the commonName; empty: nothing. */
+  readonly commonNamePostfix: string;
 }
 
 /** What an end entity may be like. */
@@ -215,6 +217,7 @@ export function certificateProfile(
     allowValidityOverride: false,
     requiresApproval: false,
     isAlternativeNameCritical: false,
+    commonNamePostfix: '',
     ...changes,
   };
 }

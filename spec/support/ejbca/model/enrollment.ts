@@ -217,8 +217,9 @@ async function sign(
   request: RequestedCertificate,
   period: { readonly notBefore: Date; readonly notAfter: Date },
 ): Promise<IssuedCertificate> {
-  const { subjectDn, subjectAltName } = endEntity;
+  const { subjectAltName } = endEntity;
   const profile = database.certificateProfiles.get(endEntity.certificateProfile);
+  const subjectDn = withPostfix(endEntity.subjectDn, profile?.commonNamePostfix ?? '');
   const crlPartition = partitionOf(ca, request);
   const contents: CertificateContents = {
     subject: nameFromDn(subjectDn, ca.order),
@@ -249,6 +250,10 @@ async function sign(
     keyHash: request.keyHash,
     revocation: undefined,
   };
+}
+
+function withPostfix(dn: string, postfix: string): string {
+  return dn.replace(/(?<=^|,)CN=(?:[^,\\]|\\.)*/, (commonName) => `${commonName}${postfix}`);
 }
 
 /** The URL that certificates of a partition name; partition 0 has no number. */

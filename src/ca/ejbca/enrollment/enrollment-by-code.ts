@@ -1,7 +1,7 @@
 import { EstError } from '../../../errors.ts';
 import type { EnrollmentClaim } from '../../../identity.ts';
 import type { EnrollmentRequest } from '../../ca.ts';
-import type { EnrollmentAnswer } from '../calls.ts';
+import type { IssuedAnswer } from '../calls.ts';
 import { wrongEnrollmentCode } from '../refusal.ts';
 import { searchForRequest, type EnrollmentParts } from './enrollment-parts.ts';
 import type { SearchOutcome } from './exactly-once.ts';
@@ -16,7 +16,7 @@ export async function enrollByCode(
   request: EnrollmentRequest,
   claim: EnrollmentClaim,
   signal: AbortSignal,
-): Promise<Extract<EnrollmentAnswer, { readonly status: 'issued' }>> {
+): Promise<IssuedAnswer> {
   const { attemptedSince: since } = request;
   const search = async (): Promise<SearchOutcome<Buffer> | undefined> =>
     since &&

@@ -5,7 +5,7 @@ import type { Attempt, AttemptRegistry } from '../../../store/store.ts';
 import type { EnrollmentRequest } from '../../ca.ts';
 import type { EjbcaAliasSettings } from '../alias-settings.ts';
 import type { EjbcaCalls } from '../calls.ts';
-import type { NameAndId, WebService } from '../web-service.ts';
+import type { NameAndId, RegisteredEndEntity, WebService } from '../web-service.ts';
 import type { EndEntityTurns } from './end-entity-turns.ts';
 import { searchIssued } from './issued-search.ts';
 import type { SearchOutcome } from './exactly-once.ts';
@@ -58,6 +58,21 @@ export async function findSurely<Found>(
   if (!isNothing(found)) return found;
   await calls.certificateStatus(dn, serialNumberOfNone, signal);
   return await find();
+}
+
+/** The end entity of this name; undefined: surely, there is none. */
+export async function findEndEntity(
+  parts: Pick<EnrollmentParts, 'calls' | 'dn' | 'webService'>,
+  username: string,
+  requestId: string,
+  signal: AbortSignal,
+): Promise<RegisteredEndEntity | undefined> {
+  return await findSurely(
+    parts,
+    async () => await parts.webService.findEndEntity(username, requestId, signal),
+    (found) => found === undefined,
+    signal,
+  );
 }
 
 /** Looks for the certificate that an earlier attempt at the request may have got. */

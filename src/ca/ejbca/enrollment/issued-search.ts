@@ -1,6 +1,5 @@
 import type { Certificate } from '../../../pkix/certificate.ts';
-import { comparableGeneralName } from '../../../pkix/general-names.ts';
-import { sameAttributes } from '../../../pkix/names.ts';
+import { changesOf, forbiddenChanges, type NameChange } from '../../../pkix/name-changes.ts';
 import type { EnrollmentRequest } from '../../ca.ts';
 import type { FoundCertificate } from '../calls.ts';
 import { sameForEjbca } from './end-entity-turns.ts';
@@ -69,11 +68,14 @@ function isFor(
   );
 }
 
-/** EJBCA orders the subject anew, and a profile may add names. */
-function hasNames(certificate: Certificate, { subject, subjectAltName }: EnrollmentRequest): boolean {
-  const certified = new Set((certificate.subjectAltName ?? []).map(comparableGeneralName));
-  return (
-    sameAttributes(certificate.subject, subject) &&
-    subjectAltName.every((name) => certified.has(comparableGeneralName(name)))
-  );
+/** Beside what the CA may change: what it adds all the same is found, and refused by who compares it. */
+const additions: readonly NameChange[] = ['addedAttributes', 'reorderedSubject', 'addedSubjectAltNames'];
+
+function hasNames(
+  issued: Certificate,
+  { subject, subjectAltName, allowedChanges }: EnrollmentRequest,
+): boolean {
+  const names = { subject: issued.subject, subjectAltName: issued.subjectAltName ?? [] };
+  const changes = changesOf({ subject, subjectAltName }, names);
+  return forbiddenChanges(changes, [...additions, ...allowedChanges]).length === 0;
 }

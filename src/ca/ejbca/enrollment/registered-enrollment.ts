@@ -11,6 +11,7 @@ import {
 } from '../web-service.ts';
 import {
   beforeOf,
+  findEndEntity,
   findSurely,
   inDoubt,
   mayBeUnderWay,
@@ -46,17 +47,12 @@ export async function enrollRegistered(
   target: Target,
   signal: AbortSignal,
 ): Promise<EnrollmentAnswer> {
-  const { attempts, webService } = parts;
+  const { attempts } = parts;
   const { idempotencyKey: record, requestId, attemptedSince } = request;
   const latest = await attempts.latest(record);
   const wait = latest === undefined ? 0 : mayBeUnderWay(parts, latest);
   if (latest?.password === '' && wait > 0) throw inDoubt(wait);
-  const endEntity = await findSurely(
-    parts,
-    async () => await webService.findEndEntity(target.username, requestId, signal),
-    (found) => found === undefined,
-    signal,
-  );
+  const endEntity = await findEndEntity(parts, target.username, requestId, signal);
   const before =
     latest === undefined
       ? await lookBefore(parts, request, endEntity, signal)
