@@ -24,11 +24,22 @@ export interface RegistrationAuthority {
   readonly names: Readonly<Record<string, readonly string[]>>;
   /** Whether its CSRs may carry the linking data of other TLS sessions, which nobody can verify. */
   readonly foreignLinking: boolean;
+  /** How many certificates it may get in all, those of others and its own; left out: as many as it likes. */
+  readonly quota?: CertificateQuota | undefined;
+}
+
+/** How many certificates may be had within a period. */
+export interface CertificateQuota {
+  readonly certificates: number;
+  /** Seconds. */
+  readonly period: number;
 }
 
 /** A user that proved knowledge of its code. */
 export interface UserIdentity {
   readonly name: string;
+  /** What is the same for all names under which its source knows the user; left out: it has this name alone. */
+  readonly account?: string;
   /** The code is good for so many certificates or until a time, which the journal watches over. */
   readonly isLimited: boolean;
 }

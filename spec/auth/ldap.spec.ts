@@ -50,6 +50,7 @@ ${device('anna', codes.anna, 'employeeType: Device', 'memberOf: cn=names,ou=grou
 ${device('emil', codes.anna, 'employeeType: visitor')}
 ${device('täglich', 'p:q')}
 ${device(odd, codes.odd)}
+${device('of-many-names', codes.anna, 'uid: alias-of-it')}
 ${device('twin-1', codes.twin, 'employeeNumber: 7')}
 ${device('twin-2', codes.twin, 'employeeNumber: 7')}
 dn: uid=locked,ou=devices,dc=example
@@ -100,6 +101,7 @@ describeWith('slapd', 'Basic with the users of an LDAP directory', () => {
     });
     const sources: Readonly<Record<string, object>> = {
       searched,
+      bounded: searched,
       named,
       starttls: { ...searched, urls: [slapd.ldapUrl], startTls: true },
       loopback: { driver: 'ldap', urls: [slapd.ldapUrl], search },
@@ -121,9 +123,14 @@ describeWith('slapd', 'Basic with the users of an LDAP directory', () => {
       'second-server': { ...searched, urls: ['ldaps://localhost:1', slapd.ldapsUrl] },
       'no-group': { ...searched, ...by('member', 'nowhere') },
     };
+    const policy = { quota: { certificates: 1 } };
     const aliases = Object.entries(sources).map(([name, source]) => [
       name,
-      { authentication: 'basic', credentials: [source, { driver: 'store' }] },
+      {
+        authentication: 'basic',
+        credentials: [source, { driver: 'store' }],
+        ...(name === 'bounded' && { policy }),
+      },
     ]);
     gateway = await startTestGateway({
       aliases: Object.fromEntries(aliases) as Record<string, object>,
@@ -176,6 +183,12 @@ describeWith('slapd', 'Basic with the users of an LDAP directory', () => {
       expect(await statusesOf(alias, ...wrong)).toEqual([401, 401, 401, 401]);
     },
   );
+
+  it('gives an entry one quota, whichever of its names is used', async () => {
+    expect(await statusOf('bounded', 'of-many-names', codes.anna)).toBe(200);
+    expect(await statusOf('bounded', 'alias-of-it', codes.anna)).toBe(429);
+    expect(await statusOf('bounded', 'anna', codes.anna)).toBe(200);
+  });
 
   it.each([
     '*',

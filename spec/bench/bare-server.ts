@@ -65,13 +65,16 @@ async function createRecording(): Promise<RequestListener> {
     operation: 'simpleenroll',
     identity: 'certificate:bench',
     subject: 'CN=bench',
+    countedUser: undefined,
+    client: 'holder:CN=bench',
+    quotas: [],
   };
 
   async function record(body: string): Promise<void> {
     const requestId = randomUUID();
     const publicKey = hash('sha256', body);
     const now = new Date();
-    const enrollment = { ...client, requestId, fingerprint: publicKey, publicKey, countedUser: undefined };
+    const enrollment = { ...client, requestId, fingerprint: publicKey, publicKey };
     const window = { now, issuedSince: now, openedSince: now, pendingSince: now };
     const opened = await enrollments.open(enrollment, window, undefined, 'written');
     if (opened.state !== 'opened') throw new Error(`The enrolment is ${opened.state}.`);

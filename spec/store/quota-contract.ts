@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { StateStore } from '../../src/store/store.ts';
+import type { Quota, StateStore } from '../../src/store/store.ts';
 import { at, certificate, enrollment, later, openOne, user } from './records.ts';
+
+/** A client that may have so many. */
+const withQuota = (changes: Partial<Quota> = {}) => {
+  const quota: Quota = { of: 'client', key: 'user:a', most: 1, since: later(-100), ...changes };
+  return { client: quota.key, quotas: [quota] } as const;
+};
 
 /** How every journal counts; `open` gives a fresh and empty store. */
 export function quotaContract(open: () => Promise<StateStore>): void {
@@ -16,7 +22,7 @@ export function quotaContract(open: () => Promise<StateStore>): void {
     it('S-29 opens as many new records as a quota allows, however many ask at once', async () => {
       const ask = async (fingerprint: string, seconds = 0) =>
         await store.enrollments.open(
-          enrollment({ fingerprint, quota: { key: 'user:a', most: 3, since: later(seconds - 100) } }),
+          enrollment({ fingerprint, ...withQuota({ most: 3, since: later(seconds - 100) }) }),
           at(seconds),
         );
       const answers = await Promise.all(Array.from({ length: 10 }, async (_, n) => await ask(`f${n}`)));
@@ -27,7 +33,8 @@ export function quotaContract(open: () => Promise<StateStore>): void {
     });
 
     it('S-29 says without recording anything whether a quota is reached', async () => {
-      const quota = { key: 'user:a', most: 1, since: later(-100) };
+      const { client, quotas } = withQuota();
+      const [quota] = quotas;
       const { enrollments } = store;
       const { alias } = enrollment({});
       const look = async () => [
@@ -40,28 +47,57 @@ export function quotaContract(open: () => Promise<StateStore>): void {
       expect([await look(), await look()]).toEqual(
         Array.from({ length: 2 }, () => [false, false, undefined, undefined, undefined]),
       );
-      await openOne(store, { fingerprint: 'f1', quota });
+      await openOne(store, { fingerprint: 'f1', client, quotas });
       expect(await look()).toEqual([true, false, later(0), undefined, undefined]);
     });
 
     it('S-29 counts no refusal, no repeat and nobody else', async () => {
-      const quota = { key: 'user:a', most: 1, since: later(-100) };
-      const opened = await store.enrollments.open(enrollment({ quota }), at(0));
+      const quota = withQuota();
+      const opened = await store.enrollments.open(enrollment(quota), at(0));
       await store.enrollments.refused('id' in opened ? opened.id : '', 'rejected_by_ca', later(0));
-      const id = await openOne(store, { quota });
+      const id = await openOne(store, quota);
       await store.enrollments.issued(id, certificate, later(1));
-      expect(await store.enrollments.open(enrollment({ quota }), at(2))).toMatchObject({ state: 'issued' });
-      const another = { fingerprint: 'f2', quota };
+      expect(await store.enrollments.open(enrollment(quota), at(2))).toMatchObject({ state: 'issued' });
+      const another = { fingerprint: 'f2', ...quota };
       expect(await store.enrollments.open(enrollment(another), at(2))).toMatchObject({
         state: 'quota_reached',
       });
-      await openOne(store, { fingerprint: 'f3', quota: { ...quota, key: 'user:b' } });
-      await openOne(store, { fingerprint: 'f4', alias: 'other', quota });
+      await openOne(store, { fingerprint: 'f3', ...withQuota({ key: 'user:b' }) });
+      await openOne(store, { fingerprint: 'f4', alias: 'other', ...quota });
+    });
+
+    it('S-29 bounds a registration authority besides each of its clients, and says which quota is reached', async () => {
+      const since = later(-100);
+      const own = { of: 'registrationAuthority', key: 'ra', most: 2, since } as const;
+      const ask = async (client: string, registrationAuthority = 'ra') => {
+        const of = { of: 'client', key: client, most: 1, since } as const;
+        const asked = { client, registrationAuthority, fingerprint: client, quotas: [of, own] };
+        return await store.enrollments.open(enrollment(asked), at(0));
+      };
+      await openOne(store, { fingerprint: 'itself', client: 'ra' });
+      expect([(await ask('a')).state, (await ask('b')).state]).toEqual(['opened', 'opened']);
+      expect(await ask('c')).toMatchObject({ state: 'quota_reached', quota: own, oldest: later(0) });
+      expect(await store.enrollments.reachedQuota('est', own)).toEqual(later(0));
+      expect(await store.enrollments.reachedQuota('est', { ...own, key: 'other' })).toBeUndefined();
+    });
+
+    it('knows to whom a certificate was issued', async () => {
+      const id = await openOne(store, { alias: 'other', client: 'user:a' });
+      expect(await store.enrollments.issuedTo(certificate)).toBeUndefined();
+      await store.enrollments.issued(id, certificate, later(1));
+      expect(await store.enrollments.issuedTo(certificate)).toEqual({ alias: 'other', client: 'user:a' });
+      for (const change of [
+        { certificate: Buffer.from('another') },
+        { publicKey: 'k2' },
+        { notAfter: later(1) },
+      ]) {
+        expect(await store.enrollments.issuedTo({ ...certificate, ...change })).toBeUndefined();
+      }
     });
 
     it('counts a rejection, gives it again within the window, and gives the use back', async () => {
       await store.users.add(user({ remainingUses: 1 }));
-      const counted = { countedUser: 'once', quota: { key: 'user:a', most: 1, since: later(-100) } };
+      const counted = { countedUser: 'once', ...withQuota() };
       const id = await openOne(store, counted);
       await store.enrollments.rejected(id, 'ca_bad_answer', later(1));
       await store.enrollments.failed(id, 'ca_timeout', later(2));
@@ -73,8 +109,7 @@ export function quotaContract(open: () => Promise<StateStore>): void {
       expect(await store.enrollments.open({ ...repeat, fingerprint: 'f2' }, at(2))).toMatchObject({
         state: 'quota_reached',
       });
-      const { quota, ...unlimited } = counted;
-      expect(await openOne(store, unlimited, 602)).not.toBe(id);
+      expect(await openOne(store, { ...counted, quotas: [] }, 602)).not.toBe(id);
       expect(await store.enrollments.list(2)).toMatchObject([{ state: 'open' }, { state: 'rejected' }]);
       expect(await store.enrollments.issuedAfter('', 10)).toEqual([]);
     });

@@ -20,6 +20,8 @@ export const enrollment = (changes: Partial<NewEnrollment> = {}): NewEnrollment 
   subject: 'CN=device-1',
   publicKey: 'k1',
   countedUser: undefined,
+  client: 'user:device',
+  quotas: [],
   ...changes,
 });
 

@@ -32,6 +32,8 @@ afterAll(async () => {
 function asBefore0002(file: string): void {
   const database = new DatabaseSync(file);
   database.exec(`
+    DROP INDEX enrollments_registration_authority;
+    ALTER TABLE enrollments DROP COLUMN registration_authority;
     DROP TABLE compromised_keys;
     DROP INDEX enrollments_answered;
     CREATE INDEX enrollments_issued ON enrollments (fingerprint, closed_at) WHERE state = 'issued';
@@ -95,7 +97,7 @@ describe('sqlite', () => {
       const now = new Date();
       const opened = await store.enrollments.open({
         fingerprint: String(process.pid), requestId: 'r', alias: 'est', operation: 'simpleenroll',
-        identity: 'user:once', subject: 'CN=a', publicKey: 'k', countedUser: 'once',
+        identity: 'user:once', subject: 'CN=a', publicKey: 'k', countedUser: 'once', client: 'user:once', quotas: [],
       }, { now, issuedSince: now, openedSince: now, pendingSince: now });
       console.log(opened.state);
       await store.close();`;

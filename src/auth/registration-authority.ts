@@ -25,7 +25,7 @@ export function createRegistrationAuthorities(
     const [commonName] = attributeValues(subject, oids.commonName);
     const found = known.find(([, options]) => options.commonName === commonName);
     if (found === undefined) return { name: 'without a scope', names: {}, foreignLinking: false };
-    const [name, { names, foreignLinking }] = found;
-    return { name, names, foreignLinking };
+    const [name, { names, foreignLinking, quota }] = found;
+    return { name, names, foreignLinking, quota };
   };
 }

@@ -238,6 +238,8 @@ aliases:
         #names: { commonName: ['*.plant-1.example'], dNSName: ['*.plant-1.example'] }
         # true: its CSRs may carry the channel binding of a device with itself (RFC 7030, section 3.7), unverified.
         #foreignLinking: false
+        # How many certificates it may get for all subjects in how many seconds. Left out: as many as it likes.
+        #quota: { certificates: 1000, period: 86400 }
     # Switches fullcmc on (RFC 7030, section 4.3).
     #fullCmc:
       # What signs the answers, never the key of the CA: PEM of a certificate with the extended key usage id-kp-cmcRA
@@ -339,8 +341,8 @@ aliases:
       # Days in which an expired certificate of the CA may still renew itself, and do nothing else; the log line of each
       # such request has expiredAt.
       #renewExpiredDays: 0
-      # How many certificates a client may get in how many seconds: a user, or where only a certificate is shown, one
-      # subject. Left out: as many as it likes.
+      # How many certificates a client may get in how many seconds: a user, also by the certificates that it got, or the
+      # holder of any other certificate; of a registration authority, each subject. Left out: as many as it likes.
       #quota:
         #certificates: 10
         #period: 86400

@@ -6,6 +6,7 @@ import type { GeneralNameType } from '../pkix/general-names.ts';
 import { keyKinds, type KeyType } from '../pkix/keys.ts';
 import { signatureAlgorithms } from '../pkix/signature.ts';
 import { policyWebhookSchema } from '../policy/webhook.ts';
+import { quotaSchema } from './quota-schema.ts';
 import { registrationAuthoritiesSchema } from './registration-authority-schema.ts';
 import { driverChoice } from './driver-choice.ts';
 import type { Drivers } from './drivers.ts';
@@ -156,31 +157,9 @@ const policySchema: SchemaObject = {
       description:
         'Days in which an expired certificate of the CA may still renew itself, and do nothing else; the log line of each such request has expiredAt.',
     },
-    quota: {
-      type: 'object',
-      title: 'Quota',
-      description:
-        'How many certificates a client may get: a user, or where only a certificate is shown, one subject. More: 429 with Retry-After. Repeats of a lost answer do not count. Left out: as many as it likes.',
-      properties: {
-        certificates: {
-          type: 'integer',
-          minimum: 1,
-          maximum: 1_000_000,
-          title: 'Certificates',
-          description: 'So many',
-        },
-        period: {
-          type: 'integer',
-          minimum: 1,
-          maximum: 31_536_000,
-          default: 86_400,
-          title: 'Period',
-          description: 'in so many seconds.',
-        },
-      },
-      required: ['certificates'],
-      additionalProperties: false,
-    },
+    quota: quotaSchema(
+      'How many certificates a client may get: a user, also by the certificates that it got, or the holder of any other certificate; of a registration authority, each subject. More: 429 with Retry-After. Repeats of a lost answer do not count. Left out: as many as it likes.',
+    ),
   },
   additionalProperties: false,
 };

@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import { quotaSchema } from './quota-schema.ts';
 
 /** JSON Schema of `registrationAuthorities` in an alias; what may have patterns are the types of names. */
 export function registrationAuthoritiesSchema(typesOfNames: readonly string[]): SchemaObject {
@@ -40,6 +41,9 @@ export function registrationAuthoritiesSchema(typesOfNames: readonly string[]): 
           description:
             'true: its CSRs may carry the channel binding of a device with itself (RFC 7030, section 3.7), which is not verified.',
         },
+        quota: quotaSchema(
+          'How many certificates it may get for all subjects together, besides policy.quota for each. More: 429 with Retry-After. Left out: as many as it likes.',
+        ),
       },
       required: ['commonName', 'names'],
       additionalProperties: false,

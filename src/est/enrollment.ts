@@ -9,8 +9,9 @@ import { certsOnly } from '../pkix/cms.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { describeNames } from '../pkix/requested-names.ts';
 import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
-import { codeSpent, quotaReached, repeatWindowOf } from '../policy/enrollment-record.ts';
+import { codeSpent, repeatWindowOf } from '../policy/enrollment-record.ts';
 import { examine, examineAsNew } from '../policy/examination.ts';
+import { quotaReached } from '../policy/quota.ts';
 import type { NewEnrollment, OpenedEnrollment } from '../store/store.ts';
 import { inTime, type EnrollmentOutcome } from './enrollment-jobs.ts';
 import { checkFullPkiResponse, compareIssuedCertificate } from './issued-certificate.ts';
@@ -79,7 +80,7 @@ export async function begin(
     case 'expired':
       throw codeSpent(opened.state);
     case 'quota_reached':
-      throw quotaReached(request, opened.oldest);
+      throw quotaReached(opened.quota, opened.oldest);
     case 'too_many_pending':
       throw tooManyPending(opened.of);
     case 'opened':

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import { EstError } from '../errors.ts';
-import type { ClientIdentity } from '../identity.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import { nameToString } from '../pkix/names.ts';
-import type { EnrollmentJournal, NewEnrollment, PendingLimits, Quota, RepeatWindow } from '../store/store.ts';
+import type { EnrollmentJournal, NewEnrollment, PendingLimits, RepeatWindow } from '../store/store.ts';
 import { renewsOfOther, type ComparedEnrollment, type ProvedEnrollment } from './asked-enrollment.ts';
 import type { Check } from './check.ts';
 import { namesToCertify, type Policy } from './policy.ts';
+import { clientOf, quotasOf } from './quota.ts';
 
 /** When and where something is asked for, and how the journal looks back then. */
 export interface AskedFor {
@@ -38,26 +38,28 @@ export async function compare<Csr extends RequestedCertificate>(
   asked: JournalServices,
   proved: ProvedEnrollment<Csr>,
 ): Promise<ComparedEnrollment<Csr>> {
-  const record = recordOf(asked, proved);
-  const isSpared = record.countedUser !== undefined || record.quota !== undefined || renewsOfOther(proved);
+  const record = recordOf(asked, proved, await clientOf(asked, proved));
+  const isSpared = record.countedUser !== undefined || record.quotas.length > 0 || renewsOfOther(proved);
   const isRepeat = isSpared && (await asked.journal.isRepeat(record.fingerprint, repeatWindowOf(asked)));
   return { ...proved, record, isRepeat };
 }
 
-function recordOf(asked: AskedFor, proved: ProvedEnrollment): NewEnrollment {
+function recordOf(asked: AskedFor, proved: ProvedEnrollment, client: string): NewEnrollment {
   const { id, alias } = asked;
   const { operation, identity, csr, names } = proved;
-  const subject = nameToString(names.subject);
+  const registrationAuthority = identity.registrationAuthority?.name;
   return {
     fingerprint: fingerprintOf(asked, proved),
     requestId: id,
     alias: alias.name,
     operation,
     identity: identity.key,
-    subject,
+    subject: nameToString(names.subject),
     publicKey: keyHashOf(csr),
     countedUser: countedUser(proved),
-    ...quotaOf(asked, proved, subject),
+    client,
+    ...(registrationAuthority !== undefined && { registrationAuthority }),
+    quotas: quotasOf(asked, identity, client),
   };
 }
 
@@ -94,29 +96,6 @@ function countedUser({ otpUser, identity }: ProvedEnrollment): string | undefine
   return user?.isLimited === true ? user.name : undefined;
 }
 
-/**
- * A certificate is another one after each renewal, so who shows nothing else is known by the subject; a registration
- * authority asks for many, each of which has a quota of its own. Where the CA checks codes, so has each user with its code.
- */
-function quotaOf(
-  { alias, receivedAt }: AskedFor,
-  { identity }: ProvedEnrollment,
-  subject: string,
-): { readonly quota?: Quota } {
-  const { quota } = alias.policy;
-  if (quota === undefined) return {};
-  const since = new Date(receivedAt.getTime() - quota.period * 1000);
-  return { quota: { key: quotaKey(identity, subject), most: quota.certificates, since } };
-}
-
-function quotaKey({ key, claim, user }: ClientIdentity, subject: string): string {
-  // Whoever knows no code must not use up the quota of the subject or of the user while the CA cannot say so.
-  if (claim !== undefined) return key;
-  return user === undefined ? `subject:${subject}` : `user:${user.name}`;
-}
-
-const quotaRule = 'policy.quota';
-
 /** Is the code with which the client came good for one more certificate? A repeat needs none; `open` decides at last. */
 export function examineCode(
   { journal, receivedAt }: JournalServices,
@@ -138,32 +117,6 @@ export function codeSpent(why: 'exhausted' | 'expired'): EstError {
   return new EstError('forbidden', `This enrolment code has ${what}; ask for a new one.`, {
     refusedBy: { rule: codeRule },
   });
-}
-
-/** May this client have one more now? A repeat is none; `open` decides at last. */
-export function examineQuota(
-  asked: JournalServices,
-  { record: { alias, quota }, isRepeat }: ComparedEnrollment,
-): readonly Check[] {
-  if (quota === undefined) return [];
-  const check = async (): Promise<void> => {
-    const oldest = isRepeat ? undefined : await asked.journal.reachedQuota(alias, quota);
-    if (oldest !== undefined) throw quotaReached(asked, oldest);
-  };
-  return [{ rule: quotaRule, check }];
-}
-
-/** The refusal of a client whose oldest record that counts is of this time. */
-export function quotaReached({ alias, receivedAt }: AskedFor, oldest: Date): EstError {
-  const over = oldest.getTime() + (alias.policy.quota?.period ?? 0) * 1000;
-  return new EstError(
-    'too_many_requests',
-    'This client has had as many certificates as it may have for now.',
-    {
-      retryAfter: Math.max(1, Math.ceil((over - receivedAt.getTime()) / 1000)),
-      refusedBy: { rule: quotaRule },
-    },
-  );
 }
 
 /** A record left open for longer than a request and the CA may take was abandoned by a crash. */

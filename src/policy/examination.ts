@@ -12,10 +12,11 @@ import {
   type ProvedEnrollment,
 } from './asked-enrollment.ts';
 import { pass, underRule, type Check } from './check.ts';
-import { compare, examineCode, examineQuota, type JournalServices } from './enrollment-record.ts';
+import { compare, examineCode, type JournalServices } from './enrollment-record.ts';
 import { examineKeyHolder, type KeyHolderServices } from './key-holder.ts';
 import { examineEnrollment, examineRenewal, type Policy } from './policy.ts';
 import { examineModulus } from './prime-modulus.ts';
+import { examineQuotas } from './quota.ts';
 import { createView, type RequestView } from './request-view.ts';
 import type { PolicyWebhook } from './webhook.ts';
 
@@ -136,7 +137,7 @@ const ofCompared: readonly Question<'compared'>[] = [
   { name: 'signatures', cost: 'computing', needs: 'compared', ask: (_, { signatures }) => signatures },
   { name: 'policy', cost: 'memory', needs: 'compared', ask: policy },
   { name: namesOfCa, cost: 'memory', needs: 'compared', ask: namesThatCaCertifies },
-  { name: 'quota', cost: 'store', needs: 'compared', ask: examineQuota },
+  { name: 'quota', cost: 'store', needs: 'compared', ask: examineQuotas },
   { name: 'key holder', cost: 'store', needs: 'compared', ask: keyHolder },
   { name: 'key', cost: 'computing', needs: 'compared', ask: key },
   { name: 'certificates', cost: 'network', needs: 'compared', ask: (_, { certificates }) => certificates },

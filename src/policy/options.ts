@@ -1,4 +1,5 @@
 import type { SchemaObject } from 'ajv';
+import type { CertificateQuota } from '../identity.ts';
 import type { WebhookOptions } from '../ops/webhook-options.ts';
 import type { GeneralNameType } from '../pkix/general-names.ts';
 import type { KeyUsage } from '../pkix/extensions.ts';
@@ -43,13 +44,6 @@ export interface PolicyOptions {
   readonly renewExpiredDays: number;
   /** Left out: as many as it likes. */
   readonly quota?: CertificateQuota;
-}
-
-/** How many certificates a client may get within a period. */
-interface CertificateQuota {
-  readonly certificates: number;
-  /** Seconds. */
-  readonly period: number;
 }
 
 /** The only value, all values, or null: any value, which the client fills in. */

@@ -63,8 +63,11 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
       return spentBy(await findLimits(database, alias, countedUser), now);
     },
 
-    async reachedQuota(alias, quota) {
-      return await reachedQuota(database, alias, quota);
+    reachedQuota: async (alias, quota) => await reachedQuota(database, alias, quota),
+
+    async issuedTo({ certificate, notAfter, publicKey }) {
+      const wanted = { certificate, not_after: notAfter.getTime(), public_key: publicKey };
+      return (await queries.issuedTo(database, wanted)).rows[0];
     },
 
     async issued(id, { certificate, serialNumber, notAfter, publicKey }, now) {
@@ -197,6 +200,7 @@ function prepareQueries(database: Kysely<Tables>) {
         public_key: place('public_key'),
         counted_user: place('counted_user'),
         quota_key: place('quota_key'),
+        registration_authority: place('registration_authority'),
         state: 'open',
         opened_at: place('opened_at'),
       }),
@@ -213,6 +217,19 @@ function prepareQueries(database: Kysely<Tables>) {
           closed_at: place('closed_at'),
         })
         .where('id', '=', place('id')),
+    ),
+    issuedTo: prepared<
+      { certificate: Uint8Array; public_key: string; not_after: number },
+      Pick<NewEnrollment, 'alias' | 'client'>
+    >((place) =>
+      database
+        .selectFrom('enrollments')
+        .select(['alias', sql<string>`quota_key`.as('client')])
+        .where('quota_key', 'is not', null)
+        .where('public_key', '=', place('public_key'))
+        .where('not_after', '=', place('not_after'))
+        .where('certificate', '=', place('certificate'))
+        .limit(oneRow),
     ),
     otherHolder: prepared<KeyHolder & { public_key: string; not_after: number }, Pick<Row, 'id'>>((place) =>
       database
@@ -313,9 +330,11 @@ async function openNew(
   enrollment: NewEnrollment,
   now: Date,
 ): Promise<OpenedEnrollment> {
-  const { alias, countedUser, quota } = enrollment;
-  const oldest = quota && (await reachedQuota(transaction, alias, quota));
-  if (oldest !== undefined) return { state: 'quota_reached', oldest };
+  const { alias, countedUser } = enrollment;
+  for (const quota of enrollment.quotas) {
+    const oldest = await reachedQuota(transaction, alias, quota);
+    if (oldest !== undefined) return { state: 'quota_reached', quota, oldest };
+  }
   const refusal = countedUser && (await takeUse(transaction, alias, countedUser, now));
   if (refusal) return { state: refusal };
   const id = newId(now);
@@ -330,7 +349,8 @@ async function openNew(
     // No key has an empty hash.
     public_key: enrollment.publicKey ?? '',
     counted_user: countedUser ?? null,
-    quota_key: quota?.key ?? null,
+    quota_key: enrollment.client,
+    registration_authority: enrollment.registrationAuthority ?? null,
     opened_at: now.getTime(),
   });
   return { state: 'opened', id };
@@ -340,13 +360,13 @@ async function openNew(
 async function reachedQuota(
   database: Database,
   alias: string,
-  { key, most, since }: Quota,
+  { of, key, most, since }: Quota,
 ): Promise<Date | undefined> {
   const filling = await database.kysely
     .selectFrom('enrollments')
     .select('opened_at')
     .where('alias', '=', alias)
-    .where('quota_key', '=', key)
+    .where(of === 'client' ? 'quota_key' : 'registration_authority', '=', key)
     .where('opened_at', '>', since.getTime())
     .where('state', '!=', 'refused')
     .orderBy('opened_at', 'desc')

@@ -220,6 +220,17 @@ const migrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  '0010_registration_authorities': {
+    async up(database: Kysely<Tables>): Promise<void> {
+      await database.schema.alterTable('enrollments').addColumn('registration_authority', 'text').execute();
+      await database.schema
+        .createIndex('enrollments_registration_authority')
+        .on('enrollments')
+        .columns(['alias', 'registration_authority', 'opened_at'])
+        .where(sql.ref('registration_authority'), 'is not', null)
+        .execute();
+    },
+  },
 };
 
 /** Brings the tables up to date. Throws an Error with a plain sentence when that cannot be done. */

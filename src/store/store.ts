@@ -45,13 +45,18 @@ export interface NewEnrollment {
   readonly publicKey: string | undefined;
   /** The user whose limits this enrolment must keep, and of whose `remainingUses` it takes one; undefined: none has any. */
   readonly countedUser: string | undefined;
-  /** Left out: there is none. */
-  readonly quota?: Quota;
+  /** Who asks, by a text that is the same for all records that fill one quota. */
+  readonly client: string;
+  /** The name of the registration authority that asks; left out: none does. */
+  readonly registrationAuthority?: string;
+  /** Empty: there is none. */
+  readonly quotas: readonly Quota[];
 }
 
-/** How many new records one client may have at an alias within a period. */
+/** How many new records a client, or a registration authority for all of its clients, may have at an alias within a period. */
 export interface Quota {
-  /** Whose records are counted together. */
+  readonly of: 'client' | 'registrationAuthority';
+  /** What the records that are counted together have there. */
   readonly key: string;
   readonly most: number;
   /** The period begins here. */
@@ -77,8 +82,8 @@ export type OpenedEnrollment =
   | { readonly state: 'exhausted' }
   /** The time of the counted user's code is over. */
   | { readonly state: 'expired' }
-  /** The quota is used up until the oldest record that counts, of this time, is past the period. */
-  | { readonly state: 'quota_reached'; readonly oldest: Date }
+  /** This quota is used up until the oldest record that counts, of this time, is past the period. */
+  | { readonly state: 'quota_reached'; readonly quota: Quota; readonly oldest: Date }
   /** As many requests as may wait for the CA do so, of this identity or of all at the alias. */
   | { readonly state: 'too_many_pending'; readonly of: 'identity' | 'alias' };
 
@@ -144,7 +149,7 @@ export interface EnrollmentJournal {
    * pending or an abandoned open one is opened again under its id, without a second use being taken, expired or not. Of
    * several calls at once for one fingerprint exactly one gets `opened`; of several for a user with N uses left, N.
    *
-   * With a quota, no more new records are made within its period than it allows, also by several calls at once; refused
+   * With quotas, no more new records are made within the period of each than it allows, also by several calls at once; refused
    * ones do not count.
    *
    * With `limits`, nothing is opened, new or again, while as many requests are pending; those that the CA is being
@@ -176,6 +181,11 @@ export interface EnrollmentJournal {
    * there is room for one more. Nothing is recorded.
    */
   reachedQuota(alias: string, quota: Quota): Promise<Date | undefined>;
+
+  /** By which record a certificate was issued: its alias and client; undefined: by none that is known. */
+  issuedTo(
+    certificate: Pick<IssuedCertificate, 'certificate' | 'notAfter' | 'publicKey'>,
+  ): Promise<Pick<NewEnrollment, 'alias' | 'client'> | undefined>;
 
   /** The CA issued: closes the record. Afterwards `open` answers `issued` within the window. */
   issued(id: string, certificate: IssuedCertificate, now: Date): Promise<void>;

@@ -24,7 +24,9 @@ interface EnrollmentsTable {
   subject: string;
   public_key: string;
   counted_user: string | null;
+  /** Who asked; null in records of releases that kept it for quotas alone. */
   quota_key: string | null;
+  registration_authority: string | null;
   state: JournalEntry['state'];
   /** EstErrorCode of a refusal or a failure. */
   code: string | null;

@@ -82,7 +82,7 @@ async function openSearch(
       if (another !== undefined) return wrong('several entries match search.filter');
       const objection = await findObjection(client, entry, name, options);
       const refusal = await bindAsUser(client, entry.dn, code);
-      return refusal === undefined ? (objection ?? proved(name)) : wrongBy(refusal);
+      return refusal === undefined ? (objection ?? proved(name, entry)) : wrongBy(refusal);
     },
   };
 }
@@ -106,7 +106,7 @@ function namedUsers(userDn: string, options: LdapOptions): Users {
       const found = await client.search(dn, { scope: 'base', attributes: [options.nameAttribute] });
       const [entry] = found.searchEntries;
       if (entry === undefined) throw new Error('The user may not read its own entry.');
-      return (await findObjection(client, entry, name, options)) ?? proved(name);
+      return (await findObjection(client, entry, name, options)) ?? proved(name, entry);
     },
   };
 }
@@ -182,8 +182,9 @@ async function matches(client: Client, dn: string, filter: Filter): Promise<bool
   return searchEntries.length > 0;
 }
 
-function proved(name: string): CredentialVerdict {
-  return { state: 'proved', user: { name, isLimited: false } };
+/** An entry may have several values of the nameAttribute. */
+function proved(name: string, { dn: account }: Entry): CredentialVerdict {
+  return { state: 'proved', user: { name, account, isLimited: false } };
 }
 
 function wrong(reason: string): Refusal {
