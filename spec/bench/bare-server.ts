@@ -81,9 +81,9 @@ async function createRecording(): Promise<RequestListener> {
     const issued = { certificate: Buffer.alloc(600, makeSignatures(body)), serialNumber: requestId };
     const validity = { notBefore: now, notAfter: now };
     const { id: idempotencyKey } = opened;
-    const names = { ...client, backend: 'local', idempotencyKey, publicKey };
-    await certificates.add({ ...issued, ...validity, ...names }, 'written');
-    await enrollments.issued(opened.id, { ...issued, ...validity, publicKey }, now);
+    const owner = { ...client, backend: 'local', idempotencyKey, publicKey };
+    await certificates.add({ ...issued, ...validity, ...owner }, 'written');
+    await enrollments.issued(opened.id, { ...issued, ...validity, publicKey, names: publicKey }, now);
     log.info('request', { requestId, method: 'POST', ...client, outcome: 'ok', status: 200 });
   }
 

@@ -4,6 +4,7 @@ import type { HeldRequest, NewHeldRequest, RevocationReason, StateStore } from '
 import { answerContract } from './answer-contract.ts';
 import { attemptContract } from './attempt-contract.ts';
 import { journalContract } from './journal-contract.ts';
+import { namesContract } from './names-contract.ts';
 import { orderContract } from './order-contract.ts';
 import { quotaContract } from './quota-contract.ts';
 import { start, later, user, registered } from './records.ts';
@@ -20,6 +21,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
     });
 
     quotaContract(open);
+    namesContract(open);
     answerContract(open);
     attemptContract(open);
     orderContract(open);

@@ -19,8 +19,9 @@ async function enrol(serialNumber: string): Promise<void> {
   );
   if (opened.state !== 'opened') throw new Error(`The enrolment is ${opened.state}.`);
   const certificate = { ...registered, serialNumber, publicKey: serialNumber, idempotencyKey: opened.id };
+  const names = 'n';
   await store.certificates.add(certificate, 'written');
-  await store.enrollments.issued(opened.id, certificate, now);
+  await store.enrollments.issued(opened.id, { ...certificate, names }, now);
   process.stdout.write(`${serialNumber}\n`);
 }
 

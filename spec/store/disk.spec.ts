@@ -156,7 +156,7 @@ describeWith('cc', 'sqlite on a disk', () => {
       const open = async (fingerprint) =>
         (await store.enrollments.open({ ...enrollment, fingerprint }, window, undefined, 'written')).state;
       const { id } = await store.enrollments.open({ ...enrollment, fingerprint: 'a' }, window);
-      await store.enrollments.issued(id, { certificate: Buffer.of(1), serialNumber: '1', notAfter: now, publicKey: 'k' }, now);
+      await store.enrollments.issued(id, { certificate: Buffer.of(1), serialNumber: '1', notAfter: now, publicKey: 'k', names: 'n' }, now);
       await breakDisk('sync');
       report(await outcomesOf([open('b'), open('a'), open('b')]));`,
     );

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { NewEnrollment, StateStore } from '../../src/store/store.ts';
+import type { StateStore } from '../../src/store/store.ts';
 import { start, later, at, enrollment, user, certificate, openOne } from './records.ts';
 
 /** What every journal must do; `open` gives a fresh and empty store. */
@@ -197,27 +197,6 @@ export function journalContract(open: () => Promise<StateStore>): void {
       expect(await isOther('k1', later(86_400))).toBe(false);
       expect(await isOther('k2')).toBe(false);
       expect(await isOther('k3')).toBe(false);
-    });
-
-    it('R-17 gives what was issued under a subject at an alias, the newest first', async () => {
-      const issue = async (parts: Partial<NewEnrollment>, seconds: number, octets: string): Promise<void> => {
-        const id = await openOne(store, { fingerprint: octets, subject: 'CN=device-1', ...parts }, seconds);
-        await store.enrollments.issued(
-          id,
-          { ...certificate, certificate: Buffer.from(octets) },
-          later(seconds + 1),
-        );
-      };
-      await issue({}, 0, 'first');
-      await issue({}, 10, 'second');
-      await issue({ subject: 'CN=device-10' }, 20, 'of another subject');
-      await issue({ alias: 'other' }, 30, 'of another alias');
-      await openOne(store, { fingerprint: 'open', subject: 'CN=device-1' }, 40);
-      const found = async (since: Date): Promise<readonly string[]> =>
-        (await store.enrollments.issuedUnder('est', 'CN=device-1', since)).map(String);
-      expect(await found(later(50))).toEqual(['second', 'first']);
-      expect(await found(certificate.notAfter)).toEqual(['second', 'first']);
-      expect(await found(new Date(certificate.notAfter.getTime() + 1))).toEqual([]);
     });
 
     it('lists the newest records first', async () => {

@@ -39,6 +39,7 @@ export const certificate = {
   serialNumber: '0a1b',
   notAfter: later(86_400),
   publicKey: 'k1',
+  names: 'n1',
 };
 
 export const registered = {

@@ -10,12 +10,13 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Certificate } from '../../src/pkix/certificate.ts';
+import { identifierOfNames } from '../../src/pkix/names-identifier.ts';
 import { sqlite } from '../../src/store/sqlite.ts';
 import { certificate } from '../support/certificate.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { describeWith } from '../support/programs.ts';
 import { stateStoreContract } from './contract.ts';
-import { later, start } from './records.ts';
+import { later, openOne, start } from './records.ts';
 
 let directory: string;
 let count = 0;
@@ -32,6 +33,9 @@ afterAll(async () => {
 function asBefore0002(file: string): void {
   const database = new DatabaseSync(file);
   database.exec(`
+    DROP INDEX enrollments_names;
+    ALTER TABLE enrollments DROP COLUMN names;
+    CREATE INDEX enrollments_subject ON enrollments (alias, subject) WHERE state = 'issued';
     DROP INDEX enrollments_registration_authority;
     ALTER TABLE enrollments DROP COLUMN registration_authority;
     DROP TABLE compromised_keys;
@@ -248,6 +252,25 @@ describe('sqlite', () => {
       'compromised',
       'operator',
     ]);
+    await after.close();
+  });
+
+  it('R-17 finds certificates by their names that an older release has issued', async () => {
+    const file = newFile();
+    const device = await certificate({ key: await generateKeyPair('P-256') });
+    const before = await sqlite.open({ file });
+    for (const [fingerprint, notAfter] of [
+      ['f1', new Date(Date.now() + 86_400_000)],
+      ['f2', new Date(Date.now() - 86_400_000)],
+    ] as const) {
+      const issued = { certificate: device.der, serialNumber: '01', notAfter, publicKey: 'k1', names: 'n1' };
+      await before.enrollments.issued(await openOne(before, { fingerprint }), issued, later(1));
+    }
+    await before.close();
+    asBefore0002(file);
+    const after = await sqlite.open({ file });
+    const found = await after.enrollments.issuedUnder('est', identifierOfNames(device), start);
+    expect(found.map(({ certificate: der }) => der)).toEqual([device.der]);
     await after.close();
   });
 

@@ -6,6 +6,7 @@ import type { ClientIdentity } from '../identity.ts';
 import { giveWay } from '../ops/give-way.ts';
 import { readCertificate } from '../pkix/certificate.ts';
 import { certsOnly } from '../pkix/cms.ts';
+import { identifierOfNames } from '../pkix/names-identifier.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { describeNames } from '../pkix/requested-names.ts';
 import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
@@ -193,7 +194,7 @@ export async function recordIssued(
   const { sha256: publicKey } = csr.publicKey;
   await request.journal.issued(
     opened.id,
-    { certificate: der, serialNumber, notAfter, publicKey },
+    { certificate: der, serialNumber, notAfter, publicKey, names: identifierOfNames(issued) },
     new Date(),
   );
   request.annotate({ serialNumber });

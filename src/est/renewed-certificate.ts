@@ -2,15 +2,14 @@ import { EstError } from '../errors.ts';
 import type { ClientIdentity, RegistrationAuthority } from '../identity.ts';
 import { readCertificate, type Certificate } from '../pkix/certificate.ts';
 import { generalNamesEqual } from '../pkix/general-names.ts';
-import { namesEqual, nameToString, sameAttributes } from '../pkix/names.ts';
+import { namesEqual, sameAttributes } from '../pkix/names.ts';
+import { identifierOfNames } from '../pkix/names-identifier.ts';
 import type { RequestedContents } from '../pkix/pkcs10.ts';
 import type { Check } from '../policy/check.ts';
 import { refuseNamesBeyondScope } from '../policy/registration-scope.ts';
+import type { CertificateUnderNames } from '../store/store.ts';
 import type { Alias } from './alias.ts';
 import type { EstRequest } from './message.ts';
-
-/** Milliseconds. */
-const day = 86_400_000;
 
 /**
  * The certificate that a CSR wants renewed: the client's own; or that of somebody else, for whom a registration
@@ -23,7 +22,7 @@ export async function findRenewedCertificate(
   own: Certificate,
   csr: RequestedContents,
 ): Promise<Certificate> {
-  if (registrationAuthority === undefined || hasNamesOf(own, csr)) return own;
+  if (registrationAuthority === undefined || hasNamesOf(own, csr, request.alias)) return own;
   if (own.notAfter < request.receivedAt) throw expired();
   return await findCertificateOfOther(request, registrationAuthority, csr);
 }
@@ -37,23 +36,61 @@ export function inOrderOf<Csr extends RequestedContents>(
   return ca.ordersSubject === true && sameAttributes(csr.subject, subject) ? { ...csr, subject } : csr;
 }
 
+/** Of several that have not expired, the first one that is not revoked; of a single one that is asked later, as the dearest check. */
 async function findCertificateOfOther(
-  { alias, journal, receivedAt }: EstRequest,
+  request: EstRequest,
   registrationAuthority: RegistrationAuthority,
   csr: RequestedContents,
 ): Promise<Certificate> {
   refuseNamesBeyondScope(registrationAuthority, csr.subject, csr.subjectAltName ?? []);
-  const grace = alias.policy.renewExpiredDays * day;
-  const since = new Date(receivedAt.getTime() - grace);
-  const issued = await journal.issuedUnder(alias.name, nameToString(csr.subject), since);
-  const certificate = issued.map((der) => readCertificate(der)).find((one) => hasNamesOf(one, csr));
-  if (certificate === undefined) {
-    throw new EstError(
-      'refused_by_policy',
-      'This CA has no certificate in force with the names of the CSR that could be renewed; use simpleenroll.',
-    );
+  let first: Certificate | undefined;
+  for await (const { certificate, isAlone } of issuedUnderNamesOf(request, csr)) {
+    if (isAlone || (await isInForce(request, certificate))) return certificate;
+    first ??= certificate;
   }
-  return certificate;
+  if (first !== undefined) return first;
+  throw new EstError(
+    'refused_by_policy',
+    'This CA has no certificate in force with the names of the CSR that could be renewed; use simpleenroll.',
+  );
+}
+
+interface Candidate {
+  readonly certificate: Certificate;
+  /** There is no other one. */
+  readonly isAlone: boolean;
+}
+
+/** Those that have not expired, the one that lasts longest first. */
+async function* issuedUnderNamesOf(
+  { alias, journal, receivedAt, signal }: EstRequest,
+  csr: RequestedContents,
+): AsyncGenerator<Candidate> {
+  let before: CertificateUnderNames | undefined;
+  do {
+    if (signal.aborted) throw tooLate(signal.reason);
+    const issued = await journal.issuedUnder(alias.name, identifierOfNames(csr), receivedAt, before);
+    for (const { certificate: der } of issued) {
+      const certificate = readCertificate(der);
+      const isAlone = before === undefined && issued.length === 1;
+      if (hasNamesOf(certificate, csr, alias)) yield { certificate, isAlone };
+    }
+    before = issued.at(-1);
+  } while (before !== undefined);
+}
+
+/** False where that cannot be found out at the moment, too: another one may do. */
+async function isInForce(
+  { alias, receivedAt, signal }: EstRequest,
+  certificate: Certificate,
+): Promise<boolean> {
+  try {
+    await alias.refuseRevoked(certificate, receivedAt, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof EstError) return false;
+    throw error;
+  }
 }
 
 /** Whether the certificate of somebody else that is to be renewed is in force; the client's own was checked when it came. */
@@ -69,8 +106,18 @@ export function renewedInForce(
   return [{ rule: 'fixed: a certificate in force to renew', check }];
 }
 
-function hasNamesOf({ subject, subjectAltName = [] }: Certificate, csr: RequestedContents): boolean {
-  return namesEqual(subject, csr.subject) && generalNamesEqual(subjectAltName, csr.subjectAltName ?? []);
+function hasNamesOf(certificate: Certificate, csr: RequestedContents, alias: Alias): boolean {
+  const { subject, subjectAltName = [] } = inOrderOf(certificate, csr, alias);
+  return (
+    namesEqual(certificate.subject, subject) &&
+    generalNamesEqual(certificate.subjectAltName ?? [], subjectAltName)
+  );
+}
+
+function tooLate(cause: unknown): EstError {
+  return new EstError('overloaded', 'The certificate to renew was not found in the time of the request.', {
+    cause,
+  });
 }
 
 function expired(): EstError {

@@ -22,8 +22,9 @@ export async function simplereenroll(request: EstRequest): Promise<EstResponse> 
   const received = await readRequest(request, 'application/pkcs10', (der) =>
     receiveCertificationRequest(request, der),
   );
-  const csr = inOrderOf(own, withoutCode(alias, received), alias);
-  const current = await findRenewedCertificate(request, identity, own, csr);
+  const asked = withoutCode(alias, received);
+  const current = await findRenewedCertificate(request, identity, own, asked);
+  const csr = inOrderOf(current, asked, alias);
   if (current.notAfter < receivedAt) request.annotate({ expiredAt: current.notAfter.toISOString() });
   return await enrollAndAnswer(request, {
     operation: 'simplereenroll',

@@ -70,13 +70,14 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
       return (await queries.issuedTo(database, wanted)).rows[0];
     },
 
-    async issued(id, { certificate, serialNumber, notAfter, publicKey }, now) {
+    async issued(id, { certificate, serialNumber, notAfter, publicKey, names }, now) {
       await queries.issue(database, {
         id,
         certificate,
         serial_number: serialNumber,
         not_after: notAfter.getTime(),
         public_key: publicKey,
+        names,
         closed_at: now.getTime(),
       });
     },
@@ -112,18 +113,27 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
       return (await queries.otherHolder(database, holder)).rows.length > 0;
     },
 
-    async issuedUnder(alias, subject, since) {
-      const rows = await database.kysely
+    async issuedUnder(alias, names, since, after) {
+      const query = database.kysely
         .selectFrom('enrollments')
-        .select('certificate')
+        .select(['id', 'not_after', 'certificate'])
         .where('alias', '=', alias)
-        .where('subject', '=', subject)
+        .where('names', '=', names)
         .where(isIssued)
         .where('not_after', '>=', since.getTime())
-        .orderBy('closed_at', 'desc')
-        .limit(100)
-        .execute();
-      return rows.flatMap(({ certificate }) => (certificate === null ? [] : [Buffer.from(certificate)]));
+        .orderBy('not_after', 'desc')
+        .orderBy('id', 'desc')
+        .limit(100);
+      const rows = await (
+        after === undefined
+          ? query
+          : query.where(sql<boolean>`(not_after, id) < (${after.notAfter.getTime()}, ${after.id})`)
+      ).execute();
+      return rows.map(({ id, not_after: notAfter, certificate }) => ({
+        id,
+        notAfter: new Date(notAfter ?? 0),
+        certificate: Buffer.from(certificate ?? []),
+      }));
     },
 
     async issuedAfter(after, limit) {
@@ -214,6 +224,7 @@ function prepareQueries(database: Kysely<Tables>) {
           serial_number: place('serial_number'),
           not_after: place('not_after'),
           public_key: place('public_key'),
+          names: place('names'),
           closed_at: place('closed_at'),
         })
         .where('id', '=', place('id')),
@@ -246,7 +257,7 @@ function prepareQueries(database: Kysely<Tables>) {
 
 type NewRow = Omit<
   Row,
-  'state' | 'code' | 'reference' | 'certificate' | 'serial_number' | 'not_after' | 'closed_at'
+  'state' | 'code' | 'reference' | 'certificate' | 'serial_number' | 'not_after' | 'names' | 'closed_at'
 >;
 
 interface IssuedRow {
@@ -255,6 +266,7 @@ interface IssuedRow {
   readonly serial_number: string;
   readonly not_after: number;
   readonly public_key: string;
+  readonly names: string;
   readonly closed_at: number;
 }
 

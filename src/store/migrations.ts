@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Kysely, Migration } from 'kysely';
 import { readCertificate } from '../pkix/certificate.ts';
+import { identifierOfNames } from '../pkix/names-identifier.ts';
 import type { Tables } from './tables.ts';
 import { Migrator, sql } from './kysely.ts';
 
@@ -231,7 +232,40 @@ const migrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  '0011_names': {
+    async up(database: Kysely<Tables>): Promise<void> {
+      await database.schema.alterTable('enrollments').addColumn('names', 'text').execute();
+      await identifyNames(database, Date.now());
+      await database.schema
+        .createIndex('enrollments_names')
+        .on('enrollments')
+        .columns(['alias', 'names', 'not_after', 'id'])
+        .where(sql.ref('state'), '=', 'issued')
+        .execute();
+      await database.schema.dropIndex('enrollments_subject').execute();
+    },
+  },
 };
+
+/** A part after the other, since there may be many. */
+async function identifyNames(database: Kysely<Tables>, now: number): Promise<void> {
+  for (let after: string | undefined = ''; after !== undefined;) {
+    const rows = await database
+      .selectFrom('enrollments')
+      .select(['id', 'certificate'])
+      .where('id', '>', after)
+      .where('state', '=', 'issued')
+      .where('not_after', '>=', now)
+      .orderBy('id')
+      .limit(1000)
+      .execute();
+    for (const { id, certificate } of rows) {
+      const names = identifierOfNames(readCertificate(Buffer.from(certificate ?? [])));
+      await database.updateTable('enrollments').set({ names }).where('id', '=', id).execute();
+    }
+    after = rows.at(-1)?.id;
+  }
+}
 
 /** Brings the tables up to date. Throws an Error with a plain sentence when that cannot be done. */
 export async function migrate(database: Kysely<Tables>): Promise<void> {

@@ -102,6 +102,17 @@ export interface IssuedCertificate {
   readonly notAfter: Date;
   /** SHA-256 of the subjectPublicKeyInfo, hex. */
   readonly publicKey: string;
+  /** `identifierOfNames` of `pkix/names-identifier.ts`. */
+  readonly names: string;
+}
+
+/** A certificate that was found by its names. */
+export interface CertificateUnderNames {
+  /** Of its record. */
+  readonly id: string;
+  readonly notAfter: Date;
+  /** DER. */
+  readonly certificate: Buffer;
 }
 
 /** How `EnrollmentJournal.open` looks back. */
@@ -218,10 +229,15 @@ export interface EnrollmentJournal {
   isKeyOfOther(publicKey: string, than: KeyHolder, now: Date): Promise<boolean>;
 
   /**
-   * The certificates (DER) that were issued at an alias under a subject (RFC 4514, as it was recorded) and expire at
-   * `since` or later, the newest first; at most 100.
+   * The certificates that were issued at an alias under these names (`IssuedCertificate.names`) and expire at `since` or later,
+   * the one that lasts longest first; at most 100, which begin after the last one of the answer before.
    */
-  issuedUnder(alias: string, subject: string, since: Date): Promise<readonly Buffer[]>;
+  issuedUnder(
+    alias: string,
+    names: string,
+    since: Date,
+    after?: CertificateUnderNames,
+  ): Promise<readonly CertificateUnderNames[]>;
 
   /** The certificates (DER) that were issued, in the order of their records, which begin after `id`; at most `limit`. */
   issuedAfter(

@@ -34,6 +34,8 @@ interface EnrollmentsTable {
   certificate: Uint8Array | null;
   serial_number: string | null;
   not_after: number | null;
+  /** Of the certificate; null where it had expired before this was kept. */
+  names: string | null;
   opened_at: number;
   /** While it is pending: when the CA was last asked. */
   closed_at: number | null;
