@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { X509Certificate } from 'node:crypto';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { addUser } from '../../src/cli/user.ts';
 import type { RevocationReason } from '../../src/store/store.ts';
 import { send, type Answer } from '../support/client.ts';
@@ -140,6 +142,47 @@ describe('an answer that is given again', () => {
     const second = await serialOf(await enrol());
     expect(second).not.toBe(first);
     expect(await serialOf(await enrol())).toBe(second);
+  });
+
+  /** As after a crash between the record of the CA and that of the journal. */
+  function loseAnswer(): void {
+    const database = new DatabaseSync(join(gateway.directory, 'state.sqlite'));
+    const latest = "id = (select max(id) from enrollments where state = 'issued')";
+    database.exec(`update enrollments set state = 'open', opened_at = 0, closed_at = null where ${latest}`);
+    database.close();
+  }
+
+  it('E-22 is what the CA had issued before a crash, unless that was revoked meanwhile', async () => {
+    const { enrol } = await newDevice({ uses: 2 });
+    const first = await serialOf(await enrol());
+    loseAnswer();
+    expect(await serialOf(await enrol())).toBe(first);
+    loseAnswer();
+    await revoke(first, 'superseded');
+    const second = await serialOf(await enrol());
+    expect(second).not.toBe(first);
+    loseAnswer();
+    await revoke(second, 'superseded');
+    for (let n = 0; n < 2; n += 1) {
+      const answer = await enrol();
+      expect([answer.status, answer.body]).toEqual([403, expect.stringContaining('used up')]);
+    }
+  });
+
+  it('E-22 is none that the CA had issued before a crash where the privilege was withdrawn', async () => {
+    const { enrol } = await newDevice();
+    const first = await serialOf(await enrol());
+    loseAnswer();
+    await revoke(first, 'privilegeWithdrawn');
+    expect((await enrol()).status).toBe(403);
+  });
+
+  it('E-22 is none that the CA had issued before a crash and that has expired', async () => {
+    const { enrol } = await newDevice({ alias: 'short' });
+    const first = await serialOf(await enrol());
+    loseAnswer();
+    setDateAlone(Date.now() + 2 * day);
+    expect(await serialOf(await enrol())).not.toBe(first);
   });
 
   it('R-01 is no revoked certificate for a renewal either', async () => {

@@ -32,9 +32,32 @@ export async function enroll(
   asked: AskedEnrollment<CertificationRequest>,
 ): Promise<EnrollmentOutcome> {
   return await guarded(request, asked.identity, async () => {
-    const begun = await begin(request, asked);
-    return begun.status === 'begun' ? await askCa(request, begun.record, asked) : begun;
+    for (;;) {
+      const begun = await begin(request, asked);
+      if (begun.status !== 'begun') return begun;
+      const outcome = await askCa(request, begun.record, asked);
+      if (outcome.status === 'pending' || (await isGood(request, begun.record, outcome.certificate)))
+        return outcome;
+    }
   });
+}
+
+/**
+ * Whether what the CA has issued is an answer: what an earlier attempt has got, which was lost in a crash, may be revoked or
+ * over by now. The journal has it then, so that the request begins anew as after any such answer.
+ */
+export async function isGood(
+  { alias, receivedAt, signal }: EstRequest,
+  record: UnfinishedEnrollment,
+  certificate: Buffer,
+): Promise<boolean> {
+  if (!wasAttempted(record)) return true;
+  return (await alias.standingOf(readCertificate(certificate), receivedAt, signal)) === 'good';
+}
+
+/** Whether the CA may have issued before. */
+function wasAttempted(record: UnfinishedEnrollment): boolean {
+  return record.state === 'pending' || record.attemptedSince !== undefined;
 }
 
 /** Where the CA checks the code of the client, who guesses is held off before anything is spent. */
@@ -186,7 +209,8 @@ export async function recordIssued(
     request.alias.issuedNames ?? ['reorderedSubject'],
   );
   const approved = { csr, names, allowedChanges: allowedChanges(request, asked), registeredChanges };
-  const compared = compareIssuedCertificate(answer.certificate, approved, certificates, request.receivedAt);
+  const now = wasAttempted(opened) ? undefined : request.receivedAt;
+  const compared = compareIssuedCertificate(answer.certificate, approved, certificates, now);
   if (compared.state === 'other') throw await rejectIssued(request, opened, asked, compared);
   const issued = compared.certificate;
   if (answer.fullPkiResponse !== undefined) checkFullPkiResponse(answer.fullPkiResponse, issued);

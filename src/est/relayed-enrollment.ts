@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { EstError } from '../errors.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
-import { begin, enroll, enrolled, recordFailure, recordIssued, toCaRequest } from './enrollment.ts';
+import { begin, enroll, enrolled, isGood, recordFailure, recordIssued, toCaRequest } from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
 
 /** Octets of a relayed answer: a certificate with its chain is far smaller. */
@@ -32,11 +32,16 @@ export async function enrollAndAnswer(
     }
     const { headers, body } = result.answer;
     const octets = await whole(body);
-    await recordIssued(request, record, asked, { certificate: result.certificateIn(octets) });
-    return { status: 'relayed', answer: { headers, body: Readable.from([octets]) } };
+    const certificate = await recordIssued(request, record, asked, {
+      certificate: result.certificateIn(octets),
+    });
+    if (await isGood(request, record, certificate)) {
+      return { status: 'relayed', answer: { headers, body: Readable.from([octets]) } };
+    }
   } catch (thrown) {
     throw await recordFailure(request, record, thrown);
   }
+  return await enrollAndAnswer(request, asked);
 }
 
 /** The whole body. Throws `ca_bad_answer` when it is too large. */
