@@ -179,6 +179,7 @@ describe('what the backend says of a certificate', () => {
     const backend = createBackendSource({
       caCertificates: async () =>
         await Promise.resolve({ certificates: [issuing, root, old], issuing: [issuing] }),
+      recorded: async () => Promise.resolve(undefined),
       certificateStatus: async () => await Promise.resolve(status),
     });
     const issuer = { issuing, again, root, old }[at];

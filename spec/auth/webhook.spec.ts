@@ -111,7 +111,7 @@ describe('Basic with users that a webhook knows', () => {
     'answers 503 to %s, and asks nobody in its place',
     async (_what, listener) => {
       service.answer(listener);
-      const certificates = (await gateway.store.certificates.list('local')).length;
+      const certificates = (await gateway.store.certificates.list(gateway.ca)).length;
       const before = gateway.log.entries.length;
       const refused = await login(user.name, user.code, 'chain');
       expect([refused.status, refused.headers['retry-after']]).toEqual([503, '30']);
@@ -119,7 +119,7 @@ describe('Basic with users that a webhook knows', () => {
         /^It cannot be found out at the moment whether the enrolment code is right;/,
       );
       expect(refused.headers['www-authenticate']).toBeUndefined();
-      expect((await gateway.store.certificates.list('local')).length).toBe(certificates);
+      expect((await gateway.store.certificates.list(gateway.ca)).length).toBe(certificates);
       expect(service.questions.map(({ path }) => path)).not.toContain('/other');
       expect(gateway.log.entries.slice(before)).toContainEqual({
         level: 'error',

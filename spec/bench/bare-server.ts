@@ -81,7 +81,7 @@ async function createRecording(): Promise<RequestListener> {
     const issued = { certificate: Buffer.alloc(600, makeSignatures(body)), serialNumber: requestId };
     const validity = { notBefore: now, notAfter: now };
     const { id: idempotencyKey } = opened;
-    const owner = { ...client, backend: 'local', idempotencyKey, publicKey };
+    const owner = { ...client, ca: 'local', idempotencyKey, publicKey };
     await certificates.add({ ...issued, ...validity, ...owner }, 'written');
     await enrollments.issued(opened.id, { ...issued, ...validity, publicKey, names: publicKey }, now);
     log.info('request', { requestId, method: 'POST', ...client, outcome: 'ok', status: 200 });

@@ -6,6 +6,8 @@ import type { CertificationAuthority, EnrollmentRequest, LastAnswers } from '../
 import { createLocalCertificationAuthority } from '../../src/ca/local/create.ts';
 import { localDriver } from '../../src/ca/local/local.ts';
 import type { LocalOptions } from '../../src/ca/local/options.ts';
+import { identifierOfCa } from '../../src/pkix/ca-identifier.ts';
+import { certificatesFromPem } from '../../src/pkix/certificate.ts';
 import { dNSName, iPAddress, type GeneralName } from '../../src/pkix/general-names.ts';
 import type { KeyType } from '../../src/pkix/keys.ts';
 import { nameFromAttributes } from '../../src/pkix/names.ts';
@@ -51,6 +53,13 @@ export async function newCaTexts(name = 'Spec', now = new Date()): Promise<CaTex
     passphrase,
     chain: [ca.rootCertificate],
   };
+}
+
+/** By which the store knows the CA. */
+export function caOf({ certificate }: Pick<CaTexts, 'certificate'>): string {
+  const [issuer] = certificatesFromPem(certificate);
+  if (issuer === undefined) throw new Error('There is no certificate.');
+  return identifierOfCa(issuer);
 }
 
 /** A store in a folder of its own. */

@@ -124,7 +124,9 @@ describe('est-gateway ca, beside a running gateway', () => {
       code: 1,
       stderr: 'Which local CA? Add --backend with one of: second, local.\n',
     });
-    expect(await output(['ca', 'list', '--backend', 'second', '--config', file])).toMatch(/^SERIAL.*\n$/);
+    const list = async (backend: string) => await output(['ca', 'list', '-b', backend, '--config', file]);
+    // Both are the same CA.
+    expect(await list('second')).toBe(await list('local'));
     expect((await run(['ca', 'list', '--backend', 'third', '--config', file])).code).toBe(1);
   });
 });

@@ -137,7 +137,7 @@ describe('est-gateway policy test and the gateway that runs beside it', () => {
     const device = await enrolDevice(gateway, 'compromised');
     const again = await plainCsr(device.commonName, device.keyPair);
     const serialNumber = new X509Certificate(device.cert).serialNumber.toLowerCase();
-    await gateway.store.certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
+    await gateway.store.certificates.revoke(gateway.ca, serialNumber, 'keyCompromise', new Date());
     expect(await byBoth(again)).toEqual(twice(403, 'fixed: no compromised key'));
   });
 

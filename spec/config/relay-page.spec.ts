@@ -72,7 +72,7 @@ describe('docs/relay.md on a relay', () => {
     );
     const [kept, revoked] = [await enrolDevice(relay, 'kept'), await enrolDevice(relay, 'revoked')];
     const serialNumber = new X509Certificate(revoked.cert).serialNumber.toLowerCase();
-    await upstream.store.certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
+    await upstream.store.certificates.revoke(upstream.ca, serialNumber, 'keyCompromise', new Date());
     const statusOf = async (device: Device): Promise<number> =>
       (await renew(relay, device, await plainCsr(device.commonName, await generateKeyPair('P-256')))).status;
     const statuses = [await statusOf(kept), await statusOf(revoked)];

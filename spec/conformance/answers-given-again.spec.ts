@@ -68,7 +68,7 @@ describe('an answer that is given again', () => {
   }
 
   async function revoke(serialNumber: string, reason: RevocationReason): Promise<void> {
-    await gateway.store.certificates.revoke('local', serialNumber, reason, new Date());
+    await gateway.store.certificates.revoke(gateway.ca, serialNumber, reason, new Date());
   }
 
   it.each<RevocationReason>([

@@ -239,7 +239,7 @@ describe('bypasses of client authentication', () => {
       expect(before.reused).toBe(true);
       expect(before.answer).toMatch(/^HTTP\/1\.1 200 /);
       const serialNumber = new X509Certificate(cert).serialNumber.toLowerCase();
-      await gateway.store.certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
+      await gateway.store.certificates.revoke(gateway.ca, serialNumber, 'keyCompromise', new Date());
       const after = await reenrol({ ...options, session });
       expect(after.reused).toBe(true);
       expect(after.answer).toMatch(/^HTTP\/1\.1 403 [^]*revoked/);

@@ -159,7 +159,7 @@ describe('simpleenroll (RFC 7030, section 4.2)', () => {
       Array.from({ length: 10 }, async () => await enrolWithBasic(gateway, await plainCsr('at-once', key))),
     );
     expect(answers.every(({ status }) => status === 200 || status === 202)).toBe(true);
-    const issued = (await gateway.store.certificates.list('local')).filter(
+    const issued = (await gateway.store.certificates.list(gateway.ca)).filter(
       ({ subject }) => subject === 'CN=at-once',
     );
     expect(issued).toHaveLength(1);

@@ -204,7 +204,7 @@ describe('ChangeSubjectName (RFC 6402, section 2.8)', () => {
   it('R-10 lets new names wait for approval where a profile wants that', async () => {
     const device = await enrolNamed('r-10d');
     expect(await rename(device, sequence(cn('new')), 'approved')).toMatchObject({ status: 202 });
-    const [held] = await gateway.store.heldRequests.undecided('approving', new Date(0));
+    const [held] = await gateway.store.heldRequests.undecided(gateway.ca, new Date(0));
     expect(held).toMatchObject({ identity: 'CN=r-10d', subject: 'CN=new', subjectAltName: [] });
   });
 

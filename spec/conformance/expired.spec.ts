@@ -109,7 +109,7 @@ describe('An expired client certificate (RFC 7030, section 3.3.2)', () => {
     const device = await expired('revoked');
     const serialNumber = new X509Certificate(device.cert).serialNumber.toLowerCase();
     expect(await renewItself(device, 'revoked')).toMatchObject({ status: 200 });
-    await gateway.store.certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
+    await gateway.store.certificates.revoke(gateway.ca, serialNumber, 'keyCompromise', new Date());
     expect(await renewItself(device, 'revoked')).toMatchObject({ status: 403 });
   });
 

@@ -131,7 +131,7 @@ describe('fullcmc signed by an existing certificate (RFC 5272, section 3.2)', ()
   it('R-14 refuses one that is revoked', async () => {
     const revoked = await enrolDevice(gateway, 'device');
     const serialNumber = new X509Certificate(revoked.cert).serialNumber.toLowerCase();
-    await gateway.store.certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
+    await gateway.store.certificates.revoke(gateway.ca, serialNumber, 'keyCompromise', new Date());
     expect(await outcomeOf(await signMessage(await content(), revoked), device)).toEqual(
       refused(403, 'badIdentity'),
     );

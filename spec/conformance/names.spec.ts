@@ -135,7 +135,7 @@ async function outcomeOf(
 }
 
 async function traces(): Promise<readonly [number, number]> {
-  const issued = await gateway.store.certificates.list('local');
+  const issued = await gateway.store.certificates.list(gateway.ca);
   return [(await gateway.store.enrollments.list(10_000)).length, issued.length];
 }
 

@@ -100,7 +100,7 @@ async function refused(
 ): Promise<number> {
   const known = async () => [
     await gateway.store.enrollments.list(1000),
-    await gateway.store.certificates.list('local'),
+    await gateway.store.certificates.list(gateway.ca),
   ];
   const before = await known();
   const linesBefore = gateway.log.entries.length;
@@ -255,7 +255,7 @@ describe('record: incomplete', () => {
     }
     const revoked = await enrolDevice(gateway, 'device');
     const serialNumber = new X509Certificate(revoked.cert).serialNumber.toLowerCase();
-    await gateway.store.certificates.revoke('local', serialNumber, 'superseded', new Date());
+    await gateway.store.certificates.revoke(gateway.ca, serialNumber, 'superseded', new Date());
     expect(await ask('est/simplereenroll', revoked)).toMatchObject({
       status: 403,
       body: expect.stringContaining('it is revoked'),

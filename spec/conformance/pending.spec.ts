@@ -62,18 +62,18 @@ const never = new Date(0);
 
 /** The requests of a subject that wait for a decision. */
 async function waiting(commonName: string, at = gateway): Promise<readonly HeldRequest[]> {
-  const undecided = await at.store.heldRequests.undecided('approving', never);
+  const undecided = await at.store.heldRequests.undecided(at.ca, never);
   return undecided.filter(({ subject }) => subject === `CN=${commonName}`);
 }
 
 async function approve(commonName: string, at = gateway): Promise<void> {
   for (const { reference } of await waiting(commonName, at)) {
-    await at.store.heldRequests.decide('approving', reference, { state: 'approved' }, never);
+    await at.store.heldRequests.decide(at.ca, reference, { state: 'approved' }, never);
   }
 }
 
 async function issued(commonName: string): Promise<number> {
-  const certificates = await gateway.store.certificates.list('approving');
+  const certificates = await gateway.store.certificates.list(gateway.ca);
   return certificates.filter(({ subject }) => subject === `CN=${commonName}`).length;
 }
 
@@ -206,7 +206,7 @@ describe('A request that waits for approval (RFC 7030, section 4.2.3)', () => {
     await enrolWithBasic(gateway, csr, 'guarded');
     const [held] = await waiting('p-08');
     const denied = { state: 'denied', reason: 'Unknown serial number.' } as const;
-    await gateway.store.heldRequests.decide('approving', held?.reference ?? '', denied, never);
+    await gateway.store.heldRequests.decide(gateway.ca, held?.reference ?? '', denied, never);
     expect(await enrolWithBasic(gateway, csr, 'guarded')).toMatchObject({
       status: 403,
       headers: { 'content-type': 'text/plain' },
@@ -228,7 +228,7 @@ describe('A request that waits for approval (RFC 7030, section 4.2.3)', () => {
     expect((await enrolAs(renewed, 'guarded/simpleenroll', csr)).status).toBe(202);
     await approve('p-09b');
     const serialNumber = new X509Certificate(renewed.cert).serialNumber.toLowerCase();
-    await gateway.store.certificates.revoke('approving', serialNumber, 'keyCompromise', new Date());
+    await gateway.store.certificates.revoke(gateway.ca, serialNumber, 'keyCompromise', new Date());
     expect((await enrolAs(renewed, 'guarded/simpleenroll', csr)).status).toBe(403);
 
     const leaver = await addUser(gateway, 'guarded', 'leaver');
@@ -308,7 +308,7 @@ describe('Limits of what waits', () => {
       status: 503,
       headers: { 'retry-after': expect.stringMatching(/^\d+$/) },
     });
-    expect(await small.store.heldRequests.undecided('approving', never)).toHaveLength(3);
+    expect(await small.store.heldRequests.undecided(small.ca, never)).toHaveLength(3);
     await approve('p-10a', small);
     expect((await put(0)).status).toBe(200);
     expect((await put(2)).status).toBe(202);

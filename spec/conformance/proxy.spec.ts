@@ -114,7 +114,7 @@ describe('EST behind a proxy that ends TLS', () => {
   it('X-06 refuses a certificate that was revoked meanwhile', async () => {
     const other = await enrolDevice(gateway, 'revoked');
     const serialNumber = new X509Certificate(other.cert).serialNumber.toLowerCase();
-    await gateway.store.certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
+    await gateway.store.certificates.revoke(gateway.ca, serialNumber, 'keyCompromise', new Date());
     const answer = await enrolViaProxy(shown(other.cert));
     expect([answer.status, answer.body]).toEqual([403, expect.stringContaining('it is revoked')]);
   });

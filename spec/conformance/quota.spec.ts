@@ -74,7 +74,7 @@ describe('policy.quota', () => {
     expect(Number(refused?.headers['retry-after'])).toBeGreaterThan(3590);
     expect(refused?.body).toMatch(/^This client has had as many certificates as it may have for now\./);
     expect((await enrolWithBasic(gateway, await freshCsr('e'))).status).toBe(200);
-    const issued = (await gateway.store.certificates.list('local')).map(({ subject }) => subject);
+    const issued = (await gateway.store.certificates.list(gateway.ca)).map(({ subject }) => subject);
     expect(issued.filter((subject) => /^CN=[a-d]$/.test(subject))).toHaveLength(2);
   });
 

@@ -194,7 +194,7 @@ describe('renewal by a registration authority', () => {
     const names = { commonName: 'revoked.plant-1.example' };
     const issued = await certificateOf(await ask('plant/simpleenroll', authority, await csrFor(names)));
     const serialNumber = new X509Certificate(issued).serialNumber.toLowerCase();
-    await gateway.store.certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
+    await gateway.store.certificates.revoke(gateway.ca, serialNumber, 'keyCompromise', new Date());
     expect(await ask('plant/simplereenroll', authority, await csrFor(names))).toMatchObject({
       status: 403,
       body: expect.stringContaining('it is revoked'),

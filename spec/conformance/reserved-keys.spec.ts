@@ -140,7 +140,7 @@ describe('keys that no client may have', () => {
     );
     const serialNumber = new X509Certificate(device.cert).serialNumber.toLowerCase();
     expect(new X509Certificate(cert).serialNumber.toLowerCase()).not.toBe(serialNumber);
-    await gateway.store.certificates.revoke('local', serialNumber, reason, new Date());
+    await gateway.store.certificates.revoke(gateway.ca, serialNumber, reason, new Date());
     return { ...device, cert, revoked: serialNumber };
   }
 
@@ -183,7 +183,7 @@ describe('keys that no client may have', () => {
       await renew(gateway, device, await plainCsr('two-cas', await generateKeyPair('P-256')), 'sibling');
     expect(await rekey()).toMatchObject({ status: 200 });
     const serialNumber = new X509Certificate(first).serialNumber.toLowerCase();
-    await gateway.store.certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
+    await gateway.store.certificates.revoke(gateway.ca, serialNumber, 'keyCompromise', new Date());
     expect(await rekey()).toMatchObject(keyOfShown);
     const csr = join(gateway.directory, 'compromised.csr');
     await writeFile(csr, await plainCsr('RA 2', keyPair));

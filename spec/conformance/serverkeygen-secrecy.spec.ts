@@ -92,12 +92,12 @@ describe('a refusal (RFC 7030, section 4.4.2)', () => {
 
   it('K-21 is plain text when no key can be made, and the CA is not asked', async () => {
     watchKeyMaker(new Error('no entropy'));
-    const before = await gateway.store.certificates.list('local');
+    const before = await gateway.store.certificates.list(gateway.ca);
     const answer = await askForKey(gateway, 'keys', await certificationRequest());
     expect([answer.status, answer.headers['content-type']]).toEqual([500, 'text/plain']);
     expect(answer.body).toContain('The gateway failed to handle the request.');
     expect(await gateway.store.enrollments.list(1)).toMatchObject([{ alias: 'keys', state: 'refused' }]);
-    expect(await gateway.store.certificates.list('local')).toEqual(before);
+    expect(await gateway.store.certificates.list(gateway.ca)).toEqual(before);
   });
 
   it('P-12 is what a client gets whose request a person must approve, and nobody is asked about it', async () => {
@@ -110,7 +110,7 @@ describe('a refusal (RFC 7030, section 4.4.2)', () => {
       403,
       expect.stringContaining('cannot wait; use simpleenroll'),
     ]);
-    expect(await gateway.store.heldRequests.undecided('approving', new Date(0))).toEqual([]);
+    expect(await gateway.store.heldRequests.undecided(gateway.ca, new Date(0))).toEqual([]);
   });
 
   it('P-12 is what a client gets whose request the CA would decide on later, never 202', async () => {

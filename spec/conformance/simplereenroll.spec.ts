@@ -181,7 +181,7 @@ describe('simplereenroll (RFC 7030, section 4.2.2)', () => {
       });
       expect(await renew(device, csr, 'est', { agent })).toMatchObject({ status: 200 });
       await gateway.store.certificates.revoke(
-        'local',
+        gateway.ca,
         serialNumberOf(device.cert),
         'keyCompromise',
         new Date(),

@@ -113,7 +113,12 @@ describeWith('curl', 'curl with openssl', () => {
     expect(await place.bash(check)).toBe('p-384.pem: OK\n');
     const serialNumber =
       (await place.bash('openssl x509 -in p-384.pem -noout -serial')).trim().split('=')[1] ?? '';
-    await gateway.store.certificates.revoke('local', serialNumber.toLowerCase(), 'keyCompromise', new Date());
+    await gateway.store.certificates.revoke(
+      gateway.ca,
+      serialNumber.toLowerCase(),
+      'keyCompromise',
+      new Date(),
+    );
     await place.bash(fetch);
     await expect(place.bash(check)).rejects.toThrow('certificate revoked');
   });

@@ -182,7 +182,7 @@ describe('who was refused', () => {
     expect(lastLine()).toMatchObject({ level: 'warn', fields: { certificateFault: 'unknown_issuer' } });
     const device = await enrolDevice(gateway, 'device-revoked');
     const { serialNumber } = lastLine().fields;
-    await gateway.store.certificates.revoke('local', String(serialNumber), 'superseded', new Date());
+    await gateway.store.certificates.revoke(gateway.ca, String(serialNumber), 'superseded', new Date());
     await post({ device });
     expect(lastLine()).toMatchObject({ level: 'warn', fields: { certificateFault: 'revoked' } });
   });

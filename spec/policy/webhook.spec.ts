@@ -94,7 +94,7 @@ async function ask(commonName: string, alias = 'asking'): Promise<Answer> {
 async function traces(commonName: string): Promise<number> {
   const subject = `CN=${commonName}`;
   const noted = await gateway.store.enrollments.list(1000);
-  const issued = await gateway.store.certificates.list('local');
+  const issued = await gateway.store.certificates.list(gateway.ca);
   return [...noted, ...issued].filter((one) => one.subject === subject).length;
 }
 

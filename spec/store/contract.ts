@@ -96,7 +96,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         expect(await store.certificates.findByIdempotencyKey('local', 'i2')).toBeUndefined();
       });
 
-      it('are good until they are revoked, each at its own backend', async () => {
+      it('are good until they are revoked, each at its own CA', async () => {
         await store.certificates.add(registered);
         expect(await store.certificates.status('other', '0a1b', registered.certificate)).toBe('unknown');
         expect(await store.certificates.status('local', '0a1b', registered.certificate)).toBe('good');
@@ -176,7 +176,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
 
     describe('the held requests', () => {
       const held = (changes: Partial<NewHeldRequest> = {}): NewHeldRequest => ({
-        backend: 'local',
+        ca: 'local',
         idempotencyKey: 'i1',
         alias: 'est',
         operation: 'simpleenroll',
@@ -201,13 +201,13 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         });
         expect(await hold(5, { subject: 'CN=other' })).toEqual(first);
         expect((await hold(5, { idempotencyKey: 'i2' })).reference).not.toBe(first.reference);
-        expect((await hold(5, { backend: 'other' })).reference).not.toBe(first.reference);
+        expect((await hold(5, { ca: 'other' })).reference).not.toBe(first.reference);
       });
 
       it('are listed until they are decided, the oldest first', async () => {
         const second = await hold(2, { idempotencyKey: 'i2' });
         const first = await hold(1);
-        await hold(0, { backend: 'other' });
+        await hold(0, { ca: 'other' });
         expect(await store.heldRequests.undecided('local', start)).toEqual([first, second]);
         await store.heldRequests.decide('local', first.reference, { state: 'approved' }, start);
         expect(await store.heldRequests.undecided('local', start)).toEqual([second]);

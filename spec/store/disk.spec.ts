@@ -51,7 +51,7 @@ describeWith('cc', 'sqlite on a disk', () => {
       const breakDisk = async (what) => await writeFile(${JSON.stringify(fault)}, what);
       const mendDisk = async () => await rm(${JSON.stringify(fault)});
       const date = new Date();
-      const names = { backend: 'local', subject: 'CN=a', publicKey: 'k', notBefore: date, notAfter: date };
+      const names = { ca: 'local', subject: 'CN=a', publicKey: 'k', notBefore: date, notAfter: date };
       const add = async (name) =>
         await store.certificates.add(
           { ...names, serialNumber: name, idempotencyKey: name, certificate: Buffer.alloc(1000) },

@@ -29,13 +29,13 @@ export function orderContract(open: () => Promise<StateStore>): void {
     });
 
     it.each(['written', 'durable'] as const)(
-      'has a serial number that is unique within its backend, and an idempotency key (%s)',
+      'has a serial number that is unique within its CA, and an idempotency key (%s)',
       async (until) => {
         await store.certificates.add(registered, until);
         const { certificates } = store;
         await expect(certificates.add({ ...registered, idempotencyKey: 'i2' }, until)).rejects.toThrow();
         await expect(certificates.add({ ...registered, serialNumber: '02' }, until)).rejects.toThrow();
-        await certificates.add({ ...registered, backend: 'other' }, until);
+        await certificates.add({ ...registered, ca: 'other' }, until);
         expect(await certificates.list('other')).toHaveLength(1);
       },
     );

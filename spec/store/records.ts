@@ -43,7 +43,7 @@ export const certificate = {
 };
 
 export const registered = {
-  backend: 'local',
+  ca: 'local',
   serialNumber: '0a1b',
   idempotencyKey: 'i1',
   subject: 'CN=device-1',

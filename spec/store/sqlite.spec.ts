@@ -41,6 +41,11 @@ function asBefore0002(file: string): void {
     DROP TABLE compromised_keys;
     DROP INDEX enrollments_answered;
     CREATE INDEX enrollments_issued ON enrollments (fingerprint, closed_at) WHERE state = 'issued';
+    DROP TABLE certification_authorities;
+    DROP TABLE crls;
+    ALTER TABLE certificates RENAME COLUMN ca TO backend;
+    ALTER TABLE crl_numbers RENAME COLUMN ca TO backend;
+    ALTER TABLE held_requests RENAME COLUMN ca TO backend;
     DROP TABLE answers;
     DROP TABLE attempts;
     DROP TABLE occupied_end_entities;
@@ -189,7 +194,7 @@ describe('sqlite', () => {
   it('keeps what was written beside a statement that fails', async () => {
     const store = await sqlite.open({ file: newFile() });
     const certificate = {
-      backend: 'local',
+      ca: 'local',
       serialNumber: '01',
       idempotencyKey: 'a',
       subject: 'CN=a',
@@ -239,7 +244,7 @@ describe('sqlite', () => {
       ['01', 'device', device],
       ['02', 'registration-authority 02', authority],
     ] as const) {
-      const names = { backend: 'local', serialNumber, idempotencyKey };
+      const names = { ca: 'local', serialNumber, idempotencyKey };
       await before.certificates.add({ ...names, ...dates, certificate: der });
     }
     await before.certificates.revoke('local', '01', 'keyCompromise', start);
@@ -252,6 +257,9 @@ describe('sqlite', () => {
       'compromised',
       'operator',
     ]);
+    // Nobody knows yet which CA it was.
+    expect(await after.certificates.list('local')).toEqual([]);
+    expect(await after.certificates.list('backend local')).toHaveLength(2);
     await after.close();
   });
 

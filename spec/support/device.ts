@@ -91,16 +91,15 @@ export async function issueByHand(gateway: TestGateway, parts: CertificateParts)
 
 /** As if the CA had issued it itself. PEM; the dates are of no importance. */
 export async function recordCertificate(
-  { store }: Pick<TestGateway, 'store'>,
+  { store, ca }: Pick<TestGateway, 'store' | 'ca'>,
   cert: string,
-  backend = 'local',
 ): Promise<void> {
   const { raw: certificate, serialNumber: upper, subject } = new X509Certificate(cert);
   const serialNumber = upper.toLowerCase();
   const notBefore = new Date();
   const notAfter = new Date(notBefore.getTime() + 86_400_000);
   await store.certificates.add({
-    ...{ backend, serialNumber, idempotencyKey: serialNumber, subject, certificate },
+    ...{ ca, serialNumber, idempotencyKey: serialNumber, subject, certificate },
     ...{ publicKey: serialNumber, notBefore, notAfter },
   });
 }

@@ -9,6 +9,7 @@ import { loadConfiguration } from '../../src/config/load.ts';
 import { startGateway, type Gateway } from '../../src/server.ts';
 import { openState } from '../../src/server/drivers.ts';
 import type { StateStore } from '../../src/store/store.ts';
+import { caOf } from '../ca/setup.ts';
 import { recordLog, type RecordedLog } from './log.ts';
 
 /** A whole gateway with its own CA, in a folder of its own, on free ports. */
@@ -23,6 +24,8 @@ export interface TestGateway {
   /** PEM of the root. */
   readonly trustAnchor: string;
   readonly issuingCertificate: string;
+  /** By which the store knows its CA. */
+  readonly ca: string;
   readonly issuingKey: string;
   readonly passphrase: string;
   readonly log: RecordedLog;
@@ -187,6 +190,7 @@ export async function startOneGateway(options: TestGatewayOptions, ca: TestAutho
     configurationFile,
     trustAnchor: ca.rootCertificate,
     issuingCertificate,
+    ca: caOf({ certificate: issuingCertificate }),
     issuingKey,
     passphrase,
     log,

@@ -159,6 +159,16 @@ export interface CertificationAuthority {
    */
   readonly deadline?: number;
 
+  /**
+   * The CA whose state is in the gateway's store, and the options that say something of the CA itself: all backends of one CA
+   * must have the same. Left out: its state is elsewhere.
+   */
+  readonly recorded?: {
+    /** `identifierOfCa`. */
+    readonly ca: string;
+    readonly options: Readonly<Record<string, unknown>>;
+  };
+
   /** The CA writes the parts of a subject in an order of its own; a CSR for a renewal may have them in another one. */
   readonly ordersSubject?: true;
 

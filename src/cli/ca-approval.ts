@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Configuration } from '../config/configuration.ts';
 import type { Decision, HeldRequest } from '../store/store.ts';
-import { backendOption, localBackend, type BackendOption } from './local-backend.ts';
+import { backendOption, caOfBackend, localBackend, type BackendOption } from './local-backend.ts';
 import { configurationOption } from './options.ts';
 import { withState } from './state.ts';
 import { table, timeText } from './table.ts';
@@ -44,7 +44,11 @@ async function list({ configuration, backend, json }: ListOptions): Promise<void
   const name = localBackend(configuration, backend);
   const requests = await withState(
     configuration,
-    async ({ heldRequests }) => await heldRequests.undecided(name, askedSince(configuration)),
+    async (store) =>
+      await store.heldRequests.undecided(
+        await caOfBackend(configuration, name, store),
+        askedSince(configuration),
+      ),
   );
   process.stdout.write(json === true ? requestsAsJson(requests) : requestsAsTable(requests));
 }
@@ -105,9 +109,10 @@ async function decide(
   { configuration, backend }: BackendOption,
 ): Promise<void> {
   const name = localBackend(configuration, backend);
-  await withState(configuration, async ({ heldRequests }) => {
+  await withState(configuration, async (store) => {
+    const ca = await caOfBackend(configuration, name, store);
     for (const reference of references) {
-      switch (await heldRequests.decide(name, reference, decision, askedSince(configuration))) {
+      switch (await store.heldRequests.decide(ca, reference, decision, askedSince(configuration))) {
         case 'decided':
           process.stdout.write(`${reference} is ${decision.state}.\n`);
           break;

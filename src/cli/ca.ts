@@ -14,7 +14,13 @@ import {
 import { addApprovalCommands } from './ca-approval.ts';
 import { addIssueCommand } from './ca-issue.ts';
 import { addRolloverCommand } from './ca-rollover.ts';
-import { backendOption, localBackend, withLocalBackend, type BackendOption } from './local-backend.ts';
+import {
+  backendOption,
+  caOfBackend,
+  localBackend,
+  withLocalBackend,
+  type BackendOption,
+} from './local-backend.ts';
 import { createFiles } from './new-files.ts';
 import { configurationOption, parseSerialNumber, type ConfigurationOption } from './options.ts';
 import { withState } from './state.ts';
@@ -81,7 +87,10 @@ interface ListOptions extends BackendOption {
 
 async function list({ configuration, backend, json }: ListOptions): Promise<void> {
   const name = localBackend(configuration, backend);
-  const certificates = await withState(configuration, async (store) => await store.certificates.list(name));
+  const certificates = await withState(
+    configuration,
+    async (store) => await store.certificates.list(await caOfBackend(configuration, name, store)),
+  );
   process.stdout.write(json === true ? certificatesAsJson(certificates) : certificatesAsTable(certificates));
 }
 
@@ -123,8 +132,9 @@ async function revoke(
   { configuration, backend, reason }: RevokeOptions,
 ): Promise<void> {
   const name = localBackend(configuration, backend);
-  await withState(configuration, async ({ certificates }) => {
-    switch (await certificates.revoke(name, serialNumber, reason, new Date())) {
+  await withState(configuration, async (store) => {
+    const ca = await caOfBackend(configuration, name, store);
+    switch (await store.certificates.revoke(ca, serialNumber, reason, new Date())) {
       case 'revoked':
         process.stdout.write(`Revoked ${serialNumber}.\n`);
         break;

@@ -1,9 +1,11 @@
 import { Option } from 'commander';
 import type { CertificationAuthority } from '../ca/ca.ts';
+import { findState } from '../ca/local/state.ts';
 import type { Configuration } from '../config/configuration.ts';
+import { readCertificates } from '../ops/certificate-files.ts';
 import { createLog } from '../ops/log.ts';
 import { openCertificationAuthorities } from '../server/drivers.ts';
-import type { StateStore } from '../store/store.ts';
+import type { KnownCa, StateStore } from '../store/store.ts';
 import type { ConfigurationOption } from './options.ts';
 
 /** What every command about a local CA is given. */
@@ -23,6 +25,24 @@ export function localBackend({ backends }: Configuration, chosen: string | undef
   if (name !== undefined && others.length === 0) return name;
   if (names.length === 0) throw new Error('The configuration has no backend with the driver local.');
   throw new Error(`Which local CA? Add --backend with one of: ${names.join(', ')}.`);
+}
+
+/** What the local driver's schema makes sure of. */
+interface LocalOptions {
+  readonly certificate: string;
+  readonly record: KnownCa['record'];
+}
+
+/** By what the store knows the CA of a local backend; its key is not needed. */
+export async function caOfBackend(
+  { backends }: Configuration,
+  name: string,
+  { certificates }: StateStore,
+): Promise<string> {
+  const { certificate, record } = backends[name] as unknown as LocalOptions;
+  const [issuer] = await readCertificates([certificate]);
+  if (issuer === undefined) throw new Error(`${certificate} holds no certificate.`);
+  return await findState(issuer, record, { name, certificates });
 }
 
 /** Opens this backend alone, since others need not be reachable, and closes it after use. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CertificationAuthorities, CertificationAuthority, LastAnswers } from '../ca/ca.ts';
 import type { Configuration, DriverOptions } from '../config/configuration.ts';
 import type { Log } from '../ops/log.ts';
@@ -40,7 +41,27 @@ export async function openCertificationAuthorities(
     );
     all.set(name, { driver: backend.driver, opened, answers });
   }
+  requireAgreement(all);
   return all;
+}
+
+/** A CA has one record and one CRL, however many backends share it. Throws an Error with a plain sentence. */
+function requireAgreement(backends: Backends): void {
+  const seen = new Map<
+    string,
+    { readonly name: string; readonly options: Readonly<Record<string, unknown>> }
+  >();
+  for (const [name, { opened }] of backends) {
+    if (!('recorded' in opened)) continue;
+    const { ca, options } = opened.recorded;
+    const first = seen.get(ca) ?? { name, options };
+    seen.set(ca, first);
+    const other = Object.keys(options).find((key) => !isDeepStrictEqual(options[key], first.options[key]));
+    if (other === undefined) continue;
+    throw new Error(
+      `backends.${name}: ${other} is not what it is at backends.${first.name}, which is the same CA, with one record and one CRL; say the same at both.`,
+    );
+  }
 }
 
 /** Closes every backend that can be closed. */

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { createBackendSource } from '../auth/revocation/backend-status.ts';
+import { createBackendSource, createRecordedStatus } from '../auth/revocation/backend-status.ts';
 import { createCrlSource, type CrlUrl } from '../auth/revocation/crl.ts';
 import { createCrlStore, type CrlStore, type StoredCrl } from '../auth/revocation/crl-store.ts';
 import { createFetch } from '../auth/revocation/fetch.ts';
@@ -65,6 +65,7 @@ export async function openRevocationCheck(
   const backend = createBackendSource({
     caCertificates: async (signal) => await caCertificates.current(signal),
     certificateStatus: ca.certificateStatus?.bind(ca),
+    recorded: createRecordedStatus(registry),
   });
   const crl = createCrlSource({ store: crls, files, urls: await crlUrlsOf(options), followCertificates });
   const others = [backend, ...(options.sources.includes('crl') ? [crl] : [])];

@@ -1,9 +1,11 @@
 import type { InsertResult, Kysely, Selectable } from 'kysely';
+import { adopt } from './adoption.ts';
 import type { TransactionalDatabase } from './database.ts';
 import { prepared } from './prepared.ts';
 import {
   compromises,
   type CertificateRegistry,
+  type KnownCa,
   type RegisteredCertificate,
   type Revocation,
   type RevocationReason,
@@ -15,9 +17,34 @@ import { sql } from './kysely.ts';
 export function createCertificateRegistry(database: TransactionalDatabase): CertificateRegistry {
   const queries = prepareQueries(database.kysely);
   return {
+    async know({ ca, subject, record }) {
+      await database.kysely
+        .insertInto('certification_authorities')
+        .values({ ca, subject, record })
+        .onConflict((conflict) => conflict.column('ca').doUpdateSet({ subject, record }))
+        .execute();
+    },
+
+    async knownCas() {
+      return await database.kysely
+        .selectFrom('certification_authorities')
+        .selectAll()
+        .orderBy('subject')
+        .execute();
+    },
+
+    async knownCa(ca) {
+      const [row] = (await queries.knownCa(database, { ca })).rows;
+      return row;
+    },
+
+    adopt: async (state) => {
+      await adopt(database, state);
+    },
+
     async add(certificate, until = 'durable') {
       const row = {
-        backend: certificate.backend,
+        ca: certificate.ca,
         serial_number: certificate.serialNumber,
         idempotency_key: certificate.idempotencyKey,
         subject: certificate.subject,
@@ -33,37 +60,36 @@ export function createCertificateRegistry(database: TransactionalDatabase): Cert
       );
     },
 
-    async status(backend, serialNumber, certificate) {
-      const [row] = (await queries.bySerialNumber(database, { backend, serial_number: serialNumber })).rows;
+    async status(ca, serialNumber, certificate) {
+      const [row] = (await queries.bySerialNumber(database, { ca, serial_number: serialNumber })).rows;
       if (row === undefined) return 'unknown';
       if (row.revoked_at !== null) return 'revoked';
       return certificate.equals(row.certificate) ? 'good' : 'another';
     },
 
-    async revocationOf(backend, serialNumber) {
-      const [row] = (await queries.bySerialNumber(database, { backend, serial_number: serialNumber })).rows;
+    async revocationOf(ca, serialNumber) {
+      const [row] = (await queries.bySerialNumber(database, { ca, serial_number: serialNumber })).rows;
       return row && toRevocation(row);
     },
 
-    async findByIdempotencyKey(backend, idempotencyKey) {
-      const [row] = (await queries.byIdempotencyKey(database, { backend, idempotency_key: idempotencyKey }))
-        .rows;
+    async findByIdempotencyKey(ca, idempotencyKey) {
+      const [row] = (await queries.byIdempotencyKey(database, { ca, idempotency_key: idempotencyKey })).rows;
       return row && toCertificate(row);
     },
 
-    async list(backend) {
+    async list(ca) {
       const rows = await database.kysely
         .selectFrom('certificates')
         .selectAll()
-        .where('backend', '=', backend)
+        .where('ca', '=', ca)
         .orderBy('not_before', 'desc')
         .execute();
       return rows.map(toCertificate);
     },
 
-    async revoke(backend, serialNumber, reason, at) {
+    async revoke(ca, serialNumber, reason, at) {
       return await database.transaction(async (transaction) => {
-        const { rows } = await queries.bySerialNumber(transaction, { backend, serial_number: serialNumber });
+        const { rows } = await queries.bySerialNumber(transaction, { ca, serial_number: serialNumber });
         const [earlier] = rows;
         if (earlier === undefined) return 'unknown';
         const isRevoked = earlier.revoked_at !== null;
@@ -71,18 +97,18 @@ export function createCertificateRegistry(database: TransactionalDatabase): Cert
         await transaction.kysely
           .updateTable('certificates')
           .set({ revoked_at: earlier.revoked_at ?? at.getTime(), revocation_reason: reason })
-          .where('backend', '=', backend)
+          .where('ca', '=', ca)
           .where('serial_number', '=', serialNumber)
           .execute();
         return isRevoked ? 'raised' : 'revoked';
       });
     },
 
-    async revoked(backend, notExpiredAt) {
+    async revoked(ca, notExpiredAt) {
       const rows = await database.kysely
         .selectFrom('certificates')
         .select(['serial_number', 'revoked_at', 'revocation_reason'])
-        .where('backend', '=', backend)
+        .where('ca', '=', ca)
         .where('revoked_at', 'is not', null)
         .where('not_after', '>', notExpiredAt.getTime())
         .execute();
@@ -110,16 +136,41 @@ export function createCertificateRegistry(database: TransactionalDatabase): Cert
         .execute();
     },
 
-    async nextCrlNumber(backend) {
+    async nextCrlNumber(ca) {
       const { number } = await database.kysely
         .insertInto('crl_numbers')
-        .values({ backend, number: 1 })
+        .values({ ca, number: 1 })
         .onConflict((conflict) =>
-          conflict.column('backend').doUpdateSet((row) => ({ number: row('crl_numbers.number', '+', 1) })),
+          conflict.column('ca').doUpdateSet((row) => ({ number: row('crl_numbers.number', '+', 1) })),
         )
         .returning('number')
         .executeTakeFirstOrThrow();
       return number;
+    },
+
+    async keptCrl(ca) {
+      const row = await database.kysely
+        .selectFrom('crls')
+        .selectAll()
+        .where('ca', '=', ca)
+        .executeTakeFirst();
+      if (row === undefined) return undefined;
+      const { number, crl, contents, refresh_at: refreshAt } = row;
+      return { number, crl: Buffer.from(crl), contents, refreshAt: new Date(refreshAt) };
+    },
+
+    async keepCrl(ca, { number, crl, contents, refreshAt }) {
+      const kept = { number, crl, contents, refresh_at: refreshAt.getTime() };
+      await database.kysely
+        .insertInto('crls')
+        .values({ ca, ...kept })
+        .onConflict((conflict) =>
+          conflict
+            .column('ca')
+            .doUpdateSet(kept)
+            .where((row) => row('crls.number', '<', number)),
+        )
+        .execute();
     },
   };
 }
@@ -143,7 +194,7 @@ function prepareQueries(database: Kysely<Tables>) {
   return {
     insert: prepared<Omit<Row, 'revoked_at' | 'revocation_reason'>, InsertResult>((place) =>
       database.insertInto('certificates').values({
-        backend: place('backend'),
+        ca: place('ca'),
         serial_number: place('serial_number'),
         idempotency_key: place('idempotency_key'),
         subject: place('subject'),
@@ -154,21 +205,22 @@ function prepareQueries(database: Kysely<Tables>) {
         certificate: place('certificate'),
       }),
     ),
-    bySerialNumber: prepared<
-      Pick<Row, 'backend' | 'serial_number'>,
-      RevocationColumns & Pick<Row, 'certificate'>
-    >((place) =>
-      database
-        .selectFrom('certificates')
-        .select(['revoked_at', 'revocation_reason', 'certificate'])
-        .where('backend', '=', place('backend'))
-        .where('serial_number', '=', place('serial_number')),
+    knownCa: prepared<Pick<KnownCa, 'ca'>, KnownCa>((place) =>
+      database.selectFrom('certification_authorities').selectAll().where('ca', '=', place('ca')),
     ),
-    byIdempotencyKey: prepared<Pick<Row, 'backend' | 'idempotency_key'>, Row>((place) =>
+    bySerialNumber: prepared<Pick<Row, 'ca' | 'serial_number'>, RevocationColumns & Pick<Row, 'certificate'>>(
+      (place) =>
+        database
+          .selectFrom('certificates')
+          .select(['revoked_at', 'revocation_reason', 'certificate'])
+          .where('ca', '=', place('ca'))
+          .where('serial_number', '=', place('serial_number')),
+    ),
+    byIdempotencyKey: prepared<Pick<Row, 'ca' | 'idempotency_key'>, Row>((place) =>
       database
         .selectFrom('certificates')
         .selectAll()
-        .where('backend', '=', place('backend'))
+        .where('ca', '=', place('ca'))
         .where('idempotency_key', '=', place('idempotency_key')),
     ),
     reserving: prepared<Pick<Row, 'public_key'>, Pick<Row, 'revocation_reason' | 'not_after'>>((place) =>
@@ -192,7 +244,7 @@ function prepareQueries(database: Kysely<Tables>) {
 
 function toCertificate(row: Row): RegisteredCertificate {
   return {
-    backend: row.backend,
+    ca: row.ca,
     serialNumber: row.serial_number,
     idempotencyKey: row.idempotency_key,
     subject: row.subject,

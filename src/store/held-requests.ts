@@ -14,13 +14,13 @@ export function createHeldRequestRegistry(database: TransactionalDatabase): Held
       return await database.transaction(async (transaction) => {
         await transaction.kysely
           .deleteFrom('held_requests')
-          .where('backend', '=', request.backend)
+          .where('ca', '=', request.ca)
           .where('asked_at', '<', askedSince.getTime())
           .execute();
         const row = await transaction.kysely
           .insertInto('held_requests')
           .values({
-            backend: request.backend,
+            ca: request.ca,
             reference: randomBytes(referenceLength).toString('hex'),
             idempotency_key: request.idempotencyKey,
             alias: request.alias,
@@ -34,7 +34,7 @@ export function createHeldRequestRegistry(database: TransactionalDatabase): Held
             asked_at: now.getTime(),
           })
           .onConflict((conflict) =>
-            conflict.columns(['backend', 'idempotency_key']).doUpdateSet({ asked_at: now.getTime() }),
+            conflict.columns(['ca', 'idempotency_key']).doUpdateSet({ asked_at: now.getTime() }),
           )
           .returningAll()
           .executeTakeFirstOrThrow();
@@ -42,11 +42,11 @@ export function createHeldRequestRegistry(database: TransactionalDatabase): Held
       });
     },
 
-    async undecided(backend, askedSince) {
+    async undecided(ca, askedSince) {
       const rows = await database.kysely
         .selectFrom('held_requests')
         .selectAll()
-        .where('backend', '=', backend)
+        .where('ca', '=', ca)
         .where('asked_at', '>=', askedSince.getTime())
         .where('decision', 'is', null)
         .orderBy('held_at')
@@ -54,12 +54,12 @@ export function createHeldRequestRegistry(database: TransactionalDatabase): Held
       return rows.map(toHeldRequest);
     },
 
-    async decide(backend, reference, decision, askedSince) {
+    async decide(ca, reference, decision, askedSince) {
       const reason = decision.state === 'denied' ? decision.reason : null;
       const { numUpdatedRows } = await database.kysely
         .updateTable('held_requests')
         .set({ decision: decision.state, reason })
-        .where('backend', '=', backend)
+        .where('ca', '=', ca)
         .where('reference', '=', reference)
         .where('asked_at', '>=', askedSince.getTime())
         .where('decision', 'is', null)
@@ -68,7 +68,7 @@ export function createHeldRequestRegistry(database: TransactionalDatabase): Held
       const row = await database.kysely
         .selectFrom('held_requests')
         .select('decision')
-        .where('backend', '=', backend)
+        .where('ca', '=', ca)
         .where('reference', '=', reference)
         .where('asked_at', '>=', askedSince.getTime())
         .executeTakeFirst();
@@ -81,7 +81,7 @@ type Row = Selectable<Tables['held_requests']>;
 
 function toHeldRequest(row: Row): HeldRequest {
   return {
-    backend: row.backend,
+    ca: row.ca,
     reference: row.reference,
     idempotencyKey: row.idempotency_key,
     alias: row.alias,

@@ -3,6 +3,7 @@ import type { Kysely, Migration } from 'kysely';
 import { readCertificate } from '../pkix/certificate.ts';
 import { identifierOfNames } from '../pkix/names-identifier.ts';
 import type { Tables } from './tables.ts';
+import { backendPrefix } from './adoption.ts';
 import { Migrator, sql } from './kysely.ts';
 
 /** Every change of the tables, in order; what was released is never edited. */
@@ -134,7 +135,7 @@ const migrations: Readonly<Record<string, Migration>> = {
     },
   },
   '0002_reserved_keys': {
-    async up(database: Kysely<Tables>): Promise<void> {
+    async up(database: Kysely<EarlierTables>): Promise<void> {
       await database.schema
         .alterTable('certificates')
         .addColumn('public_key', 'text', (column) => column.notNull().defaultTo(''))
@@ -212,6 +213,29 @@ const migrations: Readonly<Record<string, Migration>> = {
       await database.schema.dropIndex('enrollments_issued').execute();
     },
   },
+  '0007_certification_authorities': {
+    async up(database: Kysely<unknown>): Promise<void> {
+      for (const table of ['certificates', 'crl_numbers', 'held_requests'] as const) {
+        await database.schema.alterTable(table).renameColumn('backend', 'ca').execute();
+        // Which CA a backend was, its certificates say: see `adoption.ts`.
+        await sql`update ${sql.table(table)} set ca = ${sql.lit(backendPrefix)} || ca`.execute(database);
+      }
+      await database.schema
+        .createTable('certification_authorities')
+        .addColumn('ca', 'text', (column) => column.primaryKey())
+        .addColumn('subject', 'text', (column) => column.notNull())
+        .addColumn('record', 'text', (column) => column.notNull())
+        .execute();
+      await database.schema
+        .createTable('crls')
+        .addColumn('ca', 'text', (column) => column.primaryKey())
+        .addColumn('number', 'bigint', (column) => column.notNull())
+        .addColumn('crl', 'blob', (column) => column.notNull())
+        .addColumn('contents', 'text', (column) => column.notNull())
+        .addColumn('refresh_at', 'bigint', (column) => column.notNull())
+        .execute();
+    },
+  },
   '0008_compromised_keys': {
     async up(database: Kysely<unknown>): Promise<void> {
       await database.schema
@@ -265,6 +289,11 @@ async function identifyNames(database: Kysely<Tables>, now: number): Promise<voi
     }
     after = rows.at(-1)?.id;
   }
+}
+
+/** As the tables were when they knew backends alone. */
+interface EarlierTables {
+  certificates: Omit<Tables['certificates'], 'ca'> & { backend: string };
 }
 
 /** Brings the tables up to date. Throws an Error with a plain sentence when that cannot be done. */

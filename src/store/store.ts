@@ -304,11 +304,11 @@ export type RevocationReason = (typeof revocationReasons)[number];
 
 /** A certificate of a CA backend that issues by itself. */
 export interface RegisteredCertificate {
-  /** The backend's name in the configuration. */
-  readonly backend: string;
+  /** `identifierOfCa`. */
+  readonly ca: string;
   /** Lower-case hex without leading zero octets. */
   readonly serialNumber: string;
-  /** By which a repeat of the same enrolment is recognised; unique within a backend. */
+  /** By which a repeat of the same enrolment is recognised; unique within a CA. */
   readonly idempotencyKey: string;
   /** RFC 4514 string. */
   readonly subject: string;
@@ -343,40 +343,85 @@ export const compromises = [
   'aACompromise',
 ] as const satisfies readonly RevocationReason[];
 
-/** Certificates and revocations of CA backends that issue by themselves. */
+/** A CA that a backend had at some time, and what is to be known of its record where no backend has it any more. */
+export interface KnownCa {
+  /** `identifierOfCa`. */
+  readonly ca: string;
+  /** RFC 4514 string. */
+  readonly subject: string;
+  /** Whether the record holds every certificate that the CA's key has signed. */
+  readonly record: 'complete' | 'incomplete';
+}
+
+/** A CRL that all may give who share the store. */
+export interface KeptCrl {
+  readonly number: number;
+  /** DER. */
+  readonly crl: Buffer;
+  /** The same for every CRL that says the same, but for dates and number. */
+  readonly contents: string;
+  /** From then on another one is made. */
+  readonly refreshAt: Date;
+}
+
+/** What a CA looks for in what earlier releases wrote. */
+export interface EarlierState {
+  /** `identifierOfCa`. */
+  readonly ca: string;
+  /** The name of its backend. */
+  readonly backend: string;
+  /** Whether the CA signed a certificate, DER. */
+  readonly isOfCa: (certificate: Buffer) => Promise<boolean>;
+}
+
+/**
+ * Certificates and revocations of CAs whose keys the gateway has or had. They belong to the CA: names of backends do not matter,
+ * nor how many share it.
+ */
 export interface CertificateRegistry {
+  /** Notes a CA, in place of what was known of it. */
+  know(ca: KnownCa): Promise<void>;
+  /** The CAs that were ever noted, by their subjects. */
+  knownCas(): Promise<readonly KnownCa[]>;
+  /** Undefined: none was noted under this identifier. */
+  knownCa(ca: string): Promise<KnownCa | undefined>;
+  /**
+   * Gives a CA what earlier releases recorded under the names of backends, and what waits for a decision there: certificates
+   * that it signed, and what belongs to them. What no CA has adopted answers no question. Needed once for each CA.
+   */
+  adopt(state: EarlierState): Promise<void>;
   /**
    * Records a certificate before anyone gets it. Rejects when the serial number or the idempotency key exists at the
-   * backend. `until` (left out: `durable`) is `written` where the journal's record makes it durable.
+   * CA. `until` (left out: `durable`) is `written` where the journal's record makes it durable.
    */
   add(certificate: Omit<RegisteredCertificate, 'revocation'>, until?: Until): Promise<void>;
   /**
-   * The status of a certificate, DER. `unknown` when the backend never issued one of this serial number; `another` when it
+   * The status of a certificate, DER. `unknown` when the CA never issued one of this serial number; `another` when it
    * issued another one under it, unless that is revoked.
    */
   status(
-    backend: string,
+    ca: string,
     serialNumber: string,
     certificate: Buffer,
   ): Promise<'good' | 'revoked' | 'unknown' | 'another'>;
   /** Why and when a certificate was revoked; undefined: it was not. */
-  revocationOf(backend: string, serialNumber: string): Promise<Revocation | undefined>;
+  revocationOf(ca: string, serialNumber: string): Promise<Revocation | undefined>;
   /** Undefined when no certificate was issued under this key. */
-  findByIdempotencyKey(backend: string, idempotencyKey: string): Promise<RegisteredCertificate | undefined>;
+  findByIdempotencyKey(ca: string, idempotencyKey: string): Promise<RegisteredCertificate | undefined>;
   /** Newest first. */
-  list(backend: string): Promise<readonly RegisteredCertificate[]>;
+  list(ca: string): Promise<readonly RegisteredCertificate[]>;
   /**
-   * `unknown` when the backend never issued it; `already` when it was revoked before, which stays as it is. But a compromise
+   * `unknown` when the CA never issued it; `already` when it was revoked before, which stays as it is. But a compromise
    * takes the place of a reason that is none, and the time stays: `raised`.
    */
   revoke(
-    backend: string,
+    ca: string,
     serialNumber: string,
     reason: RevocationReason,
     at: Date,
   ): Promise<'revoked' | 'raised' | 'already' | 'unknown'>;
   /** The revoked certificates that are on the CRL: all whose notAfter is later than `notExpiredAt`. */
-  revoked(backend: string, notExpiredAt: Date): Promise<readonly RevokedCertificate[]>;
+  revoked(ca: string, notExpiredAt: Date): Promise<readonly RevokedCertificate[]>;
   /**
    * Why a client may not have a key (SHA-256 of the subjectPublicKeyInfo, hex), by the certificates of all backends:
    * `compromised` as `isCompromised`; `operator`, when a certificate that has not expired was issued for an operator.
@@ -390,14 +435,18 @@ export interface CertificateRegistry {
   /** Keeps in mind for ever that a key was compromised, of which others have told. */
   noteCompromise(publicKey: string, now: Date): Promise<void>;
   /** A number that grows with every call (RFC 5280, section 5.2.3); the first is 1. */
-  nextCrlNumber(backend: string): Promise<number>;
+  nextCrlNumber(ca: string): Promise<number>;
+  /** The CRL of the CA that was kept with the highest number; undefined: none was. */
+  keptCrl(ca: string): Promise<KeptCrl | undefined>;
+  /** Keeps a CRL in place of one with a lower number. */
+  keepCrl(ca: string, crl: KeptCrl): Promise<void>;
 }
 
 /** A request that a CA backend keeps until a person has decided. */
 export interface NewHeldRequest {
-  /** The backend's name in the configuration. */
-  readonly backend: string;
-  /** By which a repeat is recognised; unique within a backend. */
+  /** `identifierOfCa`. */
+  readonly ca: string;
+  /** By which a repeat is recognised; unique within a CA. */
   readonly idempotencyKey: string;
   readonly alias: string;
   readonly operation: string;
@@ -421,7 +470,7 @@ export type Decision =
 
 /** A held request and what became of it. */
 export interface HeldRequest extends NewHeldRequest {
-  /** By which people name it: hexadecimal digits, unique within a backend. */
+  /** By which people name it: hexadecimal digits, unique within a CA. */
   readonly reference: string;
   readonly heldAt: Date;
   readonly decision: Decision | undefined;
@@ -432,13 +481,13 @@ export interface HeldRequest extends NewHeldRequest {
  * asked for since `askedSince` has lapsed, decided or not: it is treated as if it had never been.
  */
 export interface HeldRequestRegistry {
-  /** Keeps a request, or finds it again by backend and idempotency key; notes that its client has asked now. */
+  /** Keeps a request, or finds it again by CA and idempotency key; notes that its client has asked now. */
   hold(request: NewHeldRequest, now: Date, askedSince: Date): Promise<HeldRequest>;
   /** Those without a decision, the oldest first. */
-  undecided(backend: string, askedSince: Date): Promise<readonly HeldRequest[]>;
+  undecided(ca: string, askedSince: Date): Promise<readonly HeldRequest[]>;
   /** Decides once and for all; `already` when it was decided before, which stays as it is. */
   decide(
-    backend: string,
+    ca: string,
     reference: string,
     decision: Decision,
     askedSince: Date,

@@ -1,4 +1,4 @@
-import type { Decision, JournalEntry, RevocationReason } from './store.ts';
+import type { Decision, JournalEntry, KnownCa, RevocationReason } from './store.ts';
 
 /** The tables, as `migrations.ts` makes them. Times are milliseconds since 1970. */
 export interface Tables {
@@ -7,6 +7,8 @@ export interface Tables {
   readonly certificates: CertificatesTable;
   readonly compromised_keys: CompromisedKeysTable;
   readonly crl_numbers: CrlNumbersTable;
+  readonly crls: CrlsTable;
+  readonly certification_authorities: CertificationAuthoritiesTable;
   readonly held_requests: HeldRequestsTable;
   readonly attempts: AttemptsTable;
   readonly occupied_end_entities: OccupiedEndEntitiesTable;
@@ -59,7 +61,8 @@ interface UsersTable {
 }
 
 interface CertificatesTable {
-  backend: string;
+  /** `identifierOfCa`; `backend NAME` where an earlier release knew nothing but that. The same in the tables below. */
+  ca: string;
   serial_number: string;
   idempotency_key: string;
   subject: string;
@@ -100,12 +103,26 @@ interface SecretsTable {
 }
 
 interface CrlNumbersTable {
-  backend: string;
+  ca: string;
   number: number;
 }
 
+interface CrlsTable {
+  ca: string;
+  number: number;
+  crl: Uint8Array;
+  contents: string;
+  refresh_at: number;
+}
+
+interface CertificationAuthoritiesTable {
+  ca: string;
+  subject: string;
+  record: KnownCa['record'];
+}
+
 interface HeldRequestsTable {
-  backend: string;
+  ca: string;
   reference: string;
   idempotency_key: string;
   alias: string;

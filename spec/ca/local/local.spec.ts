@@ -7,6 +7,7 @@ import type { KeyType } from '../../../src/pkix/keys.ts';
 import { oids } from '../../../src/pkix/oids.ts';
 import { certificationAuthorityContract } from '../contract.ts';
 import {
+  caOf,
   issue,
   keyTypes,
   newCaTexts,
@@ -177,8 +178,8 @@ describe('What the local CA issues', () => {
   it('is in the registry before anyone gets it', async () => {
     const request = newRequest({ profile: 'device' });
     const certificate = readCertificate(await issue(opened.ca, request));
-    expect(await opened.certificates.findByIdempotencyKey('local', request.idempotencyKey)).toEqual({
-      backend: 'local',
+    expect(await opened.certificates.findByIdempotencyKey(caOf(texts), request.idempotencyKey)).toEqual({
+      ca: caOf(texts),
       serialNumber: certificate.serialNumber,
       idempotencyKey: request.idempotencyKey,
       publicKey: request.csr.publicKey.sha256,
@@ -204,7 +205,7 @@ describe('What the local CA issues', () => {
 
   it('R-14 is revoked as soon as the registry says so', async () => {
     const certificate = await issued({});
-    await opened.certificates.revoke('local', certificate.serialNumber, 'keyCompromise', new Date());
+    await opened.certificates.revoke(caOf(texts), certificate.serialNumber, 'keyCompromise', new Date());
     const revoked = { reason: 'keyCompromise', since: expect.any(Date) };
     expect(await opened.ca.certificateStatus?.(certificate, signal)).toEqual(revoked);
   });
@@ -222,7 +223,7 @@ describe('What the local CA issues', () => {
     const elsewhere = { ...other, serialNumber: '0badcafe' };
     expect(await status(opened.ca, elsewhere)).toBe('unknown');
     expect(await status(incomplete.ca, elsewhere)).toBe('uncovered');
-    await opened.certificates.revoke('local', certificate.serialNumber, 'superseded', new Date());
+    await opened.certificates.revoke(caOf(texts), certificate.serialNumber, 'superseded', new Date());
     const revoked = { reason: 'superseded', since: expect.any(Date) };
     for (const { ca } of [opened, incomplete]) expect(await status(ca, other)).toEqual(revoked);
     await incomplete.close();

@@ -78,8 +78,8 @@ async function ofImpostor(way: Way): Promise<Held> {
 async function revoked(way: Way, site: Site, shown: Shown): Promise<Shown> {
   const { cert = '' } = shown.certificate ?? {};
   const serialNumber = new X509Certificate(cert).serialNumber.toLowerCase();
-  const { certificates } = (way.issuer?.(site) ?? site.direct).store;
-  const outcome = await certificates.revoke('local', serialNumber, 'keyCompromise', new Date());
+  const { store, ca } = way.issuer?.(site) ?? site.direct;
+  const outcome = await store.certificates.revoke(ca, serialNumber, 'keyCompromise', new Date());
   if (outcome !== 'revoked') throw new Error(`The certificate is ${outcome}.`);
   // What a vendor revokes is known with its next CRL.
   const isOwn = way.issuer?.(site) === way.place(site).gateway;

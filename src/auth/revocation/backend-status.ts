@@ -1,5 +1,7 @@
+import { identifierOfCa } from '../../pkix/ca-identifier.ts';
 import type { Certificate } from '../../pkix/certificate.ts';
 import type { Revocation } from '../../pkix/crl-read.ts';
+import type { CertificateRegistry } from '../../store/store.ts';
 import { undetermined, type RevocationSource } from './source.ts';
 
 /** The certificates of a CA at one moment. */
@@ -23,22 +25,54 @@ export interface BackendStatusOptions {
         signal: AbortSignal,
       ) => Promise<'good' | 'revoked' | 'unknown' | 'uncovered' | Revocation>)
     | undefined;
+  /** What the store knows of the certificates of CAs whose keys the gateway has, or had. */
+  readonly recorded: RecordedStatus;
+}
+
+/** What is recorded of a certificate that this CA signed; undefined: the record says nothing of it. */
+export type RecordedStatus = (
+  certificate: Certificate,
+  issuer: Certificate,
+) => Promise<
+  | { readonly status: 'good' | 'neverIssued' }
+  | { readonly status: 'revoked'; readonly revocation: Revocation | undefined }
+  | undefined
+>;
+
+/** Asks the record of the CA that issued the certificate, also of one that no backend has any more. */
+export function createRecordedStatus(registry: CertificateRegistry): RecordedStatus {
+  return async function recordedStatus({ serialNumber, der }, issuer) {
+    const known = await registry.knownCa(identifierOfCa(issuer));
+    if (known === undefined) return undefined;
+    const status = await registry.status(known.ca, serialNumber, der);
+    if (status === 'good') return { status };
+    if (status === 'revoked') {
+      const revocation = await registry.revocationOf(known.ca, serialNumber);
+      return { status, revocation: revocation && { reason: revocation.reason, since: revocation.at } };
+    }
+    return status === 'another' || known.record === 'complete' ? { status: 'neverIssued' } : undefined;
+  };
 }
 
 /**
- * The backend itself, about certificates of its CA, whichever certificate of the CA's key is above them. Its own chain, which
- * it hands out at this moment, is good. That it never issued a certificate it can say of the key that issues now: nobody
- * records what roots and keys of the past have signed.
+ * The backend itself, about certificates of its CA, whichever certificate of the CA's key is above them, and the record of other
+ * CAs of the gateway about theirs. Its own chain, which the backend hands out at this moment, is good. That its CA never issued
+ * a certificate it can say of the key that issues now: nobody records what roots have signed.
  */
 export function createBackendSource({
   caCertificates,
   certificateStatus,
+  recorded,
 }: BackendStatusOptions): RevocationSource {
   return {
     name: 'backend',
-    async status({ certificate, issuer, signal }) {
+    async status({ certificate, issuer, configured, signal }) {
       const { certificates, issuing } = await caCertificates(signal);
       if (certificates.some(({ sha256 }) => sha256 === certificate.sha256)) return { status: 'good' };
+      const verdict = hasKeyOf(issuer, issuing) ? undefined : await recorded(certificate, issuer);
+      // CAs that the operator names have been certified by other means.
+      const isNamed = configured.some(({ sha256 }) => sha256 === certificate.sha256);
+      if (verdict !== undefined && !(verdict.status === 'neverIssued' && isNamed)) return verdict;
       if (certificateStatus === undefined || !hasKeyOf(issuer, certificates)) return { status: 'uncovered' };
       try {
         const status = await certificateStatus(certificate, signal);

@@ -17,6 +17,7 @@ export type AskForApproval = (
  */
 export function createApproval(
   retryAfter: number,
+  ca: string,
   { name: backend, heldRequests, pendingExpiry, log }: CertificationAuthorityServices,
 ): AskForApproval {
   return async function askForApproval(request, profile) {
@@ -26,7 +27,7 @@ export function createApproval(
     profile.extensionsFor(request.csr.publicKey.type, request);
     const now = new Date();
     const askedSince = new Date(now.getTime() - pendingExpiry * 1000);
-    const held = await heldRequests.hold(toHeldRequest(backend, request), now, askedSince);
+    const held = await heldRequests.hold(toHeldRequest(ca, request), now, askedSince);
     const { reference, decision, heldAt, subject, identity } = held;
     const isNew = heldAt.getTime() === now.getTime();
     if (isNew) {
@@ -60,10 +61,10 @@ function keepsNames({ renewed, subject, subjectAltName }: EnrollmentRequest): bo
   );
 }
 
-function toHeldRequest(backend: string, request: EnrollmentRequest): NewHeldRequest {
+function toHeldRequest(ca: string, request: EnrollmentRequest): NewHeldRequest {
   const { idempotencyKey, alias, operation, identity, subject, subjectAltName, csr } = request;
   return {
-    backend,
+    ca,
     idempotencyKey,
     alias,
     operation,

@@ -17,6 +17,7 @@ import { createIssuance } from './issuance.ts';
 import { localOptionsSchema, type LocalOptions, type PublicationUrls } from './options.ts';
 import { createOperatorProfile, createProfile, type Profile } from './profile.ts';
 import { createRevocationList } from './revocation-list.ts';
+import { findState } from './state.ts';
 
 const hour = 3_600_000;
 
@@ -31,24 +32,25 @@ async function openLocalCertificationAuthority(
   options: LocalOptions,
   services: CertificationAuthorityServices,
 ): Promise<CertificationAuthority> {
-  const { name, certificates } = services;
+  const { certificates } = services;
   const authority = await loadAuthority(options);
   warnOfEnd(authority, services);
   const { certificate: issuer, chain } = authority;
   const profiles = openProfiles(options);
   const issue = createIssuance(authority, options.backdate);
-  const askForApproval = createApproval(options.retryAfter, services);
+  const ca = await findState(issuer, options.record, services);
+  const askForApproval = createApproval(options.retryAfter, ca, services);
   const bag = chain.map(({ der }) => der);
 
   async function earlierCertificate({ idempotencyKey }: EnrollmentRequest): Promise<Buffer | undefined> {
-    return (await certificates.findByIdempotencyKey(name, idempotencyKey))?.certificate;
+    return (await certificates.findByIdempotencyKey(ca, idempotencyKey))?.certificate;
   }
 
   async function issueAndRegister(request: EnrollmentRequest): Promise<Buffer> {
     const issued = await issue(request, profileNamed(profiles, request.profile), new Date());
     const { idempotencyKey, subject } = request;
     try {
-      const certificate = { ...issued, backend: name, idempotencyKey, subject: nameToString(subject) };
+      const certificate = { ...issued, ca, idempotencyKey, subject: nameToString(subject) };
       await certificates.add(certificate, 'written');
       return issued.certificate;
     } catch (error) {
@@ -73,6 +75,8 @@ async function openLocalCertificationAuthority(
   return {
     issuesInStore: true,
 
+    recorded: { ca, options: sharedOptions(options) },
+
     caCertificates: async () => await Promise.resolve(bag),
 
     enroll: async (request, signal) => {
@@ -85,15 +89,14 @@ async function openLocalCertificationAuthority(
     }),
 
     certificateStatus: async ({ serialNumber, der }) => {
-      const found = await certificates.status(name, serialNumber, der);
-      const revocation =
-        found === 'revoked' ? await certificates.revocationOf(name, serialNumber) : undefined;
+      const found = await certificates.status(ca, serialNumber, der);
+      const revocation = found === 'revoked' ? await certificates.revocationOf(ca, serialNumber) : undefined;
       if (revocation !== undefined) return { reason: revocation.reason, since: revocation.at };
       return found === 'another' ? 'unknown' : statusByRecord(found, options.record);
     },
 
     revoke: async ({ serialNumber }, reason) => {
-      const outcome = await certificates.revoke(name, serialNumber, reason, new Date());
+      const outcome = await certificates.revoke(ca, serialNumber, reason, new Date());
       if (outcome === 'unknown') throw new Error('The CA has issued no certificate of this serial number.');
     },
 
@@ -111,7 +114,7 @@ async function openLocalCertificationAuthority(
       const idempotencyKey = `${role} ${issued.serialNumber}`;
       await certificates.add({
         ...issued,
-        backend: name,
+        ca,
         idempotencyKey,
         subject: nameToString(subject),
         operatorRole: role,
@@ -121,7 +124,7 @@ async function openLocalCertificationAuthority(
 
     issuingCertificate: async () => await Promise.resolve(issuer.der),
 
-    ...revocationLists(authority, options, services),
+    ...revocationLists(authority, ca, options, services),
 
     checkProfile(profile, demanded) {
       profileNamed(profiles, profile).checkDemands(demanded);
@@ -146,14 +149,21 @@ function warnOfEnd({ chain }: Authority, { name, log }: CertificationAuthoritySe
   }
 }
 
+/** What is said of the CA itself, and not of what a backend issues. */
+function sharedOptions({ record, backdate, crl }: LocalOptions): Readonly<Record<string, unknown>> {
+  return { record, backdate, 'crl.validityHours': crl.validityHours };
+}
+
 /** A CA certificate without cRLSign cannot have a CRL, and so has no `crl`. */
 function revocationLists(
   authority: Authority,
-  { crl }: LocalOptions,
-  services: CertificationAuthorityServices,
+  ca: string,
+  { crl, backdate }: LocalOptions,
+  { certificates }: CertificationAuthorityServices,
 ): Pick<CertificationAuthority, 'crl'> {
   const mayList = authority.certificate.keyUsage?.includes('cRLSign') ?? true;
-  if (mayList) return { crl: createRevocationList(authority, crl.validityHours * hour, services) };
+  const list = { ca, validity: crl.validityHours * hour, backdate: backdate * 1000, certificates };
+  if (mayList) return { crl: createRevocationList(authority, list) };
   if (crl.urls.length === 0) return {};
   throw new Error(
     'crl.urls: the keyUsage of the CA certificate has no cRLSign, so there is no CRL to refer to.',

@@ -156,7 +156,8 @@ export const localOptionsSchema: SchemaObject = {
       maximum: 86400,
       default: 60,
       title: 'Backdate in seconds',
-      description: 'How long ago a new certificate became valid, for relying parties whose clock is behind.',
+      description:
+        'How long ago a new certificate became valid, and a new CRL was issued, for relying parties whose clock is behind.',
     },
     retryAfter: {
       type: 'integer',
@@ -167,7 +168,7 @@ export const localOptionsSchema: SchemaObject = {
       description: 'When a client whose request waits for approval shall ask again.',
     },
     record: recordSchema(
-      'The record is in the store: it is incomplete where the key has signed certificates elsewhere, under another backend name, or after the backup from which the store was restored.',
+      'The record is in the store: it is incomplete where the key has signed certificates elsewhere, or after the backup from which the store was restored.',
     ),
     crl: {
       type: 'object',
