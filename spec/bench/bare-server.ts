@@ -75,7 +75,7 @@ async function createRecording(): Promise<RequestListener> {
     const publicKey = hash('sha256', body);
     const now = new Date();
     const enrollment = { ...client, requestId, fingerprint: publicKey, publicKey };
-    const window = { now, issuedSince: now, openedSince: now, pendingSince: now };
+    const window = { now, issuedSince: now, underWayUntil: now, pendingSince: now };
     const opened = await enrollments.open(enrollment, window, undefined, 'written');
     if (opened.state !== 'opened') throw new Error(`The enrolment is ${opened.state}.`);
     const issued = { certificate: Buffer.alloc(600, makeSignatures(body)), serialNumber: requestId };

@@ -13,7 +13,7 @@ async function enrol(serialNumber: string): Promise<void> {
   const now = new Date();
   const opened = await store.enrollments.open(
     enrollment({ fingerprint: serialNumber, publicKey: serialNumber, countedUser: 'device' }),
-    { now, issuedSince: now, openedSince: now, pendingSince: now },
+    { now, issuedSince: now, underWayUntil: now, pendingSince: now },
     undefined,
     'written',
   );

@@ -148,7 +148,7 @@ describeWith('cc', 'sqlite on a disk', () => {
       await newFolder(),
       `
       const now = new Date();
-      const window = { now, issuedSince: now, openedSince: now, pendingSince: now };
+      const window = { now, issuedSince: now, underWayUntil: now, pendingSince: now };
       const enrollment = {
         requestId: 'r', alias: 'est', operation: 'simpleenroll', identity: 'i', subject: 'CN=a', publicKey: 'k',
         countedUser: undefined,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { StateStore } from '../../src/store/store.ts';
-import { start, later, at, enrollment, user, certificate, openOne } from './records.ts';
+import { start, later, at, enrollment, user, certificate, first, openOne } from './records.ts';
 
 /** What every journal must do; `open` gives a fresh and empty store. */
 export function journalContract(open: () => Promise<StateStore>): void {
@@ -27,6 +27,7 @@ export function journalContract(open: () => Promise<StateStore>): void {
       expect(await store.enrollments.open(enrollment(), at(31))).toEqual({
         state: 'opened',
         id,
+        attempt: 2,
         attemptedSince: start,
       });
       expect(await store.enrollments.open(enrollment(), at(60))).toEqual({ state: 'in_progress', id });
@@ -34,10 +35,10 @@ export function journalContract(open: () => Promise<StateStore>): void {
 
     it('P-05 P-08 finds a pending request by its fingerprint, and opens it again when nobody asked for long', async () => {
       const id = await openOne(store);
-      await store.enrollments.pending(id, 'first', later(1));
-      const found = { state: 'pending', id, reference: 'first' };
+      await store.enrollments.pending(first(id), 'first', later(1));
+      const found = { state: 'pending', id, attempt: 1, reference: 'first' };
       expect(await store.enrollments.open(enrollment({ requestId: 'r2' }), at(2))).toEqual(found);
-      await store.enrollments.pending(id, 'second', later(900));
+      await store.enrollments.pending(first(id), 'second', later(900));
       expect(await store.enrollments.open(enrollment(), at(1900))).toEqual({
         ...found,
         reference: 'second',
@@ -45,18 +46,19 @@ export function journalContract(open: () => Promise<StateStore>): void {
       expect(await store.enrollments.open(enrollment(), at(1901))).toEqual({
         state: 'opened',
         id,
+        attempt: 2,
         attemptedSince: start,
       });
     });
 
     it('P-04 keeps a pending request pending when the CA fails, and a closed one closed', async () => {
       const id = await openOne(store);
-      await store.enrollments.pending(id, 'reference', later(1));
-      await store.enrollments.failed(id, 'ca_timeout', later(2));
+      await store.enrollments.pending(first(id), 'reference', later(1));
+      await store.enrollments.failed(first(id), 'ca_timeout', later(2));
       expect(await store.enrollments.open(enrollment(), at(3))).toMatchObject({ state: 'pending' });
       await store.enrollments.issued(id, certificate, later(4));
-      await store.enrollments.pending(id, 'late', later(5));
-      await store.enrollments.failed(id, 'ca_timeout', later(5));
+      await store.enrollments.pending(first(id), 'late', later(5));
+      await store.enrollments.failed(first(id), 'ca_timeout', later(5));
       expect(await store.enrollments.open(enrollment(), at(6))).toMatchObject({ state: 'issued' });
     });
 
@@ -67,7 +69,7 @@ export function journalContract(open: () => Promise<StateStore>): void {
         const one = enrollment({ fingerprint, identity, alias });
         const opened = await store.enrollments.open(one, at(0), limits);
         if (opened.state !== 'opened') return 'of' in opened ? opened.of : opened.state;
-        await store.enrollments.pending(opened.id, 'reference', later(0));
+        await store.enrollments.pending(opened, 'reference', later(0));
         return opened.state;
       };
       expect([await put('a1', 'user:a'), await put('a2', 'user:a'), await put('a3', 'user:a')]).toEqual([
@@ -89,8 +91,16 @@ export function journalContract(open: () => Promise<StateStore>): void {
 
     it('P-10 limits what is opened again after a failure, too', async () => {
       const limits = { perIdentity: 1, perAlias: 1 };
-      await store.enrollments.failed(await openOne(store, { fingerprint: 'f1' }), 'ca_timeout', later(0));
-      await store.enrollments.pending(await openOne(store, { fingerprint: 'f2' }), 'reference', later(0));
+      await store.enrollments.failed(
+        first(await openOne(store, { fingerprint: 'f1' })),
+        'ca_timeout',
+        later(0),
+      );
+      await store.enrollments.pending(
+        first(await openOne(store, { fingerprint: 'f2' })),
+        'reference',
+        later(0),
+      );
       expect(await store.enrollments.open(enrollment({ fingerprint: 'f1' }), at(1), limits)).toEqual({
         state: 'too_many_pending',
         of: 'identity',
@@ -99,13 +109,88 @@ export function journalContract(open: () => Promise<StateStore>): void {
 
     it('opens a failed record again under its id', async () => {
       const id = await openOne(store);
-      await store.enrollments.failed(id, 'ca_timeout', later(1));
+      await store.enrollments.failed(first(id), 'ca_timeout', later(1));
       expect(await openOne(store, {}, 2)).toBe(id);
+    });
+
+    it('E-22 takes the deadline of who wrote a record, not that of who asks', async () => {
+      const id = await openOne(store);
+      const hasty = { ...at(29), underWayUntil: later(30) };
+      const patient = { ...at(31), underWayUntil: later(331) };
+      expect(await store.enrollments.open(enrollment(), hasty)).toEqual({ state: 'in_progress', id });
+      expect(await store.enrollments.open(enrollment(), patient)).toMatchObject({
+        state: 'opened',
+        attempt: 2,
+      });
+      expect(await store.enrollments.open(enrollment(), at(330))).toEqual({ state: 'in_progress', id });
+      expect(await store.enrollments.open(enrollment(), at(332))).toMatchObject({
+        state: 'opened',
+        attempt: 3,
+      });
+    });
+
+    it.each(['refused', 'rejected', 'failed', 'pending'] as const)(
+      'E-22 lets an outcome of an earlier attempt (%s) change nothing of a later one',
+      async (outcome) => {
+        await store.users.add(user());
+        const counted = { countedUser: 'once' };
+        const id = await openOne(store, counted);
+        expect(await openOne(store, counted, 31)).toBe(id);
+        const before = await store.enrollments.list(1);
+        await store.enrollments[outcome](first(id), 'ca_timeout', later(32));
+        expect(await store.enrollments.list(1)).toEqual(before);
+        expect(await store.users.find('est', 'once')).toMatchObject({ remainingUses: 0 });
+        expect(await store.enrollments.open(enrollment(counted), at(33))).toEqual({
+          state: 'in_progress',
+          id,
+        });
+        await store.enrollments.refused({ id, attempt: 2 }, 'rejected_by_ca', later(34));
+        await store.enrollments[outcome](first(id), 'ca_timeout', later(35));
+        expect(await store.enrollments.list(1)).toMatchObject([{ state: 'refused' }]);
+        expect(await store.users.find('est', 'once')).toMatchObject({ remainingUses: 1 });
+      },
+    );
+
+    it('E-22 keeps the first certificate of a record, and every further one in a record of its own', async () => {
+      const other = { ...certificate, certificate: Buffer.of(2), serialNumber: '02', publicKey: 'k2' };
+      const id = await openOne(store);
+      expect(await openOne(store, {}, 31)).toBe(id);
+      expect(await store.enrollments.issued(id, certificate, later(32))).toEqual({ state: 'recorded' });
+      expect(await store.enrollments.issued(id, certificate, later(33))).toEqual({ state: 'recorded' });
+      const recorded = certificate.certificate;
+      expect(await store.enrollments.issued(id, other, later(34))).toEqual({ state: 'surplus', recorded });
+      const given = { state: 'issued', certificate: recorded, issuedAt: later(32) };
+      expect(await store.enrollments.open(enrollment(), at(35))).toEqual(given);
+      expect(await store.enrollments.list(3)).toMatchObject([
+        { state: 'surplus', serialNumber: '02', subject: 'CN=device-1' },
+        { state: 'issued', serialNumber: certificate.serialNumber },
+      ]);
+      expect((await store.enrollments.issuedAfter('', 3)).map((one) => one.certificate)).toEqual([
+        recorded,
+        other.certificate,
+      ]);
+      const stranger = { identity: 'user:b', subject: 'CN=device-2' };
+      expect(await store.enrollments.isKeyOfOther('k2', stranger, later(36))).toBe(true);
+    });
+
+    it('E-22 keeps a certificate that comes after a refusal, and gives it to nobody', async () => {
+      const id = await openOne(store);
+      await store.enrollments.refused(first(id), 'rejected_by_ca', later(1));
+      expect(await store.enrollments.issued(id, certificate, later(2))).toEqual({
+        state: 'surplus',
+        recorded: undefined,
+      });
+      expect(await openOne(store, {}, 3)).not.toBe(id);
+      expect(await store.enrollments.list(3)).toMatchObject([
+        { state: 'open' },
+        { state: 'surplus' },
+        { state: 'refused' },
+      ]);
     });
 
     it('opens a new record after a refusal', async () => {
       const id = await openOne(store);
-      await store.enrollments.refused(id, 'rejected_by_ca', later(1));
+      await store.enrollments.refused(first(id), 'rejected_by_ca', later(1));
       expect(await openOne(store, {}, 2)).not.toBe(id);
     });
 
@@ -158,7 +243,7 @@ export function journalContract(open: () => Promise<StateStore>): void {
       await store.users.add(user());
       const counted = { countedUser: 'once' };
       const id = await openOne(store, counted);
-      await store.enrollments.failed(id, 'ca_timeout', later(1));
+      await store.enrollments.failed(first(id), 'ca_timeout', later(1));
       expect(await openOne(store, counted, 2)).toBe(id);
       await store.enrollments.issued(id, certificate, later(3));
       expect(await store.enrollments.open(enrollment(counted), at(4))).toMatchObject({ state: 'issued' });
@@ -169,8 +254,8 @@ export function journalContract(open: () => Promise<StateStore>): void {
     it('A-13 gives the use back when the request is refused, once', async () => {
       await store.users.add(user());
       const id = await openOne(store, { countedUser: 'once' });
-      await store.enrollments.refused(id, 'rejected_by_ca', later(1));
-      await store.enrollments.refused(id, 'rejected_by_ca', later(2));
+      await store.enrollments.refused(first(id), 'rejected_by_ca', later(1));
+      await store.enrollments.refused(first(id), 'rejected_by_ca', later(2));
       expect(await store.users.find('est', 'once')).toMatchObject({ remainingUses: 1 });
     });
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Quota, StateStore } from '../../src/store/store.ts';
-import { at, certificate, enrollment, later, openOne, user } from './records.ts';
+import { at, certificate, enrollment, later, first, openOne, user } from './records.ts';
 
 /** A client that may have so many. */
 const withQuota = (changes: Partial<Quota> = {}) => {
@@ -54,7 +54,7 @@ export function quotaContract(open: () => Promise<StateStore>): void {
     it('S-29 counts no refusal, no repeat and nobody else', async () => {
       const quota = withQuota();
       const opened = await store.enrollments.open(enrollment(quota), at(0));
-      await store.enrollments.refused('id' in opened ? opened.id : '', 'rejected_by_ca', later(0));
+      await store.enrollments.refused(first('id' in opened ? opened.id : ''), 'rejected_by_ca', later(0));
       const id = await openOne(store, quota);
       await store.enrollments.issued(id, certificate, later(1));
       expect(await store.enrollments.open(enrollment(quota), at(2))).toMatchObject({ state: 'issued' });
@@ -99,8 +99,8 @@ export function quotaContract(open: () => Promise<StateStore>): void {
       await store.users.add(user({ remainingUses: 1 }));
       const counted = { countedUser: 'once', ...withQuota() };
       const id = await openOne(store, counted);
-      await store.enrollments.rejected(id, 'ca_bad_answer', later(1));
-      await store.enrollments.failed(id, 'ca_timeout', later(2));
+      await store.enrollments.rejected(first(id), 'ca_bad_answer', later(1));
+      await store.enrollments.failed(first(id), 'ca_timeout', later(2));
       const repeat = enrollment({ ...counted, requestId: 'r2' });
       const rejected = { state: 'rejected', code: 'ca_bad_answer' };
       expect(await store.enrollments.open(repeat, at(601))).toEqual(rejected);

@@ -1,4 +1,4 @@
-import type { NewEnrollment, RepeatWindow, StateStore, User } from '../../src/store/store.ts';
+import type { NewEnrollment, RecordAttempt, RepeatWindow, StateStore, User } from '../../src/store/store.ts';
 
 export const start = new Date('2026-05-01T12:00:00.000Z');
 export const later = (seconds: number): Date => new Date(start.getTime() + seconds * 1000);
@@ -7,7 +7,7 @@ export const later = (seconds: number): Date => new Date(start.getTime() + secon
 export const at = (seconds: number): RepeatWindow => ({
   now: later(seconds),
   issuedSince: later(seconds - 600),
-  openedSince: later(seconds - 30),
+  underWayUntil: later(seconds + 30),
   pendingSince: later(seconds - 1000),
 });
 
@@ -52,6 +52,9 @@ export const registered = {
   notAfter: later(86_400),
   certificate: certificate.certificate,
 };
+
+/** The first time that the CA is asked for a record. */
+export const first = (id: string): RecordAttempt => ({ id, attempt: 1 });
 
 /** Opens one record and gives its id. */
 export async function openOne(

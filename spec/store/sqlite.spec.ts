@@ -38,6 +38,8 @@ function asBefore0002(file: string): void {
     CREATE INDEX enrollments_subject ON enrollments (alias, subject) WHERE state = 'issued';
     DROP INDEX enrollments_registration_authority;
     ALTER TABLE enrollments DROP COLUMN registration_authority;
+    ALTER TABLE enrollments DROP COLUMN attempt;
+    ALTER TABLE enrollments DROP COLUMN under_way_until;
     DROP TABLE compromised_keys;
     DROP INDEX enrollments_answered;
     CREATE INDEX enrollments_issued ON enrollments (fingerprint, closed_at) WHERE state = 'issued';
@@ -107,7 +109,7 @@ describe('sqlite', () => {
       const opened = await store.enrollments.open({
         fingerprint: String(process.pid), requestId: 'r', alias: 'est', operation: 'simpleenroll',
         identity: 'user:once', subject: 'CN=a', publicKey: 'k', countedUser: 'once', client: 'user:once', quotas: [],
-      }, { now, issuedSince: now, openedSince: now, pendingSince: now });
+      }, { now, issuedSince: now, underWayUntil: now, pendingSince: now });
       console.log(opened.state);
       await store.close();`;
     const run = promisify(execFile);

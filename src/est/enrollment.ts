@@ -17,7 +17,7 @@ import type { NewEnrollment, OpenedEnrollment } from '../store/store.ts';
 import { inTime, type EnrollmentOutcome } from './enrollment-jobs.ts';
 import { checkFullPkiResponse, compareIssuedCertificate } from './issued-certificate.ts';
 import type { Content, EstRequest, EstResponse } from './message.ts';
-import { rejectedBefore, rejectIssued } from './rejected-certificate.ts';
+import { rejectedBefore, rejectIssued, withdrawSurplus } from './rejected-certificate.ts';
 
 /** Seconds until asking again makes sense while the same request is being handled elsewhere. */
 const retryWhileInProgress = 2;
@@ -147,14 +147,14 @@ function withdrawn(): EstError {
 /** Makes what the CA is asked with. When that fails nothing was asked of it: the record is closed, and a use given back. */
 export async function beforeCa<Made>(
   { journal }: EstRequest,
-  { id }: UnfinishedEnrollment,
+  record: UnfinishedEnrollment,
   make: () => Promise<Made>,
 ): Promise<Made> {
   try {
     return await make();
   } catch (thrown) {
     const error = toEstError(thrown);
-    await journal.refused(id, error.code, new Date());
+    await journal.refused(record, error.code, new Date());
     throw error;
   }
 }
@@ -184,17 +184,21 @@ async function askAndRecord(
     const result = await answerOfCa(request, opened, asked);
     if (result.status === 'pending') {
       if (asked.operation === 'serverkeygen') throw cannotWait();
-      await request.journal.pending(opened.id, result.reference, new Date());
+      await request.journal.pending(opened, result.reference, new Date());
       return result;
     }
     const certificate = await recordIssued(request, opened, asked, result);
-    return { status: 'issued', certificate, fullPkiResponse: result.fullPkiResponse };
+    const isAnswer = certificate.equals(result.certificate);
+    return { status: 'issued', certificate, ...(isAnswer && { fullPkiResponse: result.fullPkiResponse }) };
   } catch (thrown) {
     throw await recordFailure(request, opened, thrown);
   }
 }
 
-/** Believes what the CA says it has issued if it can be, records it, and gives it, DER. Throws `ca_bad_answer`. */
+/**
+ * Believes what the CA says it has issued if it can be, records it, and gives it, DER; or the certificate that another attempt has
+ * got for the same request before. Throws `ca_bad_answer`, and `ca_timeout` where it came too late.
+ */
 export async function recordIssued(
   request: EstRequest,
   opened: UnfinishedEnrollment,
@@ -216,11 +220,12 @@ export async function recordIssued(
   if (answer.fullPkiResponse !== undefined) checkFullPkiResponse(answer.fullPkiResponse, issued);
   const { der, serialNumber, notAfter } = issued;
   const { sha256: publicKey } = csr.publicKey;
-  await request.journal.issued(
+  const outcome = await request.journal.issued(
     opened.id,
     { certificate: der, serialNumber, notAfter, publicKey, names: identifierOfNames(issued) },
     new Date(),
   );
+  if (outcome.state === 'surplus') return await withdrawSurplus(request, asked, issued, outcome.recorded);
   request.annotate({ serialNumber });
   return der;
 }
@@ -236,13 +241,13 @@ function allowedChanges(
 /** Records that nothing came of it, and gives what to throw. */
 export async function recordFailure(
   { journal }: EstRequest,
-  { id }: UnfinishedEnrollment,
+  record: UnfinishedEnrollment,
   thrown: unknown,
 ): Promise<EstError> {
   const error = toEstError(thrown);
   await (isFinal(error)
-    ? journal.refused(id, error.code, new Date())
-    : journal.failed(id, error.code, new Date()));
+    ? journal.refused(record, error.code, new Date())
+    : journal.failed(record, error.code, new Date()));
   return error;
 }
 

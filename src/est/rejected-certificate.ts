@@ -4,6 +4,7 @@ import type { CertifiedNames } from '../pkix/change-subject-name.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import { describeNames } from '../pkix/requested-names.ts';
 import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
+import type { RecordAttempt } from '../store/store.ts';
 import { badAnswer, type ComparedCertificate } from './issued-certificate.ts';
 import type { EstRequest } from './message.ts';
 
@@ -19,11 +20,11 @@ const longestName = 1024;
  */
 export async function rejectIssued(
   request: EstRequest,
-  record: { readonly id: string },
+  record: RecordAttempt,
   asked: AskedEnrollment<CertificationRequest>,
   { certificate, reason }: Extract<ComparedCertificate, { readonly state: 'other' }>,
 ): Promise<EstError> {
-  await request.journal.rejected(record.id, 'ca_bad_answer', new Date());
+  await request.journal.rejected(record, 'ca_bad_answer', new Date());
   const { subject, subjectAltName = [] } = certificate;
   request.log.error('The CA has issued another certificate than was approved; it is not delivered.', {
     requestId: request.id,
@@ -56,6 +57,28 @@ export async function revokeUndelivered(
       revoked: await revoke(request, asked, certificate),
     },
   );
+}
+
+/**
+ * Has a certificate revoked where the CA can, since the record of its request was closed before, and gives the one that the
+ * record has, DER. Throws `ca_timeout` where it has none.
+ */
+export async function withdrawSurplus(
+  request: EstRequest,
+  asked: AskedEnrollment<CertificationRequest>,
+  certificate: Certificate,
+  recorded: Buffer | undefined,
+): Promise<Buffer> {
+  const { serialNumber } = certificate;
+  request.log.error('The CA has issued again for a request that was answered meanwhile.', {
+    requestId: request.id,
+    alias: request.alias.name,
+    serialNumber,
+    revoked: await revoke(request, asked, certificate),
+  });
+  if (recorded === undefined) throw new EstError('ca_timeout', 'The answer of the CA came too late.');
+  request.annotate({ repeated: true, serialNumber: readCertificate(recorded).serialNumber });
+  return recorded;
 }
 
 /** The refusal of a repeat of such a request. */

@@ -27,16 +27,17 @@ export async function enrollAndAnswer(
     const signal = AbortSignal.any([request.signal, request.clientGone()]);
     const result = await relay.enroll(toCaRequest(request, asked, record), reference, signal);
     if (result.status === 'pending') {
-      await request.journal.pending(record.id, result.reference, new Date());
+      await request.journal.pending(record, result.reference, new Date());
       return enrolled(result);
     }
     const { headers, body } = result.answer;
     const octets = await whole(body);
-    const certificate = await recordIssued(request, record, asked, {
-      certificate: result.certificateIn(octets),
-    });
-    if (await isGood(request, record, certificate)) {
-      return { status: 'relayed', answer: { headers, body: Readable.from([octets]) } };
+    const certificate = result.certificateIn(octets);
+    const recorded = await recordIssued(request, record, asked, { certificate });
+    if (await isGood(request, record, recorded)) {
+      return recorded.equals(certificate)
+        ? { status: 'relayed', answer: { headers, body: Readable.from([octets]) } }
+        : enrolled({ status: 'issued', certificate: recorded });
     }
   } catch (thrown) {
     throw await recordFailure(request, record, thrown);

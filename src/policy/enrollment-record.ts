@@ -119,7 +119,13 @@ export function codeSpent(why: 'exhausted' | 'expired'): EstError {
   });
 }
 
-/** A record left open for longer than a request and the CA may take was abandoned by a crash. */
+/**
+ * Seconds by which a gateway may be late with what it does at a deadline, or its clock be behind that of another one with
+ * which it shares the store.
+ */
+const allowanceForClocks = 2;
+
+/** A record left open for longer than whoever opened it gives a request and the CA was abandoned by a crash. */
 export function repeatWindowOf({
   alias,
   receivedAt,
@@ -131,7 +137,7 @@ export function repeatWindowOf({
   return {
     now: receivedAt,
     issuedSince: ago(seconds),
-    openedSince: ago(deadline + (alias.ca?.deadline ?? 0)),
+    underWayUntil: ago(-(deadline + (alias.ca?.deadline ?? 0) + allowanceForClocks)),
     pendingSince: ago(pending.expiry),
   };
 }

@@ -1,7 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import type { InsertResult, Kysely, Selectable, UpdateResult } from 'kysely';
 import type { Database, TransactionalDatabase } from './database.ts';
+import { createOutcomes, type IssuedRow } from './journal/outcomes.ts';
+import { changeUses } from './journal/uses.ts';
 import { prepared } from './prepared.ts';
+import { newId, timeOfId } from './journal/record-id.ts';
 import type {
   EnrollmentJournal,
   JournalEntry,
@@ -10,8 +12,10 @@ import type {
   OpenedEnrollment,
   PendingLimits,
   Quota,
+  RecordAttempt,
   RepeatWindow,
 } from './store.ts';
+import { isAnswered, isIssued, isPending, isUnfinished } from './journal/states.ts';
 import type { Tables } from './tables.ts';
 import { sql } from './kysely.ts';
 
@@ -19,27 +23,9 @@ import { sql } from './kysely.ts';
 export function createEnrollmentJournal(database: TransactionalDatabase): EnrollmentJournal {
   const queries = prepareQueries(database.kysely);
 
-  async function closeAndGiveBack(
-    id: string,
-    state: 'refused' | 'rejected',
-    code: string,
-    now: Date,
-  ): Promise<void> {
-    await database.transaction(async (transaction) => {
-      const record = await transaction.kysely
-        .updateTable('enrollments')
-        .set({ state, code, closed_at: now.getTime() })
-        .where('id', '=', id)
-        .where(isUnfinished)
-        .returning(['alias', 'counted_user'])
-        .executeTakeFirst();
-      if (record !== undefined && record.counted_user !== null) {
-        await changeUses(transaction, record.alias, record.counted_user, 1);
-      }
-    });
-  }
-
   return {
+    ...createOutcomes(database, queries.issue),
+
     async open(enrollment, window, limits, until = 'durable') {
       return await database.transaction(
         async (transaction): Promise<OpenedEnrollment> => {
@@ -48,8 +34,8 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
           const full = limits && (await reachedLimit(transaction, enrollment, window, limits));
           if (full !== undefined) return { state: 'too_many_pending', of: full };
           return earlier === undefined
-            ? await openNew(transaction, queries, enrollment, window.now)
-            : await openAgain(transaction, earlier.id, enrollment, window.now);
+            ? await openNew(transaction, queries, enrollment, window)
+            : await openAgain(transaction, earlier, enrollment, window);
         },
         ({ state }) => (state === 'opened' ? until : 'durable'),
       );
@@ -68,44 +54,6 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
     async issuedTo({ certificate, notAfter, publicKey }) {
       const wanted = { certificate, not_after: notAfter.getTime(), public_key: publicKey };
       return (await queries.issuedTo(database, wanted)).rows[0];
-    },
-
-    async issued(id, { certificate, serialNumber, notAfter, publicKey, names }, now) {
-      await queries.issue(database, {
-        id,
-        certificate,
-        serial_number: serialNumber,
-        not_after: notAfter.getTime(),
-        public_key: publicKey,
-        names,
-        closed_at: now.getTime(),
-      });
-    },
-
-    async pending(id, reference, now) {
-      await database.kysely
-        .updateTable('enrollments')
-        .set({ state: 'pending', reference, closed_at: now.getTime() })
-        .where('id', '=', id)
-        .where(isUnfinished)
-        .execute();
-    },
-
-    refused: async (id, code, now) => {
-      await closeAndGiveBack(id, 'refused', code, now);
-    },
-
-    rejected: async (id, code, now) => {
-      await closeAndGiveBack(id, 'rejected', code, now);
-    },
-
-    async failed(id, code, now) {
-      await database.kysely
-        .updateTable('enrollments')
-        .set({ state: 'failed', code, closed_at: now.getTime() })
-        .where('id', '=', id)
-        .where('state', '=', 'open')
-        .execute();
     },
 
     async isKeyOfOther(publicKey, { identity, subject }, now) {
@@ -141,7 +89,7 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
         .selectFrom('enrollments')
         .select(['id', 'certificate'])
         .where('id', '>', after)
-        .where(isIssued)
+        .where('state', 'in', ['issued', 'surplus'])
         .orderBy('id')
         .limit(limit)
         .execute();
@@ -160,12 +108,6 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
   };
 }
 
-/** In the letters of the partial indexes, since with bound values the planner could not use them. */
-const isUnfinished = sql<boolean>`state in ('open', 'pending', 'failed')`;
-const isIssued = sql<boolean>`state = 'issued'`;
-const isAnswered = sql<boolean>`state in ('issued', 'rejected')`;
-const isPending = sql<boolean>`state = 'pending'`;
-
 /** In letters too: with a bound LIMIT, SQLite prepares the statement anew each time that it runs. */
 const oneRow = sql.lit(1);
 
@@ -177,11 +119,11 @@ function prepareQueries(database: Kysely<Tables>) {
   return {
     unfinished: prepared<
       Pick<Row, 'fingerprint'>,
-      Pick<Row, 'id' | 'state' | 'reference' | 'opened_at' | 'closed_at'>
+      Pick<Row, 'id' | 'attempt' | 'state' | 'reference' | 'under_way_until' | 'closed_at'>
     >((place) =>
       database
         .selectFrom('enrollments')
-        .select(['id', 'state', 'reference', 'opened_at', 'closed_at'])
+        .select(['id', 'attempt', 'state', 'reference', 'under_way_until', 'closed_at'])
         .where('fingerprint', '=', place('fingerprint'))
         .where(isUnfinished),
     ),
@@ -213,6 +155,8 @@ function prepareQueries(database: Kysely<Tables>) {
         registration_authority: place('registration_authority'),
         state: 'open',
         opened_at: place('opened_at'),
+        attempt: place('attempt'),
+        under_way_until: place('under_way_until'),
       }),
     ),
     issue: prepared<IssuedRow, UpdateResult>((place) =>
@@ -227,7 +171,8 @@ function prepareQueries(database: Kysely<Tables>) {
           names: place('names'),
           closed_at: place('closed_at'),
         })
-        .where('id', '=', place('id')),
+        .where('id', '=', place('id'))
+        .where(isUnfinished),
     ),
     issuedTo: prepared<
       { certificate: Uint8Array; public_key: string; not_after: number },
@@ -260,20 +205,9 @@ type NewRow = Omit<
   'state' | 'code' | 'reference' | 'certificate' | 'serial_number' | 'not_after' | 'names' | 'closed_at'
 >;
 
-interface IssuedRow {
-  readonly id: string;
-  readonly certificate: Uint8Array;
-  readonly serial_number: string;
-  readonly not_after: number;
-  readonly public_key: string;
-  readonly names: string;
-  readonly closed_at: number;
-}
-
 /** An unfinished record that nobody handles any more. */
-interface AbandonedEnrollment {
+interface AbandonedEnrollment extends RecordAttempt {
   readonly state: 'abandoned';
-  readonly id: string;
 }
 
 /** What an earlier enrolment with the same fingerprint means for this one; undefined: there is none that counts. */
@@ -293,26 +227,30 @@ async function findEarlier(
       ? { state: 'rejected', code: code ?? 'ca_bad_answer' }
       : { state: 'issued', certificate: Buffer.from(certificate), issuedAt: new Date(closedAt ?? 0) };
   }
-  const { id, state, reference, opened_at: openedAt, closed_at: askedAt } = unfinished;
+  const { id, attempt, state, reference, under_way_until: until, closed_at: askedAt } = unfinished;
   if (state === 'pending' && reference !== null && (askedAt ?? 0) >= window.pendingSince.getTime()) {
-    return { state, id, reference };
+    return { state, id, attempt, reference };
   }
-  if (state === 'open' && openedAt >= window.openedSince.getTime()) return { state: 'in_progress', id };
-  return { state: 'abandoned', id };
+  if (state === 'open' && (until ?? 0) >= window.now.getTime()) return { state: 'in_progress', id };
+  return { state: 'abandoned', id, attempt };
 }
 
 async function openAgain(
   transaction: Database,
-  id: string,
+  { id, attempt: last }: RecordAttempt,
   { requestId }: NewEnrollment,
-  now: Date,
+  { now, underWayUntil }: RepeatWindow,
 ): Promise<OpenedEnrollment> {
+  const attempt = last + 1;
   await transaction.kysely
     .updateTable('enrollments')
-    .set({ state: 'open', request_id: requestId, opened_at: now.getTime() })
+    .set({
+      ...{ state: 'open', request_id: requestId, opened_at: now.getTime() },
+      ...{ attempt, under_way_until: underWayUntil.getTime() },
+    })
     .where('id', '=', id)
     .execute();
-  return { state: 'opened', id, attemptedSince: timeOfId(id) };
+  return { state: 'opened', id, attempt, attemptedSince: timeOfId(id) };
 }
 
 /** Whose limit of pending requests is reached; undefined: one more may wait. */
@@ -340,7 +278,7 @@ async function openNew(
   transaction: Database,
   queries: Queries,
   enrollment: NewEnrollment,
-  now: Date,
+  { now, underWayUntil }: RepeatWindow,
 ): Promise<OpenedEnrollment> {
   const { alias, countedUser } = enrollment;
   for (const quota of enrollment.quotas) {
@@ -364,8 +302,10 @@ async function openNew(
     quota_key: enrollment.client,
     registration_authority: enrollment.registrationAuthority ?? null,
     opened_at: now.getTime(),
+    attempt: 1,
+    under_way_until: underWayUntil.getTime(),
   });
-  return { state: 'opened', id };
+  return { state: 'opened', id, attempt: 1 };
 }
 
 /** The time of the oldest record that fills a quota; undefined: there is room for one more. */
@@ -380,7 +320,7 @@ async function reachedQuota(
     .where('alias', '=', alias)
     .where(of === 'client' ? 'quota_key' : 'registration_authority', '=', key)
     .where('opened_at', '>', since.getTime())
-    .where('state', '!=', 'refused')
+    .where('state', 'not in', ['refused', 'surplus'])
     .orderBy('opened_at', 'desc')
     .offset(most - 1)
     .limit(oneRow)
@@ -417,32 +357,6 @@ function spentBy(user: Limits | undefined, now: Date): 'exhausted' | 'expired' |
   if (user === undefined) return 'exhausted';
   if (user.expires_at !== null && user.expires_at <= now.getTime()) return 'expired';
   return user.remaining_uses === 0 ? 'exhausted' : undefined;
-}
-
-/** Takes a use of a user, or gives it back; false when there is none to take. */
-async function changeUses(
-  transaction: Database,
-  alias: string,
-  name: string,
-  change: 1 | -1,
-): Promise<boolean> {
-  const { numUpdatedRows } = await transaction.kysely
-    .updateTable('users')
-    .set((row) => ({ remaining_uses: row('remaining_uses', '+', change) }))
-    .where('alias', '=', alias)
-    .where('name', '=', name)
-    .where('remaining_uses', '>=', change === -1 ? 1 : 0)
-    .executeTakeFirst();
-  return numUpdatedRows === 1n;
-}
-
-/** Ordered by time, so that new records stand together in the index. */
-function newId(now: Date): string {
-  return `${now.getTime().toString(16).padStart(12, '0')}-${randomUUID()}`;
-}
-
-function timeOfId(id: string): Date {
-  return new Date(Number.parseInt(id, 16));
 }
 
 function toEntry(row: Row): JournalEntry {

@@ -269,6 +269,17 @@ const migrations: Readonly<Record<string, Migration>> = {
       await database.schema.dropIndex('enrollments_subject').execute();
     },
   },
+  '0012_attempts_of_records': {
+    async up(database: Kysely<unknown>): Promise<void> {
+      const table = database.schema.alterTable('enrollments');
+      await table.addColumn('attempt', 'integer', (column) => column.notNull().defaultTo(1)).execute();
+      await table.addColumn('under_way_until', 'bigint').execute();
+      // Longer than an earlier release asked any CA.
+      await sql`update enrollments set under_way_until = opened_at + 180000 where state = 'open'`.execute(
+        database,
+      );
+    },
+  },
 };
 
 /** A part after the other, since there may be many. */

@@ -66,16 +66,16 @@ export interface Quota {
 /** What `EnrollmentJournal.open` finds or does. */
 export type OpenedEnrollment =
   /**
-   * Recorded (again): ask the CA, then call `issued`, `pending`, `refused` or `failed` with this id. `attemptedSince` is
-   * when it was recorded first, if this is again.
+   * Recorded (again): ask the CA, then call `issued`, `pending`, `refused` or `failed` with this. `attemptedSince` is when it
+   * was recorded first, if this is again.
    */
-  | { readonly state: 'opened'; readonly id: string; readonly attemptedSince?: Date }
+  | (RecordAttempt & { readonly state: 'opened'; readonly attemptedSince?: Date })
   /** The same request was answered within the window, at this time: give this certificate (DER) again, if it is still good. */
   | { readonly state: 'issued'; readonly certificate: Buffer; readonly issuedAt: Date }
   /** The CA issued another certificate to the same request than was approved, within the window: refuse it with this EstErrorCode. */
   | { readonly state: 'rejected'; readonly code: string }
   /** The same request waits at the CA: ask it by this reference. */
-  | { readonly state: 'pending'; readonly id: string; readonly reference: string }
+  | (RecordAttempt & { readonly state: 'pending'; readonly reference: string })
   /** The same request is being handled at this moment, here or by another gateway. */
   | { readonly state: 'in_progress'; readonly id: string }
   /** The counted user has no use left, or is gone. */
@@ -86,6 +86,22 @@ export type OpenedEnrollment =
   | { readonly state: 'quota_reached'; readonly quota: Quota; readonly oldest: Date }
   /** As many requests as may wait for the CA do so, of this identity or of all at the alias. */
   | { readonly state: 'too_many_pending'; readonly of: 'identity' | 'alias' };
+
+/** One of the times that the CA is asked for a record: each time that it is opened is another. */
+export interface RecordAttempt {
+  readonly id: string;
+  /** From 1 on. */
+  readonly attempt: number;
+}
+
+/** What `EnrollmentJournal.issued` has done with a certificate. */
+export type IssuedOutcome =
+  | { readonly state: 'recorded' }
+  /**
+   * The record was closed before: it has another certificate (DER), or none. This one is kept in a record of its own, and is
+   * not to be given.
+   */
+  | { readonly state: 'surplus'; readonly recorded: Buffer | undefined };
 
 /** How many requests may wait for the CA at once, at one alias. */
 export interface PendingLimits {
@@ -121,8 +137,11 @@ export interface RepeatWindow {
   readonly now: Date;
   /** An answer at least this recent is given again. */
   readonly issuedSince: Date;
-  /** A record opened before this and never closed was left by a crash: it is opened again. */
-  readonly openedSince: Date;
+  /**
+   * When whoever opens a record now has surely stopped asking the CA. It is stored with the record: one that is open for longer was
+   * left by a crash, and is opened again.
+   */
+  readonly underWayUntil: Date;
   /** A pending request that nobody has asked for since then has lapsed: it is opened again, and counts no more. */
   readonly pendingSince: Date;
 }
@@ -135,7 +154,7 @@ export interface JournalEntry {
   readonly operation: string;
   readonly identity: string;
   readonly subject: string;
-  readonly state: 'open' | 'pending' | 'issued' | 'rejected' | 'refused' | 'failed';
+  readonly state: 'open' | 'pending' | 'issued' | 'surplus' | 'rejected' | 'refused' | 'failed';
   readonly serialNumber: string | undefined;
   readonly openedAt: Date;
 }
@@ -151,7 +170,8 @@ export interface KeyHolder {
 /**
  * Every enrolment: recorded before the CA is asked, closed with the outcome, so that every certificate that
  * was ever issued is known. There is at most one unfinished record (`open`, `pending`, or `failed`) for a
- * fingerprint.
+ * fingerprint. An outcome belongs to its attempt: what comes of an earlier one, after the record was opened again, changes
+ * nothing, but for a certificate.
  */
 export interface EnrollmentJournal {
   /**
@@ -198,29 +218,32 @@ export interface EnrollmentJournal {
     certificate: Pick<IssuedCertificate, 'certificate' | 'notAfter' | 'publicKey'>,
   ): Promise<Pick<NewEnrollment, 'alias' | 'client'> | undefined>;
 
-  /** The CA issued: closes the record. Afterwards `open` answers `issued` within the window. */
-  issued(id: string, certificate: IssuedCertificate, now: Date): Promise<void>;
+  /**
+   * The CA issued: closes the record, whichever attempt it was. Afterwards `open` answers `issued` within the window. Of a record
+   * that is closed already, the certificate stays; another one is never forgotten, but is surplus.
+   */
+  issued(id: string, certificate: IssuedCertificate, now: Date): Promise<IssuedOutcome>;
 
   /**
    * The CA accepted the request for later, or says so again: `open` answers `pending` from now on. A record that
    * was closed meanwhile stays closed.
    */
-  pending(id: string, reference: string, now: Date): Promise<void>;
+  pending(of: RecordAttempt, reference: string, now: Date): Promise<void>;
 
   /** The request was refused for good: closes the record and gives a taken use back. `code` is an EstErrorCode. */
-  refused(id: string, code: string, now: Date): Promise<void>;
+  refused(of: RecordAttempt, code: string, now: Date): Promise<void>;
 
   /**
    * The CA issued what nobody may have: closes the record, which is not opened again within the window, and gives a taken
    * use back. `code` is an EstErrorCode.
    */
-  rejected(id: string, code: string, now: Date): Promise<void>;
+  rejected(of: RecordAttempt, code: string, now: Date): Promise<void>;
 
   /**
    * Nobody knows whether the CA issued: the record stays unfinished and keeps its use, for the repeat. A pending
    * record stays pending.
    */
-  failed(id: string, code: string, now: Date): Promise<void>;
+  failed(of: RecordAttempt, code: string, now: Date): Promise<void>;
 
   /**
    * Whether a certificate with this key (SHA-256 of the subjectPublicKeyInfo, hex) that has not expired was issued to
@@ -239,7 +262,7 @@ export interface EnrollmentJournal {
     after?: CertificateUnderNames,
   ): Promise<readonly CertificateUnderNames[]>;
 
-  /** The certificates (DER) that were issued, in the order of their records, which begin after `id`; at most `limit`. */
+  /** The certificates (DER) that were issued, surplus ones too, in the order of their records, which begin after `id`; at most `limit`. */
   issuedAfter(
     id: string,
     limit: number,

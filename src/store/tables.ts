@@ -39,6 +39,10 @@ interface EnrollmentsTable {
   /** Of the certificate; null where it had expired before this was kept. */
   names: string | null;
   opened_at: number;
+  /** How often it was opened. */
+  attempt: number;
+  /** While it is open: when it is abandoned; null in records of earlier releases. */
+  under_way_until: number | null;
   /** While it is pending: when the CA was last asked. */
   closed_at: number | null;
 }

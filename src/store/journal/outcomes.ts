@@ -1,0 +1,108 @@
+import type { UpdateResult } from 'kysely';
+import type { Database, TransactionalDatabase } from '../database.ts';
+import { isUnfinished } from './states.ts';
+import { changeUses } from './uses.ts';
+import type { PreparedQuery } from '../prepared.ts';
+import { newId } from './record-id.ts';
+import type { EnrollmentJournal, IssuedCertificate, IssuedOutcome, RecordAttempt } from '../store.ts';
+
+/** A certificate as its record gets it. */
+export interface IssuedRow {
+  readonly id: string;
+  readonly certificate: Uint8Array;
+  readonly serial_number: string;
+  readonly not_after: number;
+  readonly public_key: string;
+  readonly names: string;
+  readonly closed_at: number;
+}
+
+/** What becomes of the records of the journal. */
+export function createOutcomes(
+  database: TransactionalDatabase,
+  issue: PreparedQuery<IssuedRow, UpdateResult>,
+): Pick<EnrollmentJournal, 'issued' | 'pending' | 'refused' | 'rejected' | 'failed'> {
+  async function closeAndGiveBack(
+    of: RecordAttempt,
+    state: 'refused' | 'rejected',
+    code: string,
+    now: Date,
+  ): Promise<void> {
+    await database.transaction(async (transaction) => {
+      const record = await change(transaction, of)
+        .set({ state, code, closed_at: now.getTime() })
+        .returning(['alias', 'counted_user'])
+        .executeTakeFirst();
+      if (record !== undefined && record.counted_user !== null) {
+        await changeUses(transaction, record.alias, record.counted_user, 1);
+      }
+    });
+  }
+
+  return {
+    async issued(id, { certificate, serialNumber, notAfter, publicKey, names }, now) {
+      const row = {
+        id,
+        certificate,
+        serial_number: serialNumber,
+        not_after: notAfter.getTime(),
+        public_key: publicKey,
+        names,
+        closed_at: now.getTime(),
+      };
+      const { numAffectedRows } = await issue(database, row);
+      if (numAffectedRows === 1n) return { state: 'recorded' };
+      return await database.transaction(async (transaction) => await keepLate(transaction, row, certificate));
+    },
+
+    async pending(of, reference, now) {
+      await change(database, of).set({ state: 'pending', reference, closed_at: now.getTime() }).execute();
+    },
+
+    refused: async (of, code, now) => {
+      await closeAndGiveBack(of, 'refused', code, now);
+    },
+
+    rejected: async (of, code, now) => {
+      await closeAndGiveBack(of, 'rejected', code, now);
+    },
+
+    async failed(of, code, now) {
+      await change(database, of)
+        .set({ state: 'failed', code, closed_at: now.getTime() })
+        .where('state', '=', 'open')
+        .execute();
+    },
+  };
+}
+
+/** A change of a record that is unfinished, and was not opened again since. */
+function change({ kysely }: Database, { id, attempt }: RecordAttempt) {
+  return kysely
+    .updateTable('enrollments')
+    .where('id', '=', id)
+    .where('attempt', '=', attempt)
+    .where(isUnfinished);
+}
+
+/** Of two attempts, the first certificate is the one of the record. */
+async function keepLate(
+  { kysely }: Database,
+  { id, ...issued }: IssuedRow,
+  certificate: IssuedCertificate['certificate'],
+): Promise<IssuedOutcome> {
+  const record = await kysely
+    .selectFrom('enrollments')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
+  const recorded = record.certificate === null ? undefined : Buffer.from(record.certificate);
+  if (recorded?.equals(certificate) === true) return { state: 'recorded' };
+  const own = { id: newId(new Date(issued.closed_at)), state: 'surplus' } as const;
+  const none = { counted_user: null, code: null, reference: null };
+  await kysely
+    .insertInto('enrollments')
+    .values({ ...record, ...issued, ...own, ...none })
+    .execute();
+  return { state: 'surplus', recorded };
+}
