@@ -111,7 +111,7 @@ backends:
         # Never longer than the CA itself.
         #validityDays: 365
         # The most that is granted; a CSR may ask for less. Also nonRepudiation, dataEncipherment, keyAgreement.
-        # What a kind of key cannot do is left out: keyEncipherment is for RSA.
+        # What a kind of key cannot do, or no purpose wants, is left out: keyEncipherment is for RSA and serverAuth or emailProtection.
         #keyUsage: [digitalSignature, keyEncipherment]
         # The most that is granted; a CSR may ask for less. Also serverAuth, emailProtection, ipsecIKE, eapOverLAN,
         # smartcardLogon, secureShellClient, secureShellServer, or object identifiers. []: no such extension.

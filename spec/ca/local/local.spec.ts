@@ -122,6 +122,45 @@ describe('What the local CA issues', () => {
     expect((await issued({ profile: 'agreement' }, keyType)).keyUsage).toEqual(usages);
   });
 
+  it.each([
+    ['RSA', ['clientAuth'], ['digitalSignature']],
+    ['RSA', ['serverAuth'], ['digitalSignature', 'keyEncipherment']],
+    ['RSA', ['emailProtection'], ['digitalSignature', 'nonRepudiation', 'keyEncipherment']],
+    ['RSA', ['ipsecIKE'], ['digitalSignature', 'nonRepudiation']],
+    ['RSA', ['secureShellClient', 'clientAuth'], ['digitalSignature']],
+    [
+      'RSA',
+      ['1.3.6.1.4.1.99999.1'],
+      ['digitalSignature', 'nonRepudiation', 'keyEncipherment', 'dataEncipherment'],
+    ],
+    ['RSA', [], ['digitalSignature', 'nonRepudiation', 'keyEncipherment', 'dataEncipherment']],
+    ['P-256', ['clientAuth'], ['digitalSignature', 'keyAgreement']],
+    ['P-256', ['ipsecIKE'], ['digitalSignature', 'nonRepudiation']],
+  ] as const)('gives %s keys with the purposes %j what these want: %j', async (keyType, purposes, usages) => {
+    const device = profile({
+      keyUsage: ['digitalSignature', 'nonRepudiation', 'keyEncipherment', 'dataEncipherment', 'keyAgreement'],
+      extendedKeyUsage: purposes,
+    });
+    const local = await openLocal(texts, { profiles: { device } });
+    expect(readCertificate(await issue(local.ca, newRequest({}, keyType))).keyUsage).toEqual(usages);
+    await local.close();
+  });
+
+  it('gives no key usage that only purposes want for which the CSR does not ask', async () => {
+    const { keyUsage } = await issued({ extendedKeyUsage: [oids.clientAuth] }, 'RSA');
+    expect(keyUsage).toEqual(['digitalSignature']);
+    await expect(
+      issued({ keyUsage: ['keyEncipherment'], extendedKeyUsage: [oids.clientAuth] }, 'RSA'),
+    ).rejects.toMatchObject({ code: 'rejected_by_ca' });
+  });
+
+  it('does not start with a profile whose purposes want none of its key usages', async () => {
+    const device = profile({ keyUsage: ['keyEncipherment'], extendedKeyUsage: ['clientAuth'] });
+    await expect(openLocal(texts, { profiles: { device } })).rejects.toThrow(
+      'profiles.device.keyUsage: expected at least one key usage that the extendedKeyUsage may want (RFC 5280, section 4.2.1.12); found keyEncipherment.',
+    );
+  });
+
   it('E-09 narrows the key usage to what the CSR asks for', async () => {
     const { keyUsage } = await issued({ keyUsage: ['keyEncipherment', 'keyAgreement'] }, 'RSA');
     expect(keyUsage).toEqual(['keyEncipherment']);

@@ -83,7 +83,7 @@ const profileSchema: SchemaObject = {
       default: ['digitalSignature', 'keyEncipherment'],
       title: 'Key usage',
       description:
-        'The most that is granted. A CSR may ask for less. What a kind of key cannot do is left out: keyEncipherment and dataEncipherment are for RSA, keyAgreement is for P-256, P-384 and P-521.',
+        'The most that is granted. A CSR may ask for less. What a kind of key cannot do is left out: keyEncipherment and dataEncipherment are for RSA, keyAgreement is for P-256, P-384 and P-521. So is what no purpose of the certificate wants (RFC 5280, section 4.2.1.12): clientAuth wants digitalSignature and keyAgreement alone; serverAuth and emailProtection want keyEncipherment too.',
     },
     extendedKeyUsage: {
       type: 'array',

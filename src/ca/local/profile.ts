@@ -5,11 +5,12 @@ import {
   extendedKeyUsage,
   keyUsage,
 } from '../../pkix/extensions-write.ts';
-import type { Extension, KeyUsage } from '../../pkix/extensions.ts';
+import type { Extension } from '../../pkix/extensions.ts';
 import type { KeyType } from '../../pkix/keys.ts';
 import { holds, neverGrantedName, neverGrantedPurposes } from '../../pkix/never-granted.ts';
 import { nameOfOid, oidOf, oids } from '../../pkix/oids.ts';
 import type { EnrollmentRequest, OperatorRole, Usages } from '../ca.ts';
+import { consistentWith, possibleFor } from './key-usages.ts';
 import type { Approval, ProfileOptions, PublicationUrls } from './options.ts';
 
 /** What certificates are issued with. */
@@ -19,7 +20,8 @@ export interface Profile {
   readonly approval: Approval;
   /**
    * keyUsage, extendedKeyUsage and where CRL and issuer are found. What the CSR asks narrows what the profile
-   * grants; nothing else is granted instead (RFC 5272, section 3.1). Throws `rejected_by_ca` when nothing is left.
+   * grants; nothing else is granted instead (RFC 5272, section 3.1). Key usages that the key cannot have, or none of the
+   * purposes wants, are left out. Throws `rejected_by_ca` when nothing is left.
    */
   extensionsFor(
     keyType: KeyType,
@@ -31,19 +33,6 @@ export interface Profile {
 
 const day = 86_400_000;
 
-/** What each kind of key can do: RFC 3279, RFC 8813, RFC 8410, RFC 9881. */
-const signing: readonly KeyUsage[] = ['digitalSignature', 'nonRepudiation'];
-const possibleKeyUsages: Readonly<Record<KeyType, readonly KeyUsage[]>> = {
-  RSA: [...signing, 'keyEncipherment', 'dataEncipherment'],
-  'P-256': [...signing, 'keyAgreement'],
-  'P-384': [...signing, 'keyAgreement'],
-  'P-521': [...signing, 'keyAgreement'],
-  Ed25519: signing,
-  'ML-DSA-44': signing,
-  'ML-DSA-65': signing,
-  'ML-DSA-87': signing,
-};
-
 /** Prepares a profile. Throws an Error with a plain sentence when a value makes no sense. */
 export function createProfile(name: string, options: ProfileOptions, urls: PublicationUrls): Profile {
   const purposes = [...new Set(options.extendedKeyUsage.map(oidOf))];
@@ -51,6 +40,12 @@ export function createProfile(name: string, options: ProfileOptions, urls: Publi
   if (forbidden !== undefined) {
     throw new Error(
       `profiles.${name}.extendedKeyUsage: ${neverGrantedName(forbidden)} is never given to a device.`,
+    );
+  }
+  const usages = consistentWith(purposes, options.keyUsage);
+  if (usages.length === 0) {
+    throw new Error(
+      `profiles.${name}.keyUsage: expected at least one key usage that the extendedKeyUsage may want (RFC 5280, section 4.2.1.12); found ${options.keyUsage.join(', ')}.`,
     );
   }
   const locations = locationsOf(options.crlUrls ?? urls.crl, options.caIssuersUrls ?? urls.caIssuers);
@@ -68,14 +63,14 @@ export function createProfile(name: string, options: ProfileOptions, urls: Publi
     validity: options.validityDays * day,
     approval: options.approval,
     checkDemands: (demanded) => {
-      refuseDemand('keyUsage', demanded.keyUsage, options.keyUsage);
+      refuseDemand('keyUsage', demanded.keyUsage, usages);
       refuseDemand('extendedKeyUsage', demanded.extendedKeyUsage, purposes);
     },
     extensionsFor: (keyType, request) => {
-      const usages = options.keyUsage.filter((usage) => possibleKeyUsages[keyType].includes(usage));
-      const granted = narrow(usages, request.keyUsage, `key usages for ${keyType} keys`);
       const grantedPurposes = narrow(purposes, request.extendedKeyUsage, 'extended key usages');
-      if (granted.length === 0) throw rejected(`no key usage that ${keyType} keys can have`);
+      const possible = possibleFor(keyType, consistentWith(grantedPurposes, usages));
+      if (possible.length === 0) throw rejected(`no key usage that ${keyType} keys can have`);
+      const granted = narrow(possible, request.keyUsage, `key usages for ${keyType} keys`);
       return [
         keyUsage(granted),
         ...(grantedPurposes.length === 0 ? [] : [extendedKeyUsage(grantedPurposes)]),
