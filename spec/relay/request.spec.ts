@@ -73,7 +73,7 @@ describe('A chain of two gateways, request mode', () => {
     const renewed = await renew(relay, device, await plainCsr('chained', await generateKeyPair('P-256')));
     expect(renewed.status).toBe(200);
     const [first] = await upstream.store.enrollments.list(1);
-    expect(first).toMatchObject({ operation: 'simpleenroll', state: 'issued', subject: 'CN=chained' });
+    expect(first).toMatchObject({ operation: 'simplereenroll', state: 'issued', subject: 'CN=chained' });
     expect((await relay.store.enrollments.list(1))[0]).toMatchObject({
       operation: 'simplereenroll',
       state: 'issued',

@@ -39,7 +39,7 @@ async function startRelay(
   const { files, backend } = await registrationAuthority(upstream);
   const relay = through === 'relay' ? ['cacerts', 'simpleenroll', 'simplereenroll'] : [];
   const changes = {
-    backends: { local: { ...backend, relay, linked: 'send' }, ...options.backends },
+    backends: { local: { ...backend, relay, linked: 'send', renewals: 'simpleenroll' }, ...options.backends },
     files: { ...files, ...options.files },
   };
   return await startOneGateway({ ...options, ...changes }, ca);

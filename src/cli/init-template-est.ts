@@ -18,9 +18,9 @@ export const estBackendText = `  # A CA that speaks EST elsewhere: in another ne
     # registrationAuthority: the upstream knows the gateway alone, and believes it (id-kp-cmcRA). clientCert: the
     # certificate of the device goes along as Client-Cert (RFC 9440), for an upstream that takes the gateway for its proxy.
     #identity: registrationAuthority
-    # What the upstream is asked for a renewal: simpleenroll or simplereenroll. Most let simplereenroll renew only the
-    # certificate that they see.
-    #renewals: simpleenroll
+    # What the upstream is asked for a renewal: simplereenroll, or simpleenroll where it lets a registration authority renew
+    # only the certificate that it sees.
+    #renewals: simplereenroll
     # A CSR with the channel binding between device and gateway, which the upstream cannot verify: refuse or send.
     #linked: refuse
     # Operations whose answers go to the client octet for octet, while they come in: cacerts, csrattrs, simpleenroll,

@@ -83,11 +83,38 @@ export function createEstClient(
       });
   }
 
+  async function post(call: EstCall, signal: AbortSignal): Promise<HttpAnswer> {
+    const { method, url, headers, body } = toHttp(options.url, call);
+    const posted = body === undefined ? {} : { body };
+    return await guarded(
+      call,
+      signal,
+      async () => await connection.send({ method, url, headers, ...posted }, signal),
+    );
+  }
+
+  /**
+   * What a 403 that may be about the gateway is about: who is let in gets 400 for what is no request at all. A device that the
+   * upstream sees itself may be refused for its own sake.
+   */
+  async function examineRefusal(
+    call: EstCall,
+    answer: RefusingAnswer,
+    signal: AbortSignal,
+  ): Promise<Refusal> {
+    const isOpen = answer.status === 403 && mayBeAboutClient.test(textOf(answer));
+    if (!isOpen || options.identity !== 'registrationAuthority') return refusalOf(answer);
+    const { status, retryAfter, body } = await post({ ...call, body: noRequest }, signal);
+    if (status === 401 || status === 403) return { isOurs: true, error: notLetIn(answer.status) };
+    return status < 500 && status !== 429 ? refusalOf(answer) : refusalOf({ status, retryAfter, body });
+  }
+
   /** What the upstream said in words stays in the log. */
-  function refuse({ operation, requestId }: EstCall, answer: RefusingAnswer): EstError {
-    const { error, isOurs } = refusalOf(answer);
+  async function refuse(call: EstCall, answer: RefusingAnswer, signal: AbortSignal): Promise<EstError> {
+    const { operation, requestId } = call;
+    const { error, isOurs } = await examineRefusal(call, answer, signal);
     const fields = { backend: name, requestId, operation, status: answer.status };
-    const said = { ...fields, answer: answer.body.toString('utf8', 0, mostSaid) };
+    const said = { ...fields, answer: textOf(answer) };
     if (isOurs) log.error('The EST server refuses the gateway itself; its operator has to look.', said);
     else log.warn('The EST server refuses a request.', said);
     return error;
@@ -95,18 +122,12 @@ export function createEstClient(
 
   return {
     async call(call, signal) {
-      const { method, url, headers, body } = toHttp(options.url, call);
-      const posted = body === undefined ? {} : { body };
-      const answer = await guarded(
-        call,
-        signal,
-        async () => await connection.send({ method, url, headers, ...posted }, signal),
-      );
+      const answer = await post(call, signal);
       if (answer.status === 202) {
         return { status: 'accepted', retryAfter: answer.retryAfter ?? options.retryAfter };
       }
       if (answer.status === 200) return { status: 'ok', body: decode(answer.body) };
-      throw refuse(call, answer);
+      throw await refuse(call, answer, signal);
     },
 
     async relay(call, signal) {
@@ -123,7 +144,7 @@ export function createEstClient(
       if (status === 202) return { status: 'accepted', retryAfter: retryAfter ?? options.retryAfter };
       // RFC 7030, section 4.5.1: an EST server need not have attributes to ask for, nor the operation.
       if (call.operation === 'csrattrs' && (status === 204 || status === 404)) return { status: 'empty' };
-      throw refuse(call, { status, body: said, retryAfter });
+      throw await refuse(call, { status, body: said, retryAfter }, signal);
     },
 
     close() {
@@ -151,6 +172,16 @@ function toHttp(base: string, { operation, body, headers }: EstCall): HttpCall {
 
 /** Octets of a refusal that stand in the log. */
 const mostSaid = 300;
+
+function textOf({ body }: RefusingAnswer): string {
+  return body.toString('utf8', 0, mostSaid);
+}
+
+/** Words by which servers refuse a client for what it has shown; some speak of the certificate to renew. */
+const mayBeAboutClient = /certificate|credential|authenticat|authoriz/i;
+
+/** An empty SEQUENCE: neither PKCS#10 nor CMS. */
+const noRequest = Buffer.of(0x30, 0x00);
 
 /** The beginning of what no client is given; the rest is not read. */
 async function firstOctets(body: Readable): Promise<Buffer> {
@@ -188,6 +219,12 @@ interface Refusal {
   readonly isOurs: boolean;
 }
 
+function notLetIn(status: number): EstError {
+  return new EstError('ca_bad_answer', 'The EST server does not accept the credentials of the gateway.', {
+    cause: new Error(`The EST server answered ${status}.`),
+  });
+}
+
 type RefusingAnswer = Pick<HttpAnswer, 'status' | 'body' | 'retryAfter'>;
 
 function refusalOf({ status, retryAfter }: RefusingAnswer): Refusal {
@@ -205,14 +242,7 @@ function refusalOf({ status, retryAfter }: RefusingAnswer): Refusal {
         error: new EstError('rejected_by_ca', 'The CA refuses this request.', { cause }),
       };
     case 401:
-      return {
-        isOurs: true,
-        error: new EstError(
-          'ca_bad_answer',
-          'The EST server does not accept the credentials of the gateway.',
-          { cause },
-        ),
-      };
+      return { isOurs: true, error: notLetIn(status) };
     case 429:
     case 502:
     case 503:

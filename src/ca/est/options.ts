@@ -75,10 +75,10 @@ export const estOptionsSchema: SchemaObject = {
     },
     renewals: {
       enum: ['simpleenroll', 'simplereenroll'],
-      default: 'simpleenroll',
+      default: 'simplereenroll',
       title: 'Renewals',
       description:
-        'The operation that the upstream is asked for a renewal. Most let simplereenroll renew only the certificate that they see themselves, which is that of the gateway unless identity is clientCert.',
+        'The operation that the upstream is asked for a renewal. Some let simplereenroll renew only the certificate that they see themselves, which is that of the gateway unless identity is clientCert: ask those by simpleenroll.',
     },
     linked: {
       enum: ['refuse', 'send'],
