@@ -28,6 +28,7 @@ describe('check asks EJBCA whether it is set up', () => {
       prepare: async (ejbca) => {
         await ejbca.addCertificationAuthority('Other CA');
         ejbca.addCertificateProfile('Foreign', { certificationAuthorities: ['Other CA'] });
+        ejbca.addCertificateProfile('Both', { certificationAuthorities: ['Device CA', 'Other CA'] });
         ejbca.addEndEntityProfile('Foreign', { certificationAuthorities: ['Other CA'] });
         ejbca.addEndEntityProfile('Both', { certificationAuthorities: ['Device CA', 'Other CA'] });
         ejbca.addEndEntityProfile('Bare', { certificateProfiles: ['Foreign'] });
@@ -83,9 +84,23 @@ describe('check asks EJBCA whether it is set up', () => {
       { certificateProfile: 'Foreign' },
       /^aliases\.basic: The certificate profile Foreign does not allow the CA Device CA; .* Certificate Profiles/,
     ],
+    [
+      'a certificate profile with a CA that the role may not use',
+      { certificateProfile: 'Both' },
+      /^aliases\.basic: The certificate profile Both lists a CA that the role may not use, /,
+    ],
   ])('finds %s', async (_what, changes, finding) => {
     role.push('/endentityprofilesrules/');
     expect(await check(changes)).toContainEqual(expect.stringMatching(finding));
+  });
+
+  it('finds that no registered end entity can have a profile of the CA', async () => {
+    const client = { operationMode: 'client', authenticationModule: 'HttpBasicAuth' };
+    expect(await check(client)).toEqual([]);
+    role.splice(role.indexOf('/endentityprofilesrules/Device/'), 1);
+    expect(await check(client)).toContainEqual(
+      expect.stringMatching(/^aliases\.basic: No end entity profile .* offers the CA Device CA, /),
+    );
   });
 
   it('finds that the role lacks the end entity profile', async () => {

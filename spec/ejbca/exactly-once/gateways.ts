@@ -129,6 +129,7 @@ export function startGateway(shared: Shared, skew: number): ModelledGateway {
         await overNetwork(async () => await ejbca.search(text, since)),
       showsCertificatesOf: async () =>
         await overNetwork(async () => await Promise.resolve(ejbca.database.certificates.length > 0)),
+      hidesCertificatesOf: async () => await overNetwork(async () => await Promise.resolve(false)),
       certificateRequest: async ({
         csr,
         username,

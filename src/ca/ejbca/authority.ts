@@ -19,6 +19,7 @@ import {
   type WaitingRegistration,
 } from './enrollment/approved-enrollment.ts';
 import { enrollRegistered, type Target } from './enrollment/registered-enrollment.ts';
+import type { SingleIssuance } from './enrollment/single-issuance.ts';
 import { generateUsername } from './name-generation.ts';
 import { changesOfRegistered } from './registered-names.ts';
 import { nameOfReason } from './revocation-reasons.ts';
@@ -32,6 +33,7 @@ export interface AuthorityParts extends EnrollmentParts, TargetParts {
   readonly deadline: number;
   /** Whether EJBCA registers end entities for the gateway. */
   readonly canRegister: (signal: AbortSignal) => Promise<boolean>;
+  readonly singleIssuance: SingleIssuance;
   /** Whether the gateway can look up registered end entities. */
   readonly canLookUp: (signal: AbortSignal) => Promise<boolean>;
 }
@@ -142,13 +144,44 @@ async function enroll(
   const { target, profiles } = await targetOf(parts, request, signal);
   const turn = { username: target.username, record, keepOnDoubt: false, signal };
   return await parts.turns.run(turn, async () => {
-    if (profiles === undefined || (await isRegistrable(parts, request, signal))) {
-      const answer = await enrollRegistered(parts, request, target, signal);
-      return registrationResult(parts, await comparedForTarget(parts, request, target, answer, signal));
+    if (profiles === undefined) return await inTwoSteps(parts, request, target, signal);
+    if (await isRegistrable(parts, request, signal)) {
+      try {
+        return await inTwoSteps(parts, request, target, signal);
+      } catch (error) {
+        if (!parts.singleIssuance.deniedBy(error)) throw error;
+      }
     }
     const endEntity = { username: target.username, ...(await profiles()) };
     return resultOf(parts, await enrollInOneStep(parts, request, endEntity, signal));
   });
+}
+
+/** Registers the end entity, and then asks for its certificate. */
+async function inTwoSteps(
+  parts: AuthorityParts,
+  request: EnrollmentRequest,
+  target: Target,
+  signal: AbortSignal,
+): Promise<EnrollmentResult> {
+  const answer = await enrollRegistered(parts, request, target, signal);
+  if (answer.status === 'issued' && target.withNames) await lookAtIssued(parts, request, target, signal);
+  return registrationResult(parts, await comparedForTarget(parts, request, target, answer, signal));
+}
+
+/** Seldom; that EJBCA does not answer now is no matter for who has a certificate. */
+async function lookAtIssued(
+  { singleIssuance, webService }: AuthorityParts,
+  { requestId }: EnrollmentRequest,
+  { username }: Target,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!singleIssuance.isDue()) return;
+  try {
+    singleIssuance.learnFrom(await webService.findEndEntity(username, requestId, signal));
+  } catch {
+    // The log has it.
+  }
 }
 
 function registrationResult({ retryAfter }: AuthorityParts, answer: EnrollmentAnswer): EnrollmentResult {
@@ -199,11 +232,12 @@ async function resumeRegistration(
 
 /** Whether the end entity can be registered before its certificate is asked for. */
 async function isRegistrable(
-  { canRegister }: AuthorityParts,
+  { canRegister, singleIssuance }: AuthorityParts,
   { subjectAltName }: EnrollmentRequest,
   signal: AbortSignal,
 ): Promise<boolean> {
-  return subjectAltNameText(subjectAltName) !== undefined && (await canRegister(signal));
+  if (subjectAltNameText(subjectAltName) === undefined || singleIssuance.isDenied()) return false;
+  return await canRegister(signal);
 }
 
 function resultOf({ retryAfter }: AuthorityParts, answer: EnrollmentAnswer): EnrollmentResult {

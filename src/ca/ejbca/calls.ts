@@ -59,6 +59,8 @@ export interface EjbcaCalls {
     settings: Profiles & { readonly certificateAuthority: string },
     signal: AbortSignal,
   ): Promise<boolean>;
+  /** Whether EJBCA hides the certificates of a certificate profile: it lists a CA that the gateway may not use. */
+  hidesCertificatesOf(certificateProfile: string, signal: AbortSignal): Promise<boolean>;
   /** The profiles with which a certificate was issued; undefined: EJBCA does not say. */
   profilesOf(certificate: Certificate, signal: AbortSignal): Promise<Profiles | undefined>;
 }
@@ -150,25 +152,24 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
     return { status: 'issued', certificate };
   }
 
-  /** What is new comes last, so that no page changes while the next one is asked for. */
+  /**
+   * What is new comes last, so that no page changes while the next one is asked for. Undefined: EJBCA does not know the CA or
+   * a profile of the criteria, or does not let the gateway use it.
+   */
   async function search(
     criteria: readonly object[],
     page: number,
     size: number,
     signal: AbortSignal,
-  ): Promise<readonly FoundRow[]> {
+  ): Promise<readonly FoundRow[] | undefined> {
     const body = {
       pagination: { page_size: size, current_page: page },
       sort: { property: 'UPDATE_TIME', operation: 'ASC' },
       criteria,
     };
-    const answer = await client.json(
-      { method: 'POST', path: searchPath, body, isSafe: true },
-      isFound,
-      signal,
-    );
-    if (answer === undefined) throw nonsense(searchPath);
-    return answer.certificates;
+    const absent = /Invalid search criteria content, unknown /;
+    const call = { method: 'POST', path: searchPath, body, isSafe: true, absent } as const;
+    return (await client.json(call, isFound, signal))?.certificates;
   }
 
   return {
@@ -253,25 +254,30 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
     },
     async findCertificates(value, updatedSince, signal) {
       const since = updatedSince === undefined ? [] : [updatedAfter(updatedSince)];
-      const criteria = [{ property: 'QUERY', value, operation: 'EQUAL' }, ...since];
+      const criteria = [equal('QUERY', value), ...since];
       const all: FoundCertificate[] = [];
       for (let page = 1; ; page += 1) {
         const rows = await search(criteria, page, pageSize, signal);
+        if (rows === undefined) throw nonsense(searchPath);
         all.push(...rows.flatMap(toFound));
         if (rows.length < pageSize) return all;
       }
     },
     async showsCertificatesOf({ certificateAuthority, certificateProfile, endEntityProfile }, signal) {
       const criteria = [
-        { property: 'CA', value: certificateAuthority, operation: 'EQUAL' },
-        { property: 'CERTIFICATE_PROFILE', value: certificateProfile, operation: 'EQUAL' },
-        { property: 'END_ENTITY_PROFILE', value: endEntityProfile, operation: 'EQUAL' },
+        equal('CA', certificateAuthority),
+        equal('CERTIFICATE_PROFILE', certificateProfile),
+        equal('END_ENTITY_PROFILE', endEntityProfile),
       ];
-      return (await search(criteria, 1, 1, signal)).length > 0;
+      const found = await search(criteria, 1, 1, signal);
+      return found !== undefined && found.length > 0;
+    },
+    async hidesCertificatesOf(certificateProfile, signal) {
+      return (await search([equal('CERTIFICATE_PROFILE', certificateProfile)], 1, 1, signal)) === undefined;
     },
     async profilesOf({ serialNumber, der }, signal) {
       const path = '/v1/certificate/search';
-      const criteria = [{ property: 'QUERY', value: serialNumber, operation: 'EQUAL' }];
+      const criteria = [equal('QUERY', serialNumber)];
       const body = { max_number_of_results: 100, criteria };
       const answer = await client.json({ method: 'POST', path, body, isSafe: true }, isFoundByV1, signal);
       const found = answer?.certificates.find(
@@ -281,6 +287,10 @@ export function createEjbcaCalls(client: RestClient): EjbcaCalls {
       return certificateProfile && endEntityProfile ? { certificateProfile, endEntityProfile } : undefined;
     },
   };
+}
+
+function equal(property: string, value: string): object {
+  return { property, value, operation: 'EQUAL' };
 }
 
 /** The time at which the row was written: ISSUED_DATE compares notBefore. EJBCA takes whole seconds. */

@@ -11,6 +11,7 @@ import { findCa, publicationsOf, type FoundCa } from './certification-authoritie
 import { enrollmentCodesOf } from './client-mode.ts';
 import { openCredentials } from './credentials.ts';
 import { createEndEntityTurns } from './enrollment/end-entity-turns.ts';
+import { createSingleIssuance } from './enrollment/single-issuance.ts';
 import { createWebServiceCheck, lookingUp, registering } from './enrollment/web-service-check.ts';
 import { examine, unseenByRegistrationAuthorities } from './examination.ts';
 import type { EjbcaOptions } from './options.ts';
@@ -116,6 +117,10 @@ export async function openEjbca(
           pendingExpiry,
           canRegister,
           canLookUp,
+          singleIssuance: createSingleIssuance(
+            { backend: name, endEntityProfile: settings.endEntityProfile },
+            log,
+          ),
           retryAfter: options.retryAfter,
           deadline,
           record: options.record,

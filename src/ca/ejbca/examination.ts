@@ -67,27 +67,43 @@ async function objectionToCertificateProfile(
   if (cas === undefined) {
     return [`EJBCA has no certificate profile ${certificateProfile}. EJBCA: ${pages.certificateProfiles}.`];
   }
-  return cas === 'any' || cas.includes(certificateAuthority)
-    ? []
-    : [
-        `The certificate profile ${certificateProfile} does not allow the CA ${certificateAuthority}; add it to "Available CAs". EJBCA: ${pages.certificateProfiles}.`,
-      ];
+  if (cas !== 'any' && !cas.includes(certificateAuthority)) {
+    return [
+      `The certificate profile ${certificateProfile} does not allow the CA ${certificateAuthority}; add it to "Available CAs". EJBCA: ${pages.certificateProfiles}.`,
+    ];
+  }
+  if (cas === 'any' || !(await calls.hidesCertificatesOf(certificateProfile, signal))) return [];
+  return [
+    `The certificate profile ${certificateProfile} lists a CA that the role may not use, which makes searches find nothing. EJBCA: ${pages.certificateProfiles}, "Available CAs"; ${pages.roles}.`,
+  ];
 }
 
-/** In client mode end entities have the profiles with which they were registered. */
 async function objectionsToEndEntityProfile(
   parts: ExaminationParts,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const { webService, settings } = parts;
-  if (settings.operationMode === 'client') return [];
   const { endEntityProfile } = settings;
-  const profile = (await webService.authorizedEndEntityProfiles(signal)).find(
-    ({ name }) => name === endEntityProfile,
-  );
+  const profiles = await webService.authorizedEndEntityProfiles(signal);
+  if (settings.operationMode === 'client') return await objectionsToAll(parts, profiles, signal);
+  const profile = profiles.find(({ name }) => name === endEntityProfile);
   if (profile !== undefined) return await objectionsToKnownProfile(parts, profile, signal);
   return [
     `There is no end entity profile ${endEntityProfile} that the gateway's role may use, or it lists a CA that the role may not use, which makes searches find nothing. EJBCA: ${pages.endEntityProfiles}, "Available CAs"; ${pages.roles}.`,
+  ];
+}
+
+/** In client mode end entities have the profiles with which they were registered, one of those that the role may use. */
+async function objectionsToAll(
+  { webService, settings: { certificateAuthority } }: ExaminationParts,
+  profiles: readonly NameAndId[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  for (const profile of profiles) {
+    if ((await webService.casOf(profile, signal)).includes(certificateAuthority)) return [];
+  }
+  return [
+    `No end entity profile that the gateway's role may use offers the CA ${certificateAuthority}, so that no registered end entity gets a certificate. EJBCA: ${pages.endEntityProfiles}, "Available CAs"; ${pages.roles}.`,
   ];
 }
 
@@ -112,6 +128,8 @@ async function objectionsToKnownProfile(
 
 /** What no call tells a registration authority, so that an operator has to see to it. */
 export const unseenByRegistrationAuthorities: readonly string[] = [
+  `EJBCA does not let the gateway see with which profiles end entities are registered for client and vendor mode; each must be one that the gateway's role may use, with all its CAs (EJBCA: ${pages.endEntities}; ${pages.roles}).`,
+  `EJBCA does not let the gateway see whether "Finish User" is on in the CA before it has issued (leave it on; EJBCA: ${pages.certificationAuthorities}).`,
   `EJBCA does not let the gateway see whether an end entity profile makes passwords (leave "Auto-generated" off; EJBCA: ${pages.endEntityProfiles}).`,
   `EJBCA does not let the gateway see whether approvals are on for adding and editing end entities (EJBCA: ${pages.certificationAuthorities} and ${pages.certificateProfiles}).`,
 ];

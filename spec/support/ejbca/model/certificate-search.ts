@@ -120,8 +120,10 @@ function requireKnown(
     const isAllowed = administrator.isAuthorized(`/endentityprofilesrules/${value}`);
     if (!endEntityProfiles.has(value) || !isAllowed) throw refusals.unknownInSearch('end entity profile');
   }
-  if (property === 'CERTIFICATE_PROFILE' && !certificateProfiles.has(value)) {
-    throw refusals.unknownInSearch('certificate profile');
+  if (property === 'CERTIFICATE_PROFILE') {
+    const cas = certificateProfiles.get(value)?.certificationAuthorities ?? [];
+    const isAllowed = cas.every((ca) => administrator.isAuthorized(`/ca/${ca}`));
+    if (!certificateProfiles.has(value) || !isAllowed) throw refusals.unknownInSearch('certificate profile');
   }
   if (property === 'CA') {
     const isAllowed = administrator.isAuthorized(`/ca/${value}`);

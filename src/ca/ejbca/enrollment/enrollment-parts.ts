@@ -5,7 +5,7 @@ import type { Attempt, AttemptRegistry } from '../../../store/store.ts';
 import type { EnrollmentRequest } from '../../ca.ts';
 import type { EjbcaAliasSettings } from '../alias-settings.ts';
 import type { EjbcaCalls } from '../calls.ts';
-import type { NameAndId, RegisteredEndEntity, WebService } from '../web-service.ts';
+import type { RegisteredEndEntity, WebService } from '../web-service.ts';
 import type { EndEntityTurns } from './end-entity-turns.ts';
 import { searchIssued } from './issued-search.ts';
 import type { SearchOutcome } from './exactly-once.ts';
@@ -77,7 +77,7 @@ export async function findEndEntity(
 
 /** Looks for the certificate that an earlier attempt at the request may have got. */
 export async function searchForRequest(
-  { calls, webService, attempts, settings }: EnrollmentParts,
+  parts: EnrollmentParts,
   sought: {
     readonly username: string;
     readonly withNames: boolean;
@@ -88,6 +88,7 @@ export async function searchForRequest(
   },
   signal: AbortSignal,
 ): Promise<SearchOutcome<Buffer>> {
+  const { calls, attempts } = parts;
   const { username, request, since, serialNumbers = [] } = sought;
   const inJournal = await attempts.serialNumbersOf(request.csr.publicKey.sha256, since);
   const renewed = request.renewed === undefined ? [] : [request.renewed.serialNumber];
@@ -95,21 +96,37 @@ export async function searchForRequest(
   return await searchIssued(
     {
       find: async (updatedSince) => await calls.findCertificates(username, updatedSince, signal),
-      async isSighted() {
-        if (await calls.showsCertificatesOf(settings, signal)) return true;
-        // What a search hides, it hides for the sake of the end entity profile; the end entity shows that the database works.
-        const profiles = await webService
-          .authorizedEndEntityProfiles(signal)
-          .catch((error: unknown): readonly NameAndId[] => {
-            if (isOutage(error)) throw error;
-            return [];
-          });
-        if (!profiles.some(({ name }) => name === settings.endEntityProfile)) return false;
-        return (await webService.findEndEntity(username, request.requestId, signal)) !== undefined;
-      },
+      isSighted: async () => await isSighted(parts, username, request.requestId, signal),
     },
     { ...sought, known },
   );
+}
+
+/** Whether EJBCA would show a certificate of this end entity. What it hides, it hides for the sake of the profiles. */
+async function isSighted(
+  { calls, webService, settings }: EnrollmentParts,
+  username: string,
+  requestId: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const endEntity = await unlessRefused(webService.findEndEntity(username, requestId, signal));
+  const { certificateProfileName: certificateProfile = settings.certificateProfile } = endEntity ?? {};
+  const { endEntityProfileName: endEntityProfile = settings.endEntityProfile } = endEntity ?? {};
+  const { certificateAuthority } = settings;
+  const shown = { certificateAuthority, certificateProfile, endEntityProfile };
+  if (await calls.showsCertificatesOf(shown, signal)) return true;
+  // The end entity shows that the database works.
+  if (endEntity === undefined || (await calls.hidesCertificatesOf(certificateProfile, signal))) return false;
+  const profiles = await unlessRefused(webService.authorizedEndEntityProfiles(signal));
+  return profiles?.some(({ name }) => name === endEntityProfile) === true;
+}
+
+/** Without the web service EJBCA does not say. */
+async function unlessRefused<Value>(answer: Promise<Value>): Promise<Value | undefined> {
+  return await answer.catch((error: unknown) => {
+    if (isOutage(error)) throw error;
+    return undefined;
+  });
 }
 
 /** What was there before the first attempt, as the latest one has it. */

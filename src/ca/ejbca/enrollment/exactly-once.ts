@@ -93,7 +93,7 @@ const mostAttempts = 3;
 const retryAfterSpoiling = 10;
 
 /** The end entity profile makes passwords, or somebody registers the end entity again and again. */
-class PasswordNotKept extends EstError {
+export class PasswordNotKept extends EstError {
   constructor() {
     super('ca_unavailable', 'EJBCA does not keep the password with which the end entity was registered.', {
       cause: new Error(

@@ -47,6 +47,7 @@ function stateIn(error: unknown): RequestOutcome<Buffer> | undefined {
     case 'conflict':
     case 'waitsForApproval':
     case 'approvalExists':
+    case 'makesPasswords':
     case undefined:
       return undefined;
   }

@@ -19,7 +19,9 @@ export type RefusalOutcome =
   /** An administrator has to approve the registration first. */
   | 'waitsForApproval'
   /** The same registration waits already, asked for by this request or by another one. */
-  | 'approvalExists';
+  | 'approvalExists'
+  /** The end entity profile makes the passwords of end entities itself. */
+  | 'makesPasswords';
 
 /** Whose outage an answer shows: that of EJBCA as a whole, or of one CA of it. */
 export type Outage = 'ejbca' | 'ca';
