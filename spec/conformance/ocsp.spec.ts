@@ -34,6 +34,8 @@ describeWith('openssl', 'revocation by OCSP', () => {
     await vendor.issue('responder', mayAnswer);
     await vendor.issue('no-responder', 'extendedKeyUsage=clientAuth');
     await vendor.issue('old-responder', mayAnswer, '-startdate 200101000000Z -enddate 200201000000Z');
+    await vendor.issue('revoked-responder', mayAnswer);
+    await vendor.revoke('revoked-responder');
     await stranger.issue('stranger', mayAnswer);
     web = await startCountingServer((request, response) => {
       if (request.url === '/garbage') response.end('<html>');
@@ -50,6 +52,7 @@ describeWith('openssl', 'revocation by OCSP', () => {
       fresh: await vendor.startOcsp(signedBy('issuing', '')),
       undelegated: await vendor.startOcsp(signedBy('no-responder')),
       'out-of-date': await vendor.startOcsp(signedBy('old-responder')),
+      'revoked-responder': await vendor.startOcsp(signedBy('revoked-responder')),
       stranger: await vendor.startOcsp(outside),
       silent: await vendor.startOcsp(signedBy('responder', '-nmin 5 -resp_no_certs')),
       sha1: await vendor.startOcsp(signedBy('issuing', '-nmin 5 -rmd sha1')),
@@ -140,6 +143,7 @@ describeWith('openssl', 'revocation by OCSP', () => {
   it.each([
     ['of a certificate that is not for that', 'undelegated', /id-kp-OCSPSigning/],
     ['of a responder whose certificate has expired', 'out-of-date', /has expired/],
+    ['of a responder that is revoked', 'revoked-responder', /certificate of the OCSP responder is revoked/],
     ['of another CA with the same name', 'stranger', /whom the CA has not certified/],
     ['of somebody whose certificate is not there', 'silent', /whose certificate is not in it/],
     ['with SHA-1', 'sha1', /signature algorithm is not accepted/],

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createOcspSource, type OcspClient } from '../../src/auth/revocation/ocsp.ts';
+import type { OcspClient } from '../../src/auth/revocation/ocsp.ts';
+import { createOcspSource } from '../../src/auth/revocation/ocsp-source.ts';
 import type { Verdict } from '../../src/auth/revocation/source.ts';
 import { freshnessOf, type Freshness } from '../../src/pass-through/freshness.ts';
 import { kindsByName } from '../../src/pass-through/kinds.ts';

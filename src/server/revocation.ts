@@ -3,12 +3,8 @@ import { createBackendSource, createRecordedStatus } from '../auth/revocation/ba
 import { createCrlSource, type CrlUrl } from '../auth/revocation/crl.ts';
 import { createCrlStore, type CrlStore, type StoredCrl } from '../auth/revocation/crl-store.ts';
 import { createFetch } from '../auth/revocation/fetch.ts';
-import {
-  createOcspClient,
-  createOcspSource,
-  type OcspClient,
-  type Responder,
-} from '../auth/revocation/ocsp.ts';
+import { createOcspClient, type OcspClient } from '../auth/revocation/ocsp.ts';
+import { createOcspSource, type Responder } from '../auth/revocation/ocsp-source.ts';
 import {
   createRevocationCheck,
   createStanding,
