@@ -99,6 +99,14 @@ describe('The scripts of the mock CA', () => {
     ]);
   });
 
+  it('issues for so many days', async () => {
+    const brief = await openMock({ validityDays: 3 });
+    const { notBefore, notAfter } = readCertificate(await issue(brief.ca, newRequest({ profile: 'issue' })));
+    const days = (notAfter.getTime() - notBefore.getTime()) / 86_400_000;
+    expect(Math.round(days)).toBe(3);
+    await brief.close();
+  });
+
   it('slow: issues after a while', async () => {
     const quick = await openMock({ delay: 0.05 });
     const start = Date.now();

@@ -47,6 +47,7 @@ export interface TestGatewayOptions {
   readonly limits?: object;
   readonly revocation?: object;
   readonly est?: object;
+  readonly http?: object;
   /** A listener for a proxy besides. */
   readonly proxy?: object;
   readonly passThrough?: object;
@@ -83,7 +84,7 @@ function configuration(options: TestGatewayOptions): object {
         privateKey: 'file:server.key',
         ...options.est,
       },
-      http: { address: '127.0.0.1', port: 0 },
+      http: { address: '127.0.0.1', port: 0, ...options.http },
       ...(options.proxy && { proxy: options.proxy }),
     },
     store: options.store ?? { driver: 'sqlite', file: 'state.sqlite' },
