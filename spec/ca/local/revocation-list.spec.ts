@@ -120,6 +120,19 @@ describe('The CRL of the local CA', () => {
     await other.close();
   });
 
+  it('shows at once that a reason was raised, and since when it is revoked', async () => {
+    const { serialNumber } = readCertificate(await issue(opened.ca, newRequest()));
+    const revokedAt = new Date(Date.now() - hour);
+    await opened.certificates.revoke(caOf(texts), serialNumber, 'superseded', revokedAt);
+    expect(await text(await crl())).toMatch(/X509v3 CRL Reason Code: \s+Superseded/);
+    await opened.certificates.revoke(caOf(texts), serialNumber, 'keyCompromise', new Date());
+    const shown = await text(await crl());
+    expect(shown).toMatch(/X509v3 CRL Reason Code: \s+Key Compromise/);
+    expect(shown).toMatch(/X509v3 CRL Number: \s+2\n/);
+    const [, date = ''] = /Revocation Date: (.*)/.exec(shown) ?? [];
+    expect(Date.parse(date)).toBe(Math.floor(revokedAt.getTime() / 1000) * 1000);
+  });
+
   it('makes openssl refuse the revoked certificate and accept the others', async () => {
     const revoked = await issue(opened.ca, newRequest());
     const good = await issue(opened.ca, newRequest());
