@@ -46,8 +46,8 @@ describeWith('openssl', 'chains of certificates, judged by the gateway, OpenSSL 
         );
         expect(unexplained).toEqual([]);
         const valid = judged.gateway.filter((judgement) => judgement === 'valid').length;
-        expect(valid).toBeGreaterThan(chains.length / 4);
-        expect(valid).toBeLessThan((chains.length * 3) / 4);
+        expect(valid).toBeGreaterThan(chains.length / 10);
+        expect(valid).toBeLessThan((chains.length * 9) / 10);
       },
       300_000 * times,
     );

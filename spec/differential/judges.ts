@@ -6,6 +6,7 @@ import { PathError, validatePath } from '../../src/pkix/path.ts';
 import type { Workplace } from '../support/programs.ts';
 import { judgedAt, type Chain } from './chains.ts';
 import type { CrlJudgement, CrlSituation } from './crls.ts';
+import type { OcspJudgement, OcspSituation } from './ocsp.ts';
 
 /** `valid`, or why not. */
 export type Judgement = string;
@@ -66,6 +67,29 @@ export async function judgeCrlsByOpenssl(
   );
 }
 
+/** By `openssl ocsp`, of situations with the same CA and answer. */
+export async function judgeOcspByOpenssl(
+  situations: readonly OcspSituation[],
+  { directory }: Workplace,
+): Promise<readonly OcspJudgement[]> {
+  const [{ ca, answer } = { ca: Buffer.alloc(0), answer: Buffer.alloc(0) }] = situations;
+  await writeFile(join(directory, 'answer'), answer);
+  const leaves = situations.map(({ certificate }) => certificate);
+  await writeCertificates({ ca: [ca] }, leaves, directory);
+  const asked = leaves.flatMap((_, at) => ['-cert', `leaf-${at}`]);
+  const words = ['ocsp', '-respin', 'answer', '-no_nonce', '-CAfile', 'ca', '-issuer', 'ca', ...asked];
+  const { stdout, stderr } = await openssl(words, directory);
+  if (!stderr.includes('Response verify OK')) return leaves.map(() => 'undetermined');
+  // Where the dates are wrong, a warning stands before the status.
+  const said = new Map(
+    Array.from(stdout.matchAll(/^(leaf-\d+): (good|revoked|unknown)$/gm), ([, leaf, status]) => [
+      leaf,
+      status,
+    ]),
+  ) as ReadonlyMap<string, OcspJudgement>;
+  return leaves.map((_, at) => said.get(`leaf-${at}`) ?? 'undetermined');
+}
+
 /** Runs `openssl verify` over certificates that have everything else in common. */
 async function verify(
   options: readonly string[],
@@ -73,22 +97,9 @@ async function verify(
   leaves: readonly Buffer[],
   directory: string,
 ): Promise<readonly Judgement[]> {
-  const files = {
-    ...certificates,
-    ...Object.fromEntries(leaves.map((leaf, at) => [`leaf-${at}`, [leaf]])),
-  };
-  await Promise.all(
-    Object.entries(files).map(async ([file, ders]) => {
-      await writeFile(join(directory, file), ders.map(certificateToPem).join(''));
-    }),
-  );
+  await writeCertificates(certificates, leaves, directory);
   const words = ['verify', ...options, ...leaves.map((_, at) => `leaf-${at}`)];
-  const { stdout, stderr } = await new Promise<Record<'stdout' | 'stderr', string>>((resolve) => {
-    // Its exit code says that one of them is not valid.
-    execFile('openssl', words, { cwd: directory }, (_error, out, err) => {
-      resolve({ stdout: out, stderr: err });
-    });
-  });
+  const { stdout, stderr } = await openssl(words, directory);
   const refused = new Map(
     Array.from(
       stderr.matchAll(/^(error \d+ at [^]*?)^error (leaf-\d+): verification failed/gm),
@@ -98,6 +109,32 @@ async function verify(
   return leaves.map((_, at) => {
     if (stdout.includes(`leaf-${at}: OK`)) return 'valid';
     return refused.get(`leaf-${at}`) ?? `neither valid nor refused: ${stderr}`;
+  });
+}
+
+/** Writes files of PEM, those of the leaves as `leaf-0` and so on. */
+async function writeCertificates(
+  certificates: Readonly<Record<string, readonly Buffer[]>>,
+  leaves: readonly Buffer[],
+  directory: string,
+): Promise<void> {
+  const ofLeaves = leaves.map((leaf, at) => [`leaf-${at}`, [leaf]] as const);
+  await Promise.all(
+    [...Object.entries(certificates), ...ofLeaves].map(async ([file, ders]) => {
+      await writeFile(join(directory, file), ders.map(certificateToPem).join(''));
+    }),
+  );
+}
+
+/** What the command prints; its exit code, which only says that one of the certificates is not good, does not matter. */
+async function openssl(
+  words: readonly string[],
+  cwd: string,
+): Promise<Readonly<Record<'stdout' | 'stderr', string>>> {
+  return await new Promise((resolve) => {
+    execFile('openssl', words, { cwd }, (_error, stdout, stderr) => {
+      resolve({ stdout, stderr });
+    });
   });
 }
 
