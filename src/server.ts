@@ -21,6 +21,7 @@ import {
   type Listener,
   type ServedAt,
 } from './server/listeners.ts';
+import { warnOfLeftState } from './server/left-state.ts';
 import { createProcessState } from './server/process-state.ts';
 import { objectionsToCrls, openRevocation } from './server/revocation.ts';
 import { openServices, type OpenedServices } from './server/services.ts';
@@ -52,6 +53,8 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   let current = await openServices(configuration, log, state);
   opened.defer(() => current.close());
   await logObjectionsToCas(configuration, current.backends, log);
+  await letGoOfOtherAliases(configuration, current);
+  await warnOfLeftState(configuration, current, log);
   opened.defer(() => {
     state.stopping.abort(new Error('The gateway stops.'));
   });
@@ -83,6 +86,8 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
       throw new Error(refusal);
     }
     await logObjectionsToCas(next, after.backends, log);
+    await letGoOfOtherAliases(next, after);
+    await warnOfLeftState(next, after, log);
     current = after;
     exchangeAll(listeners, current.served);
     reopenWhenBack(next, after);
@@ -130,6 +135,14 @@ export async function startGateway(configuration: Configuration, log: Log): Prom
   };
 }
 
+/** An alias that comes back later under the same name is another one. */
+async function letGoOfOtherAliases(
+  { aliases, file }: Configuration,
+  { store }: OpenedServices,
+): Promise<void> {
+  await store.aliases.keepOnly(Object.keys(aliases), file, new Date());
+}
+
 type Listeners = Readonly<Record<keyof ServedAt, Listener | undefined>>;
 
 function exchangeAll(listeners: Listeners, served: ServedAt): void {
@@ -173,6 +186,7 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
     warnOfUnseen(backends, log);
     warnOfClientCertificates(configuration, backends, log);
     await warnOfCrls(configuration, aliases, log);
+    await warnOfLeftState(configuration, services, log);
     const problems = await Promise.all([
       ...tlsPlacesOf(configuration).map(async ({ place, tls }) => {
         const objection = await objectionToDates(tls, new Date());

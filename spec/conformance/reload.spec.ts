@@ -44,7 +44,7 @@ beforeEach(async () => {
     files: { 'vendor.pem': vendor.trustAnchor + vendor.issuingCertificate },
     proxy: { socket: 'proxy.sock', clientCertificate: 'rfc9440' },
     drivers: { certificationAuthorities: [watched] },
-    backends: { watched: { driver: 'watched', delay: 0.5 } },
+    backends: { watched: { driver: 'watched', delay: 2 } },
     aliases: {
       slow: { backend: 'watched', profile: 'slow' },
       vendor: { authentication: 'clientCertificate', implicitTrustAnchors: ['vendor.pem'] },

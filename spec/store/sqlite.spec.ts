@@ -45,6 +45,8 @@ function asBefore0002(file: string): void {
     CREATE INDEX enrollments_issued ON enrollments (fingerprint, closed_at) WHERE state = 'issued';
     DROP TABLE certification_authorities;
     DROP TABLE crls;
+    DROP TABLE aliases;
+    DROP TABLE alias_bindings;
     ALTER TABLE certificates RENAME COLUMN ca TO backend;
     ALTER TABLE crl_numbers RENAME COLUMN ca TO backend;
     ALTER TABLE held_requests RENAME COLUMN ca TO backend;

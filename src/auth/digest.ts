@@ -11,7 +11,8 @@ import { userIdentity } from './store-users.ts';
 
 /** What a Digest authenticator of one alias works with. */
 export interface DigestOptions {
-  readonly alias: string;
+  /** Its identifier in the store, and its name. */
+  readonly alias: { readonly id: string; readonly name: string };
   /** What is offered. */
   readonly algorithms: readonly DigestAlgorithm[];
   readonly users: UserRegistry;
@@ -37,7 +38,7 @@ export function createDigestAuthenticator({ alias, algorithms, users, nonces, at
   ): Promise<DigestVerdict> {
     const received = readDigestCredentials(authorization);
     const algorithm = algorithms.find((offered) => offered === received?.algorithm);
-    if (received === undefined || algorithm === undefined || received.realm !== realmOf(alias))
+    if (received === undefined || algorithm === undefined || received.realm !== realmOf(alias.name))
       return { state: 'malformed' };
     if (!isForTarget(algorithm, received, target)) {
       throw new EstError(
@@ -45,9 +46,9 @@ export function createDigestAuthenticator({ alias, algorithms, users, nonces, at
         'The uri of the Digest credentials is not the path of the request; compute them for this path.',
       );
     }
-    return await attempts.run({ alias, address, name: received.username }, async () => {
+    return await attempts.run({ alias: alias.name, address, name: received.username }, async () => {
       const name = received.username;
-      const user = await users.find(alias, name);
+      const user = await users.find(alias.id, name);
       const isRight = isProved(algorithm, received, method, user);
       if (user === undefined) return { state: 'unknown', name };
       if (!isRight) return { state: 'wrong', name };

@@ -12,6 +12,7 @@ export async function hashUserCode(code: string, store: StateStore): Promise<str
 
 /** What the users of a store at one alias are looked up with. */
 export interface StoreUsersOptions {
+  /** Its identifier in the store. */
   readonly alias: string;
   readonly users: UserRegistry;
   /** `madeCodeKey` of the store. */

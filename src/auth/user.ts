@@ -19,7 +19,8 @@ export interface UserAuthentication {
 
 /** What decides about the users of one alias. */
 export interface UserAuthenticationOptions {
-  readonly alias: string;
+  /** Its identifier in the store, and its name. */
+  readonly alias: { readonly id: string; readonly name: string };
   readonly schemes: readonly HttpScheme[];
   /** For Basic. */
   readonly checkCode: CodeCheck;
@@ -41,7 +42,7 @@ export function createUserAuthentication({
   nonceKey,
   nonceUses,
 }: UserAuthenticationOptions): UserAuthentication {
-  const realm = realmOf(alias);
+  const realm = realmOf(alias.name);
   const algorithms = digestAlgorithms(schemes);
   const nonces = createDigestNonces(nonceKey, realm, nonceUses);
   const digest = createDigestAuthenticator({ alias, algorithms, users, nonces, attempts });
@@ -52,7 +53,7 @@ export function createUserAuthentication({
         `Digest realm="${realm}", qop="auth", algorithm=${algorithm}, nonce="${nonces.create(now)}", charset="UTF-8"` +
         (stale ? ', stale=true' : ''),
     );
-    const basicLines = schemes.includes('basic') ? [basicChallenge(alias)['WWW-Authenticate']] : [];
+    const basicLines = schemes.includes('basic') ? [basicChallenge(alias.name)['WWW-Authenticate']] : [];
     return { 'WWW-Authenticate': [...lines, ...basicLines] };
   }
 

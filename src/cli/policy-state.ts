@@ -53,17 +53,18 @@ export async function examineByState(
     const learnt = await learnFromBackends(configuration, store, noLog);
     const { reservationOf, unknown } = learnt;
     const ca = learnt.certificationAuthorities.get(name);
+    const id = await store.aliases.identify(name, configuration.file);
     const services: StateServices = {
       id: '',
       receivedAt: new Date(),
-      alias: { name, policy, knownKeys, ca: ca ?? {}, askPolicyWebhook: undefined },
+      alias: { id, name, policy, knownKeys, ca: ca ?? {}, askPolicyWebhook: undefined },
       journal: store.enrollments,
       reservationOf,
       credentials: { address },
       signal: AbortSignal.timeout(openingTimeout),
       ...limitsOfRequest(configuration.limits),
     };
-    const identity = await withLimits(store, name, asked.identity);
+    const identity = await withLimits(store, id, asked.identity);
     const compared = await compare(services, { ...asked, identity, otpUser: undefined });
     const verdicts: Verdict[] = [];
     for (const step of examination) {

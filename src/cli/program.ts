@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withBuiltInDrivers, type Drivers } from '../config/drivers.ts';
 import { loadConfiguration } from '../config/load.ts';
+import { addAliasCommands } from './alias.ts';
 import { addAuditKeysCommand } from './audit-keys.ts';
 import { addCaCommands } from './ca.ts';
 import { addCheckCommand } from './check.ts';
@@ -23,6 +24,7 @@ const commands: readonly ((program: Command, drivers: Drivers) => void)[] = [
   addServeCommand,
   addCheckCommand,
   addUserCommands,
+  addAliasCommands,
   addCaCommands,
   addPolicyCommands,
   addAuditKeysCommand,

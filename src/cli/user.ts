@@ -85,7 +85,7 @@ async function add(name: string, options: AddOptions): Promise<void> {
     const algorithms = digestAlgorithms(configuration.aliases[alias]?.httpAuthentication ?? []);
     const remainingUses = once === true ? 1 : uses;
     const user = { alias, name, code, remainingUses, ...(expires && { expiresAt: expires }) };
-    await addUser(store, user, algorithms);
+    await addUser(store, user, algorithms, await store.aliases.identify(alias, configuration.file));
   });
   if (codeStdin !== true) process.stdout.write(`${code}\n`);
 }
@@ -118,18 +118,20 @@ export type NewUser = Pick<User, 'alias' | 'name' | 'remainingUses' | 'expiresAt
 
 /**
  * Stores the user with the hash of its code, and what Digest needs for the given algorithms; name and code in the form
- * in which clients' are compared (RFC 7617, section 2.1: NFC). Throws an Error with a sentence when there is one of that name.
+ * in which clients' are compared (RFC 7617, section 2.1: NFC). `aliasId` is the identifier of the alias, which the first of a name
+ * has for one. Throws an Error with a sentence when there is one of that name.
  */
 export async function addUser(
   store: StateStore,
   user: NewUser,
   algorithms: readonly DigestAlgorithm[] = [],
+  aliasId = user.alias,
 ): Promise<void> {
   const { alias, remainingUses, expiresAt } = user;
   const name = user.name.normalize('NFC');
   const code = user.code.normalize('NFC');
   const added = await store.users.add({
-    alias,
+    alias: aliasId,
     name,
     codeHash: await hashUserCode(code, store),
     ...(algorithms.length > 0 && { digestSecrets: digestSecrets(algorithms, { alias, name, code }) }),
@@ -184,10 +186,12 @@ async function readCode(names: readonly string[]): Promise<string> {
 }
 
 async function remove(name: string, { configuration, alias }: AliasOption): Promise<void> {
-  const removed = await withState(
-    configuration,
-    async ({ users }) => await users.remove(alias, name.normalize('NFC')),
-  );
+  const removed = await withState(configuration, async ({ aliases, users }) => {
+    const id = Object.hasOwn(configuration.aliases, alias)
+      ? await aliases.identify(alias, configuration.file)
+      : await aliases.find(alias);
+    return await users.remove(id ?? alias, name.normalize('NFC'));
+  });
   if (!removed) throw new Error(`The alias ${alias} has no user ${name}; see "est-gateway user list".`);
 }
 
@@ -196,8 +200,14 @@ interface ListOptions extends ConfigurationOption {
 }
 
 async function list({ configuration, json }: ListOptions): Promise<void> {
-  const users = await withState(configuration, async (store) => await store.users.list());
+  const users = await withState(configuration, listByName);
   process.stdout.write(json === true ? usersAsJson(users) : usersAsTable(users));
+}
+
+/** Of every alias by its name, also of those that no configuration has any more. */
+async function listByName({ aliases, users }: StateStore): Promise<readonly User[]> {
+  const names = new Map((await aliases.list()).map(({ id, name }) => [id, name]));
+  return (await users.list()).map((user) => ({ ...user, alias: names.get(user.alias) ?? user.alias }));
 }
 
 function usersAsJson(users: readonly User[]): string {

@@ -22,6 +22,8 @@ import type { KeyEncryptionKey } from './key-encryption-keys.ts';
 
 /** A named EST configuration, ready to serve `/.well-known/est/<name>/<operation>`. */
 export interface Alias {
+  /** By which the store knows what belongs to it. */
+  readonly id: string;
   readonly name: string;
   readonly ca: CertificationAuthority;
   readonly caCertificates: CaCertificates;

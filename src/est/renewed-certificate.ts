@@ -69,7 +69,7 @@ async function* issuedUnderNamesOf(
   let before: CertificateUnderNames | undefined;
   do {
     if (signal.aborted) throw tooLate(signal.reason);
-    const issued = await journal.issuedUnder(alias.name, identifierOfNames(csr), receivedAt, before);
+    const issued = await journal.issuedUnder(alias.id, identifierOfNames(csr), receivedAt, before);
     for (const { certificate: der } of issued) {
       const certificate = readCertificate(der);
       const isAlone = before === undefined && issued.length === 1;

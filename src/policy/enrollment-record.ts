@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import { EstError } from '../errors.ts';
+import type { ClientIdentity } from '../identity.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import { nameToString } from '../pkix/names.ts';
 import type { EnrollmentJournal, NewEnrollment, PendingLimits, RepeatWindow } from '../store/store.ts';
@@ -15,6 +16,8 @@ export interface AskedFor {
   readonly id: string;
   readonly receivedAt: Date;
   readonly alias: {
+    /** By which the store knows what belongs to it. */
+    readonly id: string;
     readonly name: string;
     readonly policy: Policy;
     /** Left out: what is asked of the CA ends with the request. */
@@ -51,9 +54,9 @@ function recordOf(asked: AskedFor, proved: ProvedEnrollment, client: string): Ne
   return {
     fingerprint: fingerprintOf(asked, proved),
     requestId: id,
-    alias: alias.name,
+    alias: alias.id,
     operation,
-    identity: identity.key,
+    identity: holderAt(alias, identity),
     subject: nameToString(names.subject),
     publicKey: keyHashOf(csr),
     countedUser: countedUser(proved),
@@ -76,7 +79,7 @@ function fingerprintOf(
   const shown = identity.certificate?.certificate.sha256;
   const parts = [
     identity.key,
-    alias.name,
+    alias.id,
     operation,
     keyHashOf(csr) ?? id,
     names.subject.der.toString('hex'),
@@ -85,6 +88,11 @@ function fingerprintOf(
     ...(shown !== undefined && renewed?.sha256 === shown ? [shown] : []),
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+/** By whom a key is held: `ClientIdentity.key`, but each alias has users of its own. */
+export function holderAt({ id }: { readonly id: string }, { key, user }: ClientIdentity): string {
+  return user === undefined ? key : `${id}/${key}`;
 }
 
 function keyHashOf({ publicKey }: RequestedCertificate): string | undefined {

@@ -5,6 +5,7 @@ import type { Blocklist } from '../pkix/weak-keys.ts';
 import type { EnrollmentJournal } from '../store/store.ts';
 import type { AskedEnrollment } from './asked-enrollment.ts';
 import type { Check } from './check.ts';
+import { holderAt } from './enrollment-record.ts';
 
 /**
  * Why no client may have a key (SHA-256 of the subjectPublicKeyInfo, hex): it is a CA's, one of the gateway or of who
@@ -21,6 +22,7 @@ export interface KeyHolderServices {
   readonly reservationOf: KeyReservations;
   readonly receivedAt: Date;
   readonly alias: {
+    readonly id: string;
     /** Keys whose private halves are public knowledge. */
     readonly knownKeys: Blocklist;
   };
@@ -43,7 +45,7 @@ export async function examineKeyHolder(
 ): Promise<readonly Check[]> {
   const { identity, names } = asked;
   const { sha256 } = publicKey;
-  const holder = { identity: identity.key, subject: nameToString(names.subject) };
+  const holder = { identity: holderAt(alias, identity), subject: nameToString(names.subject) };
   const reservation = await reservationOf(sha256, receivedAt);
   const isShown = isKeyShown(asked, publicKey);
   const isOfOther = !isShown && (await journal.isKeyOfOther(sha256, holder, receivedAt));

@@ -12,7 +12,7 @@ import type { Check } from './check.ts';
 interface QuotaServices {
   readonly journal: Pick<EnrollmentJournal, 'issuedTo' | 'reachedQuota'>;
   readonly receivedAt: Date;
-  readonly alias: { readonly name: string; readonly policy: { readonly quota?: CertificateQuota } };
+  readonly alias: { readonly id: string; readonly policy: { readonly quota?: CertificateQuota } };
 }
 
 /**
@@ -35,7 +35,7 @@ export async function clientOf(
   const issued = await journal.issuedTo({ certificate: der, notAfter, publicKey });
   if (issued === undefined) return holderOfCertificate(certificate);
   // Each alias has users of its own.
-  const isOfOther = issued.alias !== alias.name && issued.client.startsWith('user:');
+  const isOfOther = issued.alias !== alias.id && issued.client.startsWith('user:');
   return isOfOther ? `alias ${issued.alias} ${issued.client}` : issued.client;
 }
 

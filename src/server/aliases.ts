@@ -49,7 +49,16 @@ export async function openAliases(
 ): Promise<ReadonlyMap<string, Alias>> {
   const aliases = new Map<string, Alias>();
   const revocation = openRevocation(configuration.revocation, log);
-  const services = { backends, drivers: configuration.drivers, store, revocation, state, log, opened };
+  const services = {
+    configuration: configuration.file,
+    backends,
+    drivers: configuration.drivers,
+    store,
+    revocation,
+    state,
+    log,
+    opened,
+  };
   for (const [name, options] of Object.entries(configuration.aliases)) {
     const alias = await openUnlessDown(`aliases.${name}`, openAlias(name, options, services), log);
     if (alias !== undefined) aliases.set(name, alias);
@@ -72,6 +81,8 @@ async function openUnlessDown(place: string, opening: Promise<Alias>, log: Log):
 
 /** What all aliases share. */
 interface AliasServices {
+  /** Its file. */
+  readonly configuration: string;
   readonly backends: Backends;
   readonly drivers: Drivers;
   readonly store: StateStore;
@@ -84,8 +95,9 @@ interface AliasServices {
 async function openAlias(
   name: string,
   options: AliasConfiguration,
-  { backends, drivers, store, revocation, state, log, opened }: AliasServices,
+  { configuration, backends, drivers, store, revocation, state, log, opened }: AliasServices,
 ): Promise<Alias> {
+  const id = await store.aliases.identify(name, configuration);
   const backend = await openAliasBackend(options, backends);
   const { ca, enrollmentCodes, policy, serverKeyGeneration, ...wanted } = backend;
   const { caCertificates, implicitTrustAnchors } = await openAliasCertificates(options, backend, log);
@@ -100,11 +112,11 @@ async function openAlias(
     (await caCertificates.current(signal)).certificates;
   const registrationAuthorityOf = createRegistrationAuthorities(options.registrationAuthorities);
   const { attempts, nonceUses } = state;
-  const users = await openStoreUsers(name, store, log);
+  const users = await openStoreUsers(id, store, log);
   const opening = { alias: name, users, log, drivers: drivers.credentials, opened };
   const checks = await openCodeChecks(options, opening, attempts);
   const user = createUserAuthentication({
-    alias: name,
+    alias: { id, name },
     schemes: options.httpAuthentication,
     checkCode: checks.basic,
     users: store.users,
@@ -134,6 +146,7 @@ async function openAlias(
     });
   const own = { caCertificates: ownCertificates, checkRevocation };
   return {
+    id,
     name,
     ca,
     caCertificates,

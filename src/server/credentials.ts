@@ -30,7 +30,7 @@ interface OpeningServices extends CredentialServices {
   readonly opened: AsyncDisposableStack;
 }
 
-/** The users of the store at an alias. */
+/** The users of the store at an alias, which is given by its identifier. */
 export async function openStoreUsers(alias: string, store: StateStore, log: Log): Promise<StoreUsers> {
   return createStoreUsers({ alias, users: store.users, key: await madeCodeKey(store), log });
 }
@@ -53,13 +53,13 @@ export async function openCodeChecks(
 
 /** Opens the sources of every alias alone; `place` is where each stands in the configuration. */
 export async function openAllSources(
-  { aliases, drivers: { credentials: drivers } }: Configuration,
+  { file, aliases, drivers: { credentials: drivers } }: Configuration,
   store: StateStore,
   log: Log,
   opened: AsyncDisposableStack,
 ): Promise<readonly { readonly place: string; readonly source: CredentialSource }[]> {
   const all = Object.entries(aliases).map(async ([alias, { credentials }]) => {
-    const users = await openStoreUsers(alias, store, log);
+    const users = await openStoreUsers(await store.aliases.identify(alias, file), store, log);
     const sources = await openSources(credentials, { alias, users, log, drivers, opened });
     return sources.map((source, index) => ({ place: `aliases.${alias}: ${placeOf(index)}`, source }));
   });

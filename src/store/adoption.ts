@@ -38,6 +38,37 @@ export async function adopt(
   });
 }
 
+/** Whether there are certificates under a CA's identifier, or a name in its place, that have not expired. */
+export async function hasInForce({ kysely }: Database, ca: string, now: Date): Promise<boolean> {
+  const row = await kysely
+    .selectFrom('certificates')
+    .select('serial_number')
+    .where('ca', '=', ca)
+    .where('not_after', '>', now.getTime())
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** The names of backends that still stand in place of a CA with certificates in force. */
+export async function unadopted(database: Database, now: Date): Promise<readonly string[]> {
+  const names: string[] = [];
+  let after = backendPrefix;
+  for (;;) {
+    const row = await database.kysely
+      .selectFrom('certificates')
+      .select('ca')
+      .where('ca', '>', after)
+      .where('ca', '<', afterPrefix)
+      .orderBy('ca')
+      .limit(1)
+      .executeTakeFirst();
+    if (row === undefined) return names;
+    if (await hasInForce(database, row.ca, now)) names.push(row.ca.slice(backendPrefix.length));
+    after = row.ca;
+  }
+}
+
 interface Unbound {
   readonly ca: string;
   readonly serial_number: string;

@@ -1,5 +1,5 @@
 import type { InsertResult, Kysely, Selectable } from 'kysely';
-import { adopt } from './adoption.ts';
+import { adopt, hasInForce, unadopted } from './adoption.ts';
 import type { TransactionalDatabase } from './database.ts';
 import { prepared } from './prepared.ts';
 import {
@@ -37,6 +37,10 @@ export function createCertificateRegistry(database: TransactionalDatabase): Cert
       const [row] = (await queries.knownCa(database, { ca })).rows;
       return row;
     },
+
+    hasInForce: async (ca, now) => await hasInForce(database, ca, now),
+
+    unadopted: async (now) => await unadopted(database, now),
 
     adopt: async (state) => {
       await adopt(database, state);

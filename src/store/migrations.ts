@@ -280,6 +280,32 @@ const migrations: Readonly<Record<string, Migration>> = {
       );
     },
   },
+  '0014_aliases': {
+    async up(database: Kysely<Tables>): Promise<void> {
+      await database.schema
+        .createTable('aliases')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('left_at', 'bigint')
+        .execute();
+      await database.schema
+        .createTable('alias_bindings')
+        .addColumn('configuration', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('id', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('alias_bindings_key', ['configuration', 'name'])
+        .execute();
+      await database.schema.createIndex('aliases_name').on('aliases').column('name').execute();
+      await sql`insert into aliases (id, name)
+        select alias, alias from (select alias from users union select alias from enrollments)`.execute(
+        database,
+      );
+      // Each alias has users of its own.
+      await sql`update enrollments set identity = alias || '/' || identity where identity like 'user:%'`.execute(
+        database,
+      );
+    },
+  },
 };
 
 /** A part after the other, since there may be many. */

@@ -2,6 +2,7 @@ import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import type { SqliteDatabase } from 'kysely';
+import { createAliasRegistry } from './aliases.ts';
 import { createAnswerRegistry } from './answers.ts';
 import { createAttemptRegistry } from './attempts.ts';
 import { createCertificateRegistry } from './certificates.ts';
@@ -60,6 +61,7 @@ async function openSqlite({ file }: SqliteOptions): Promise<StateStore> {
   const running = opened.move();
   return {
     enrollments: createEnrollmentJournal(database),
+    aliases: createAliasRegistry(database),
     users: createUserRegistry(database.kysely),
     certificates: createCertificateRegistry(database),
     heldRequests: createHeldRequestRegistry(database),

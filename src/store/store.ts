@@ -9,6 +9,7 @@ import type { SchemaObject } from 'ajv';
  */
 export interface StateStore {
   readonly enrollments: EnrollmentJournal;
+  readonly aliases: AliasRegistry;
   readonly users: UserRegistry;
   readonly certificates: CertificateRegistry;
   readonly heldRequests: HeldRequestRegistry;
@@ -272,6 +273,53 @@ export interface EnrollmentJournal {
   list(limit: number): Promise<readonly JournalEntry[]>;
 }
 
+/** An alias that no configuration has any more, though something belongs to it. */
+export interface LeftAlias {
+  readonly id: string;
+  /** Its last name. */
+  readonly name: string;
+  /** How many users it has. */
+  readonly users: number;
+  /** How many requests of it wait for their CA. */
+  readonly waiting: number;
+}
+
+/** What became of a renaming. */
+export type RenamedAlias =
+  /** With the number of users that could use Digest and cannot any more, since its hashes hold the old name. */
+  | { readonly state: 'renamed'; readonly withoutDigest: number }
+  /** There was never an alias of the old name. */
+  | { readonly state: 'unknown' }
+  /** Both aliases have users of these names; nothing was changed. */
+  | { readonly state: 'doubled'; readonly users: readonly string[] };
+
+/**
+ * The aliases, each with an identifier to which users, codes and records of the journal belong: `alias` of those is the
+ * identifier. It is stored when an alias is first used. An alias that gets another name in a configuration is a new one there,
+ * and an alias that takes the name of an earlier one is not that one. `configuration` tells the files of several gateways apart
+ * that share the store: what one of them has not may be what another has.
+ */
+export interface AliasRegistry {
+  /** The identifier of the alias that a configuration has under this name; a new one, if no configuration has such an alias. */
+  identify(name: string, configuration: string): Promise<string>;
+  /**
+   * The identifier of the last alias of this name that no configuration has any more and to which something belongs, else of the
+   * one that has the name, else of the last one that had it; undefined: there was none.
+   */
+  find(name: string): Promise<string | undefined>;
+  /** Notes that a configuration has no other aliases than these any more. */
+  keepOnly(names: readonly string[], configuration: string, now: Date): Promise<void>;
+  /** Gives the alias that `find` finds another name, with all that belongs to it; what has come under that name joins it. */
+  rename(from: string, to: string, now: Date): Promise<RenamedAlias>;
+  /**
+   * Those to which something belongs though no configuration has them any more, by name; this configuration has no others than
+   * these names.
+   */
+  left(names: readonly string[], configuration: string): Promise<readonly LeftAlias[]>;
+  /** All that ever were, with their last names. */
+  list(): Promise<readonly { readonly id: string; readonly name: string }[]>;
+}
+
 /** An algorithm of HTTP Digest (RFC 7616, section 3.3). */
 export type DigestAlgorithm = 'SHA-256' | 'MD5';
 
@@ -280,6 +328,7 @@ export type DigestSecrets = Readonly<Partial<Record<DigestAlgorithm, string>>>;
 
 /** A user of HTTP authentication at one alias. */
 export interface User {
+  /** Its identifier. */
   readonly alias: string;
   readonly name: string;
   /** The code as `hashUserCode` of `auth/store-users.ts` gives it, never in clear. */
@@ -406,6 +455,10 @@ export interface CertificateRegistry {
   know(ca: KnownCa): Promise<void>;
   /** The CAs that were ever noted, by their subjects. */
   knownCas(): Promise<readonly KnownCa[]>;
+  /** Whether a CA has certificates that have not expired. */
+  hasInForce(ca: string, now: Date): Promise<boolean>;
+  /** The names of backends, as earlier releases wrote them, of which no CA has adopted some certificates in force. */
+  unadopted(now: Date): Promise<readonly string[]>;
   /** Undefined: none was noted under this identifier. */
   knownCa(ca: string): Promise<KnownCa | undefined>;
   /**

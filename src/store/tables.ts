@@ -3,6 +3,8 @@ import type { Decision, JournalEntry, KnownCa, RevocationReason } from './store.
 /** The tables, as `migrations.ts` makes them. Times are milliseconds since 1970. */
 export interface Tables {
   readonly enrollments: EnrollmentsTable;
+  readonly aliases: AliasesTable;
+  readonly alias_bindings: AliasBindingsTable;
   readonly users: UsersTable;
   readonly certificates: CertificatesTable;
   readonly compromised_keys: CompromisedKeysTable;
@@ -51,6 +53,18 @@ interface AnswersTable {
   question: string;
   /** JSON of an array of base64. */
   answer: string;
+}
+
+interface AliasesTable {
+  id: string;
+  name: string;
+  left_at: number | null;
+}
+
+interface AliasBindingsTable {
+  configuration: string;
+  name: string;
+  id: string;
 }
 
 interface UsersTable {
