@@ -187,6 +187,7 @@ export function newRequest(
     extendedKeyUsage: undefined,
     profile: undefined,
     attemptedSince: undefined,
+    repeatsSince: new Date(),
     allowedChanges: [],
     ...changes,
   };

@@ -45,6 +45,19 @@ export function attemptContract(open: () => Promise<StateStore>): void {
       expect(await store.attempts.latest('r2')).toMatchObject(attempt);
     });
 
+    it('are forgotten when they are old, as end entities are that were kept until then', async () => {
+      const { attempts } = store;
+      await attempts.begin('r1', attempt, later(0));
+      await attempts.begin('r2', attempt, later(10));
+      await attempts.occupy(meter, 'r1', later(0), later(60));
+      await attempts.forget(later(10));
+      expect(await attempts.latest('r1')).toBeUndefined();
+      expect(await attempts.latest('r2')).toMatchObject(attempt);
+      expect(await attempts.occupy(meter, 'r2', later(20), later(80))).toBe(false);
+      await attempts.forget(later(61));
+      expect(await attempts.occupy(meter, 'r2', later(20), later(80))).toBe(true);
+    });
+
     it('keep an end entity for one record, until it is free or its time is over', async () => {
       const { attempts } = store;
       const occupy = async (record: string, seconds: number, endEntity = meter): Promise<boolean> =>

@@ -51,6 +51,8 @@ export interface EnrollmentRequest {
    * then. Undefined: there was none.
    */
   readonly attemptedSince: Date | undefined;
+  /** A certificate that was issued since then to an earlier request, which was the same, may be given again. */
+  readonly repeatsSince: Date;
   /** The changes of the names that the CA may make: who looks for what an earlier attempt has got must expect them. */
   readonly allowedChanges: readonly NameChange[];
 }

@@ -329,6 +329,7 @@ export function toCaRequest(
     extendedKeyUsage: csr.extendedKeyUsage,
     profile: request.alias.profile,
     attemptedSince: opened.state === 'opened' ? opened.attemptedSince : undefined,
+    repeatsSince: repeatWindowOf(request).issuedSince,
     allowedChanges: allowedChanges(request, asked),
   };
 }

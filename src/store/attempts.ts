@@ -36,6 +36,14 @@ export function createAttemptRegistry(database: TransactionalDatabase): AttemptR
       await database.kysely.deleteFrom('attempts').where('record', '=', record).execute();
     },
 
+    async forget(before) {
+      await database.kysely.deleteFrom('attempts').where('started_at', '<', before.getTime()).execute();
+      await database.kysely
+        .deleteFrom('occupied_end_entities')
+        .where('until', '<', before.getTime())
+        .execute();
+    },
+
     async occupy({ backend, username }, record, now, until) {
       const taken = { record, until: until.getTime() };
       const row = await database.kysely

@@ -606,6 +606,8 @@ export interface AttemptRegistry {
   latest(record: string): Promise<Attempt | undefined>;
   /** The outcome is known: forgets the attempts, whose passwords are of no more use. */
   end(record: string): Promise<void>;
+  /** Forgets the attempts of records that have not been repeated since a time, and the end entities that were kept until then. */
+  forget(before: Date): Promise<void>;
   /**
    * Keeps an end entity for one record until a time, or until `vacate`; again, for a record that has it. False: another
    * record has it.

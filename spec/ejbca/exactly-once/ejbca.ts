@@ -199,7 +199,21 @@ function certificateFor(
 }
 
 /** Of a certificate no more is looked at. */
-function found({ der, serialNumber, username, keyHash }: IssuedCertificate): FoundCertificate {
-  const certificate = { der, serialNumber, spki: Buffer.from(keyHash), subject: nameFromAttributes([]) };
+function found({
+  der,
+  serialNumber,
+  username,
+  keyHash,
+  notBefore,
+  notAfter,
+}: IssuedCertificate): FoundCertificate {
+  const certificate = {
+    der,
+    serialNumber,
+    notBefore,
+    notAfter,
+    spki: Buffer.from(keyHash),
+    subject: nameFromAttributes([]),
+  };
   return { certificate: certificate as unknown as Certificate, username, isRevoked: false };
 }

@@ -269,6 +269,7 @@ function attemptsIn(
     end: async (record) => {
       await inStore(() => attempts.delete(record));
     },
+    forget: async () => { await Promise.resolve(); },
     occupy: async ({ username }, record, now, until) =>
       await inStore(() => {
         const holder = occupied.get(username);
@@ -320,10 +321,11 @@ function requestOf(
     requestId: id,
     idempotencyKey: id,
     attemptedSince: isRepeat ? new Date(firstOpenedAt) : undefined,
-    renewed: renewed === undefined ? undefined : { serialNumber: renewed },
+    renewed: renewed === undefined ? undefined : { serialNumber: renewed, notBefore: new Date(0) },
     csr: { der: key, publicKey: { spki: key, sha256: name } },
     subject: nameFromAttributes([]),
     subjectAltName: [],
+    repeatsSince: new Date(firstOpenedAt - 3_600_000),
     allowedChanges: [],
   } as unknown as EnrollmentRequest;
 }

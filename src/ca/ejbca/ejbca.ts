@@ -14,7 +14,7 @@ import { createEndEntityTurns } from './enrollment/end-entity-turns.ts';
 import { createSingleIssuance } from './enrollment/single-issuance.ts';
 import { createWebServiceCheck, lookingUp, registering } from './enrollment/web-service-check.ts';
 import { examine, unseenByRegistrationAuthorities } from './examination.ts';
-import type { EjbcaOptions } from './options.ts';
+import { longestTransaction, type EjbcaOptions } from './options.ts';
 import { createRestClient } from './rest-client.ts';
 import { createTransport } from './transport.ts';
 import { createVendorMode } from './vendor-mode.ts';
@@ -22,6 +22,9 @@ import { createWebService, type WebService } from './web-service.ts';
 
 /** Milliseconds that EJBCA may take at start to say who it is. */
 const openingTimeout = 10_000;
+
+/** Milliseconds between two looks at which attempts are of no more use. */
+const forgettingInterval = 3_600_000;
 
 /** Logs in, and finds out who answers; that EJBCA is down is no failure. */
 export async function openEjbca(
@@ -46,6 +49,17 @@ export async function openEjbca(
     transport.close();
     throw error;
   }
+
+  /** The passwords of requests that nobody repeats any more. */
+  async function forgetOld(): Promise<void> {
+    const before = new Date(Date.now() - (pendingExpiry + longestTransaction) * 1000);
+    await attempts.forget(before).catch((error: unknown) => {
+      log.warn('Attempts at enrolments that are long over could not be forgotten.', { backend: name, error });
+    });
+  }
+
+  await forgetOld();
+  const forgetting = setInterval(() => void forgetOld(), forgettingInterval).unref();
 
   /** Of what EJBCA says, no more is kept for a start without it than where the CA is. */
   async function findIssuingCa(
@@ -142,6 +156,7 @@ export async function openEjbca(
       await explained(calls.statusOfV2(signal));
     },
     async close() {
+      clearInterval(forgetting);
       transport.close();
       await Promise.resolve();
     },

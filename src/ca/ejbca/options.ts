@@ -44,6 +44,9 @@ export interface EjbcaOptions extends ServiceOptions {
   readonly record: RecordOption;
 }
 
+/** The most that `transactionTimeout` can be, in seconds. */
+export const longestTransaction = 86_400;
+
 const file = (title: string, description: string): SchemaObject => ({
   type: 'string',
   format: 'file',
@@ -129,7 +132,7 @@ export const ejbcaOptionsSchema: SchemaObject = {
     transactionTimeout: wholeNumber(
       'Transaction timeout in seconds',
       'After this time EJBCA ends a transaction that has not come to its end. Where the gateway cannot register end entities before it asks for their certificates, an enrolment whose answer was lost is repeated only then.',
-      86_400,
+      longestTransaction,
       300,
     ),
     record: recordSchema(

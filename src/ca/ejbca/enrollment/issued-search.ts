@@ -56,9 +56,10 @@ function isOf(username: string): (found: FoundCertificate) => boolean {
   return (found) => sameForEjbca(found.username) === wanted;
 }
 
-function isFor(
+/** Whether it is the certificate of a request, and in force. */
+export function isFor(
   { certificate, isRevoked }: FoundCertificate,
-  { request, withNames, known }: SoughtCertificate,
+  { request, withNames, known }: Pick<SoughtCertificate, 'request' | 'withNames' | 'known'>,
 ): boolean {
   return (
     !isRevoked &&

@@ -27,6 +27,7 @@ import {
   type EndEntitySteps,
   type SearchOutcome,
 } from './exactly-once.ts';
+import { issuedForLostRecord } from './lost-record.ts';
 import { requestCertificate } from './request-outcome.ts';
 
 /** The end entity that a request is for. */
@@ -53,12 +54,13 @@ export async function enrollRegistered(
   const wait = latest === undefined ? 0 : mayBeUnderWay(parts, latest);
   if (latest?.password === '' && wait > 0) throw inDoubt(wait);
   const endEntity = await findEndEntity(parts, target.username, requestId, signal);
-  const before =
+  const earlier =
     latest === undefined
-      ? await lookBefore(parts, request, endEntity, signal)
-      : beforeOf<RegisteredEndEntity>(latest);
+      ? await lookBefore(parts, request, target, endEntity, signal)
+      : { before: beforeOf<RegisteredEndEntity>(latest), lost: undefined };
+  if (earlier.lost !== undefined) return { status: 'issued', certificate: earlier.lost };
   const since = attemptedSince ?? new Date();
-  const task = { request, target, before, since, latest, isEarlierUnderWay: wait > 0 };
+  const task = { request, target, before: earlier.before, since, latest, isEarlierUnderWay: wait > 0 };
   return await endingAttempts(parts, record, issue(parts, task, endEntity, signal));
 }
 
@@ -98,15 +100,18 @@ export async function endingAttempts(
   }
 }
 
+/** What there is before the first attempt of a record. `lost`: the certificate of a record that the journal has lost. */
 async function lookBefore(
   parts: EnrollmentParts,
-  { csr, attemptedSince }: EnrollmentRequest,
+  request: EnrollmentRequest,
+  { withNames }: Target,
   endEntity: RegisteredEndEntity | undefined,
   signal: AbortSignal,
-): Promise<Before<RegisteredEndEntity>> {
-  if (endEntity === undefined) return { serialNumbers: [] };
+): Promise<{ readonly before: Before<RegisteredEndEntity>; readonly lost: Buffer | undefined }> {
+  const { csr, attemptedSince } = request;
+  if (endEntity === undefined) return { before: { serialNumbers: [] }, lost: undefined };
   // What is there now may be what an earlier attempt has got.
-  if (attemptedSince !== undefined) return { endEntity, serialNumbers: [] };
+  if (attemptedSince !== undefined) return { before: { endEntity, serialNumbers: [] }, lost: undefined };
   const found = await findSurely(
     parts,
     async () => await parts.calls.findCertificates(endEntity.username, undefined, signal),
@@ -114,7 +119,9 @@ async function lookBefore(
     signal,
   );
   const ofKey = found.filter(({ certificate }) => certificate.spki.equals(csr.publicKey.spki));
-  return { endEntity, serialNumbers: ofKey.map(({ certificate }) => certificate.serialNumber) };
+  const serialNumbers = ofKey.map(({ certificate }) => certificate.serialNumber);
+  const lost = await issuedForLostRecord(parts, { request, withNames }, ofKey);
+  return { before: { endEntity, serialNumbers }, lost };
 }
 
 interface Task {
