@@ -109,14 +109,28 @@ describe.each(['rfc', 'ejbca'] as const)('compatibility: %s', (alias) => {
   });
 
   it('decides the form of errors', async () => {
-    const answer = await enrol(alias, { headers: {} });
+    const answer = await enrol(alias, { headers: { Authorization: 'Basic eDp5' } });
     expect([answer.status, answer.headers['content-type']]).toEqual([
       401,
       alias === 'rfc' ? 'text/plain' : 'text/html',
     ]);
-    const sentence = 'Authentication is required here: [ -~]+ \\(request [0-9a-f-]{36}\\)';
+    const sentence = 'The user name or the enrolment code is wrong\\. \\(request [0-9a-f-]{36}\\)';
     const page = `<html><head><title>Error</title></head><body>${sentence}</body></html>`;
     expect(answer.body).toMatch(new RegExp(`^${alias === 'rfc' ? sentence : page}\n$`));
+  });
+
+  it.each([
+    ['401 to a request without credentials', 401, async () => await enrol(alias, { headers: {} })],
+    [
+      'word that there are no csrattrs',
+      alias === 'rfc' ? 204 : 404,
+      async () => await send(`${gateway.url}/${alias}/csrattrs`, { ca: gateway.trustAnchor }),
+    ],
+  ])('A-02 gives a %s without body, which some clients close unread', async (_what, status, ask) => {
+    const { headers, ...answer } = await ask();
+    expect(answer).toMatchObject({ status, body: '' });
+    expect(headers['content-type']).toBeUndefined();
+    expect(headers['content-length']).toBe(status === 204 ? undefined : '0');
   });
 
   it.each([

@@ -23,6 +23,7 @@ beforeAll(async () => {
     digest: { httpAuthentication: ['digest-SHA-256', 'basic'], authentication: 'basic' },
     other: { httpAuthentication: ['digest-SHA-256'], authentication: 'basic' },
     old: { httpAuthentication: ['digest-MD5', 'digest-SHA-256'], authentication: 'basic' },
+    oldest: { httpAuthentication: ['digest-MD5'], authentication: 'basic' },
   };
   gateway = await startTestGateway({ aliases });
   for (const alias of Object.keys(aliases)) {
@@ -52,8 +53,8 @@ const challenges = ({ rawHeaders }: Answer): readonly string[] =>
   );
 
 async function freshNonce(alias: string, algorithm: DigestAlgorithm = sha256): Promise<string> {
-  const line = challenges(await post(alias)).find((challenge) =>
-    challenge.includes(`algorithm=${algorithm}`),
+  const line = challenges(await post(alias)).find(
+    (challenge) => challenge.includes(`algorithm=${algorithm}`) || !challenge.includes('algorithm='),
   );
   return /nonce="([^"]+)"/.exec(line ?? '')?.[1] ?? '';
 }
@@ -109,6 +110,9 @@ describe('HTTP Digest (RFC 7616)', () => {
       expect.stringMatching(line(sha256)),
       expect.stringMatching(line(md5)),
     ]);
+    expect(challenges(await post('oldest'))).toEqual([
+      expect.stringMatching(/^Digest realm="EST oldest", qop="auth", nonce="[\w-]{43}"$/),
+    ]);
     expect(challenges(await post('digest'))).toEqual([
       expect.stringMatching(/^Digest .*algorithm=SHA-256/),
       'Basic realm="EST digest", charset="UTF-8"',
@@ -119,6 +123,7 @@ describe('HTTP Digest (RFC 7616)', () => {
     [sha256, 'digest'],
     [sha256, 'old'],
     [md5, 'old'],
+    [md5, 'oldest'],
   ])('A-08 lets a user with %s in at the alias %s that offers it', async (algorithm, alias) => {
     const nonce = await freshNonce(alias, algorithm);
     expect((await post(alias, credentials(alias, nonce, { algorithm }))).status).toBe(200);

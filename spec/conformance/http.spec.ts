@@ -293,6 +293,20 @@ describe('sizes and times', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 413 [^]*Connection: close/);
   });
 
+  it('H-24 reads the body that a client sends after its challenge, so that no reset takes the challenge away', async () => {
+    const socket = await openTls(tls());
+    socket.write(post(pkcs10, 'Content-Length: 60000', 'Connection: close'));
+    expect(await readUntil(socket, '\r\n\r\n')).toMatch(/^HTTP\/1\.1 401 [^]*Connection: close/);
+    const errors: unknown[] = [];
+    socket.on('error', (error) => errors.push(error));
+    for (let n = 0; n < 6; n += 1) {
+      await setImmediate();
+      socket.write('A'.repeat(10_000));
+    }
+    await readToEnd(socket);
+    expect(errors).toEqual([]);
+  });
+
   it('S-05 refuses too many fields, of which none is overlooked', async () => {
     const fields = (count: number): string => 'a:\r\n'.repeat(count);
     const get = 'GET /.well-known/est/cacerts HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n';

@@ -160,12 +160,6 @@ export const refusedRequests: readonly Vector[] = [
         ],
       }),
   ],
-  [
-    'V-16',
-    'an extensionRequest without extensions',
-    400,
-    () => certificationRequest({ attributes: [attribute(id.extensionRequest, sequence())] }),
-  ],
   ['V-17', 'CA:TRUE', 403, () => request([extension(id.basicConstraints, sequence(true_), true)])],
   ['V-17', 'keyCertSign', 403, () => request([extension(id.keyUsage, bitString(Buffer.of(0x04), 2), true)])],
   ['V-18', 'id-kp-cmcRA', 403, () => request([purpose('1.3.6.1.5.5.7.3.28')])],

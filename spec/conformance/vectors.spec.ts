@@ -25,6 +25,7 @@ import {
   primeModulus,
   rsaKeyPair,
   utf8String,
+  sequence,
 } from '../support/csr.ts';
 import { basic, enrolDevice, enrolment, plainCsr, privatePem } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
@@ -150,6 +151,11 @@ describe('malformed and forbidden requests', () => {
   it.each([
     ['V-09', 'no list of attributes', { attributes: 'missing' }],
     ['M-02', 'an empty list of attributes', { attributes: [] }],
+    [
+      'V-16',
+      'an extensionRequest without extensions',
+      { attributes: [attribute(id.extensionRequest, sequence())] },
+    ],
     [
       'V-25',
       'attributes out of order',

@@ -58,6 +58,38 @@ describe('the body of an enrolment request (RFC 8951, section 3)', () => {
     expect(() => decodeBody(Buffer.from(pem), true)).toThrow(/not base64/);
   });
 
+  const block = `-----BEGIN CERTIFICATE REQUEST-----\n${base64}\n-----END CERTIFICATE REQUEST-----\n`;
+
+  it.each([
+    ['text before it, as "openssl req -text" writes it', `Certificate Request:\n    Data:\n${block}`],
+    ['text after it', `${block}Made by a tool - today.\r\n`],
+    ['attributes of a bag before it', `Bag Attributes\n    friendlyName: device\n${block}`],
+    ['a byte order mark before it', `\ufeff${block}`],
+    ['a byte order mark and text before it', `\ufeffubject: CN=gerät\n${block}`],
+    ['a NUL after it', `${block}\0`],
+    ['spaces around its boundaries', block.replaceAll(/^-{5}.*$/gm, '  $&\t')],
+    ['all of it in one line', block.replaceAll('\n', ' ')],
+  ])('B-09 accepts a PEM block with %s unless the alias is strict', (_what, text) => {
+    expect(decodeBody(Buffer.from(text), false)).toEqual(der);
+    expect(() => decodeBody(Buffer.from(text), true)).toThrow(/not base64/);
+  });
+
+  it('B-04 accepts base64 that ends as a string of C does unless the alias is strict', () => {
+    expect(decodeBody(Buffer.from(`${base64}\n\0`), false)).toEqual(der);
+    expect(() => decodeBody(Buffer.from(`${base64}\0`), true)).toThrow(/not base64/);
+    for (const text of [`${base64}\0\0`, `\0${base64}`, `${base64}\0\n`])
+      expect(() => decodeBody(Buffer.from(text), false)).toThrow(/not base64/);
+  });
+
+  it.each([
+    ['a private key besides', `-----BEGIN PRIVATE KEY-----\n${base64}\n-----END PRIVATE KEY-----\n${block}`],
+    ['a block inside it', block.replace('\n', '\n-----BEGIN CERTIFICATE REQUEST-----\n')],
+    ['no end', block.slice(0, -10)],
+    ['a header of RFC 1421', block.replace('\n', '\nProc-Type: 4,ENCRYPTED\n')],
+  ])('B-09 refuses a PEM block with %s', (_what, text) => {
+    expect(() => decodeBody(Buffer.from(text), false)).toThrow(/not exactly one|not base64/);
+  });
+
   it.each([
     ['two blocks', 'CERTIFICATE REQUEST', 2],
     ['another label', 'CERTIFICATE', 1],

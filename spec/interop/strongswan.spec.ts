@@ -6,7 +6,7 @@ import { describeWith, openWorkplace, type Workplace } from '../support/programs
 
 /**
  * strongSwan 5.9.8 fails on base64 in lines, reads a reply in two reads of 1024 octets and a TLS record, and sends
- * neither User-Agent nor Accept.
+ * no User-Agent.
  */
 describeWith('pki', "strongSwan's pki", () => {
   let gateway: TestGateway;

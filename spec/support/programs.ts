@@ -10,9 +10,12 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 
-/** Whether what needs an external program is to be tried: it is installed, or REQUIRE_ALL=1 makes its lack a failure. */
+/**
+ * Whether what needs an external program, or a file at a path, is to be tried: it is installed, or REQUIRE_ALL=1 makes its lack
+ * a failure.
+ */
 export function isTriedWith(program: string): boolean {
-  const isThere = spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+  const isThere = spawnSync('sh', ['-c', `command -v ${program} || test -f ${program}`]).status === 0;
   return isThere || process.env['REQUIRE_ALL'] === '1';
 }
 

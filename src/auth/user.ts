@@ -44,14 +44,21 @@ export function createUserAuthentication({
 }: UserAuthenticationOptions): UserAuthentication {
   const realm = realmOf(alias.name);
   const algorithms = digestAlgorithms(schemes);
+  // Who offers MD5 alone has old clients; that of Bouncy Castle reads neither tokens nor charset. No algorithm means MD5.
+  const isMd5Alone = algorithms.join() === 'MD5';
   const nonces = createDigestNonces(nonceKey, realm, nonceUses);
   const digest = createDigestAuthenticator({ alias, algorithms, users, nonces, attempts });
 
   function challenge(now: Date, stale = false) {
-    const lines = algorithms.map(
-      (algorithm) =>
-        `Digest realm="${realm}", qop="auth", algorithm=${algorithm}, nonce="${nonces.create(now)}", charset="UTF-8"` +
-        (stale ? ', stale=true' : ''),
+    const lines = algorithms.map((algorithm) =>
+      [
+        `Digest realm="${realm}"`,
+        'qop="auth"',
+        ...(isMd5Alone ? [] : [`algorithm=${algorithm}`]),
+        `nonce="${nonces.create(now)}"`,
+        ...(isMd5Alone ? [] : ['charset="UTF-8"']),
+        ...(stale ? ['stale=true'] : []),
+      ].join(', '),
     );
     const basicLines = schemes.includes('basic') ? [basicChallenge(alias.name)['WWW-Authenticate']] : [];
     return { 'WWW-Authenticate': [...lines, ...basicLines] };

@@ -34,17 +34,15 @@ export function operationReply(
   }
 }
 
+/** Bouncy Castle and the like close such answers unread, and fail when there is a body that they did not read. */
+const nothing: Pick<Reply, 'headers' | 'body'> = { headers: { 'Cache-Control': 'no-store' }, body: '' };
+
 function acceptedReply(
   request: IncomingMessage,
   alias: Alias,
   { retryAfter, content }: Extract<EstResponse, { readonly status: 'accepted' }>,
 ): Reply {
-  const sentence =
-    'The request was accepted and waits for the CA; repeat it after the time in Retry-After.\n';
-  const { headers, body } =
-    content === undefined
-      ? { headers: { 'Content-Type': 'text/plain', 'Cache-Control': 'no-store' }, body: sentence }
-      : withContent(request, alias, content);
+  const { headers, body } = content === undefined ? nothing : withContent(request, alias, content);
   return { status: 202, headers: { ...headers, 'Retry-After': String(retryAfter) }, body, close: false };
 }
 
@@ -76,13 +74,12 @@ function secretReply({ wrap }: Alias, parts: readonly Content[]): Reply {
 }
 
 /**
- * Clients that decode with OpenSSL's BIO need lines; strongSwan's before 5.9.11 fail on any line break, and
- * are known by sending neither User-Agent nor Accept.
+ * Clients that decode with OpenSSL's BIO need lines, and send User-Agent. Those that fail on line breaks (strongSwan before
+ * 5.9.11, est-ca) send none, like others that read either.
  */
 function lineWrap(request: IncomingMessage, wrap: Alias['wrap']): LineWrap {
   if (wrap !== 'auto') return wrap;
-  const { accept, 'user-agent': userAgent } = request.headers;
-  return accept === undefined && userAgent === undefined ? 'none' : '64';
+  return request.headers['user-agent'] === undefined ? 'none' : '64';
 }
 
 /** The reply to a refused request, in the way of the alias; undefined: there is no such alias. */
@@ -93,7 +90,23 @@ export function errorReply(
   requestId: string,
 ): Reply {
   const form = alias?.compatibility === 'ejbca' ? ejbcaForm(alias, error) : plainForm(error);
-  return refusalReply(request, error, requestId, form);
+  const reply = refusalReply(request, error, requestId, form);
+  return isClosedUnread(request, reply) ? withoutBody(reply) : reply;
+}
+
+/**
+ * The challenge to a client that has not shown yet who it is, and the word that there are no csrattrs, are all that is read of
+ * these, unless the client asks for more by name; the log has the sentence.
+ */
+function isClosedUnread({ headers, url }: IncomingMessage, { status, headers: replied }: Reply): boolean {
+  if (replied['Content-Type'] === 'application/problem+json') return false;
+  return status === 401
+    ? headers.authorization === undefined
+    : status === 404 && url?.endsWith('/csrattrs') === true;
+}
+
+function withoutBody({ headers: { 'Content-Type': _, ...headers }, ...reply }: Reply): Reply {
+  return { ...reply, headers, body: nothing.body };
 }
 
 /** What an alias says about the form of errors. */

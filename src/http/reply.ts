@@ -81,8 +81,11 @@ function namesProblemJson(accept: string): boolean {
   });
 }
 
-/** How long a client may go on sending a body that nobody reads, so that it can read the reply: milliseconds. */
-const lingerTime = 1000;
+/**
+ * How long a client may go on sending a body that nobody reads, so that it can read the reply: milliseconds. As long as with
+ * nginx: some send header and body apart, over slow links.
+ */
+const lingerTime = 5000;
 
 /** Octets of a body that are written at once, so that whoever looks can see whether the client takes them. */
 const pieceOctets = 65_536;
@@ -97,7 +100,8 @@ function* piecesOf(body: Buffer): Generator<Buffer> {
 export function send(request: IncomingMessage, response: ServerResponse, reply: Reply, limit: number): void {
   const drains = !request.complete && request.headers.expect === undefined;
   const isSmall = request.headers['transfer-encoding'] === undefined && declaredLength(request) <= limit;
-  const isLast = reply.close || isDoubtful(request.socket) || isBound(request);
+  // A client that wants no more answers over this connection may send its body after the reply, too.
+  const isLast = reply.close || !response.shouldKeepAlive || isDoubtful(request.socket) || isBound(request);
   const close = isLast || (!request.complete && !(drains && isSmall));
   const { body } = reply;
   if (reply.isSecret === true && typeof body !== 'string') {

@@ -259,7 +259,8 @@ function readRequestedExtensions(attributes: Attributes, found: FoundNames): Req
     throw new DerError('Extensions are requested twice, in the attributes of PKCS#9 and of Microsoft.');
   }
   const node = standard ?? twin;
-  const extensions = node === undefined ? [] : readExtensions(node);
+  // An empty list, as pyOpenSSL writes it, asks for nothing.
+  const extensions = node === undefined || isEmptyList(node) ? [] : readExtensions(node);
   extensions.forEach(checkRequestedExtension);
   const subjectAltName = readExtensionValue(extensions, oids.subjectAltName, readNames);
   if (subjectAltName !== undefined) {
@@ -273,6 +274,10 @@ function readRequestedExtensions(attributes: Attributes, found: FoundNames): Req
     extendedKeyUsage: readExtensionValue(extensions, oids.extendedKeyUsage, readExtendedKeyUsage),
     basicConstraints: readExtensionValue(extensions, oids.basicConstraints, readBasicConstraints),
   };
+}
+
+function isEmptyList({ tag, children }: DerNode): boolean {
+  return tag === tags.sequence && children.length === 0;
 }
 
 function readNames(der: Buffer): readonly GeneralName[] {
@@ -307,12 +312,18 @@ export type Challenges = Pick<
 
 function readChallenges(attributes: Attributes): Challenges {
   return {
-    challengePassword: readTextAttribute(attributes, oids.challengePassword),
+    challengePassword: readChallengePassword(attributes),
     changeSubjectName: readNewNames(attributes),
     otpChallenge: readTextAttribute(attributes, oids.otpChallenge),
     revocationChallenge: readTextAttribute(attributes, oids.revocationChallenge),
     estIdentityLinking: readTextAttribute(attributes, oids.estIdentityLinking),
   };
+}
+
+/** Tools that ask a person for one write an empty one when none is given. */
+function readChallengePassword(attributes: Attributes): string | undefined {
+  const text = readTextAttribute(attributes, oids.challengePassword);
+  return text === '' ? undefined : text;
 }
 
 function readNewNames(attributes: Attributes): CertifiedNames | undefined {

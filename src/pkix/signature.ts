@@ -163,14 +163,19 @@ function readScheme(
   }
 }
 
-const saltLengths: Readonly<Record<SignatureHash, bigint>> = { sha256: 32n, sha384: 48n, sha512: 64n };
 const hashOids: ReadonlyMap<string, SignatureHash> = new Map([
   [oids.sha256, 'sha256'],
   [oids.sha384, 'sha384'],
   [oids.sha512, 'sha512'],
 ]);
 
-/** RFC 4055, section 3.1: a hash of SHA-2, MGF1 with the same hash, a salt of at most the hash's length. */
+/** Octets: no key of 8192 bits has room for more. */
+const longestSalt = 1024n;
+
+/**
+ * RFC 4055, section 3.1: a hash of SHA-2, MGF1 with the same hash, and a salt of any length: the hash's is only recommended,
+ * and OpenSSL takes the longest that the key has room for.
+ */
 function readPssParameters(node: DerNode | undefined): Scheme {
   const [hashField, maskField, saltField, ...rest] = node?.tag === tags.sequence ? node.children : [];
   const hash = readHashAlgorithm(explicitChild(hashField, 0));
@@ -178,7 +183,7 @@ function readPssParameters(node: DerNode | undefined): Scheme {
   // Without the salt field the length is 20; the trailer field has one value only, which DER leaves out.
   const saltLength = saltField === undefined ? 20n : readInteger(explicitChild(saltField, 2));
   const isMgf1 = mask !== undefined && maskHash !== undefined && readObjectIdentifier(mask) === oids.mgf1;
-  const isSaneSalt = saltLength >= 0n && saltLength <= saltLengths[hash];
+  const isSaneSalt = saltLength >= 0n && saltLength <= longestSalt;
   if (!isMgf1 || readHashAlgorithm(maskHash) !== hash || !isSaneSalt || rest.length > 0)
     throw badParameters();
   return { hash, pssSaltLength: Number(saltLength) };
