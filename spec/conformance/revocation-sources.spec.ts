@@ -77,6 +77,7 @@ describeWith('openssl', 'revocation by sources that say nothing of the certifica
       documents.set(`/${name}.crl`, await vendor.crl(`${name}.crl`, '', rest[0], rest[1]));
     };
     await crl('full');
+    documents.set('/instead-of-root.crl', documents.get('/full.crl') ?? Buffer.alloc(0));
     await crl('root', undefined, 'root');
     await crl('cas-only', point('onlyCA=TRUE'));
     await crl('users-only', point('onlyuser=TRUE'));
@@ -124,6 +125,7 @@ describeWith('openssl', 'revocation by sources that say nothing of the certifica
       ...Object.fromEntries(names.map((name) => [`list-${name}`, { crlUrls: [url(name)] }])),
       both: { crlUrls: { [url('full')]: issuing, [url('root')]: vendor.file('root.pem') } },
       'both-in-list': { crlUrls: [url('root'), url('full')] },
+      'replaced-in-list': { crlUrls: [url('instead-of-root'), url('full')] },
       'by-reasons': { crlUrls: [url('some'), url('other'), url('root')] },
       'reason-files': { crlFiles: [vendor.file('some.crl')] },
       'all-reason-files': { crlFiles: [vendor.file('some.crl'), vendor.file('other.crl')] },
@@ -178,6 +180,12 @@ describeWith('openssl', 'revocation by sources that say nothing of the certifica
       status: 403,
       body: expect.stringContaining('it cannot be checked for revocation here'),
     });
+  });
+
+  it('S-07 does not take the CRL of a CA for uncovered where another one was put in its place in a list', async () => {
+    expect(await statuses('replaced-in-list', 'plain')).toEqual([503, 403]);
+    await ask('replaced-in-list', 'plain');
+    expect(lastReason()).toMatch(/the same CRL as at .*full\.crl/);
   });
 
   it('S-07 takes no CRL of another CA of the same name, however new, and one of the same CA by its other key', async () => {

@@ -173,7 +173,7 @@ async function assess(
   for (const one of crls) {
     const { scope, revocationOf } = one.crl.list;
     if (heard.has(scope.text)) continue;
-    const told = await reasonsTold(one, question);
+    const told = await reasonsTold(one, crls, question);
     if (typeof told === 'string') findings = { ...findings, problems: [...findings.problems, told] };
     if (typeof told !== 'object') continue;
     heard.add(scope.text);
@@ -187,6 +187,7 @@ async function assess(
 /** For which reasons the CRL says of the certificate whether it is revoked; why it does not; undefined: it need not. */
 async function reasonsTold(
   found: FoundCrl,
+  all: readonly FoundCrl[],
   question: RevocationQuestion,
 ): Promise<Reasons | string | undefined> {
   const { place, crl, expected, together } = found;
@@ -194,8 +195,14 @@ async function reasonsTold(
   const { certificate, now } = question;
   const problem = (text: string): string => `${place}: ${text}`;
   if (!namesEqual(list.issuer, certificate.issuer)) {
-    if (expected === 'anything' || (expected === 'someCa' && (await isOfOtherCa(crl, question))))
-      return undefined;
+    if (expected === 'anything') return undefined;
+    if (expected === 'someCa' && (await isOfOtherCa(crl, question))) {
+      const twin = all.find((other) => isTwin(found, other));
+      if (twin === undefined) return undefined;
+      return problem(
+        `the same CRL as at ${twin.place}; crlUrls with the file of a CA for each URL says which of them is for this CA.`,
+      );
+    }
     return problem(
       `expected a CRL of ${nameToString(certificate.issuer)}, found one of ${nameToString(list.issuer)}.`,
     );
@@ -234,6 +241,15 @@ function reasonsInScope(
 function objectionToDates({ list }: StoredCrl, now: Date): string | undefined {
   if (list.thisUpdate.getTime() > now.getTime() + clockSkew) return 'the thisUpdate of the CRL is to come.';
   return list.nextUpdate < now ? 'the nextUpdate of the CRL has passed.' : undefined;
+}
+
+/** Of two URLs with CRLs of one CA and scope one may be meant for another CA, whose CRL was replaced. */
+function isTwin(one: FoundCrl, other: FoundCrl): boolean {
+  return (
+    one.place !== other.place &&
+    one.crl.list.scope.text === other.crl.list.scope.text &&
+    namesEqual(one.crl.list.issuer, other.crl.list.issuer)
+  );
 }
 
 /**
