@@ -187,7 +187,8 @@ export function newRequest(
     extendedKeyUsage: undefined,
     profile: undefined,
     attemptedSince: undefined,
-    repeatsSince: new Date(),
+    // Nothing is given again.
+    repeatsSince: new Date(Date.now() + 86_400_000),
     allowedChanges: [],
     ...changes,
   };

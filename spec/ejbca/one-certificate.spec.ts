@@ -150,8 +150,31 @@ describe('one certificate for each request', () => {
     expect(issued()).toBe(1);
   });
 
+  it.each([
+    ['closes', []],
+    ['deletes', ['/ra_functionality/delete_end_entity/']],
+  ])('%s a new end entity whose request was refused, by the rules of the role', async (_, rules) => {
+    await start({
+      aliases: { basic: { ...byUser, certificateProfile: 'RSA' }, twin: byUser },
+      role: [...registrationAuthorityRules('Device CA', 'Device'), ...rules],
+      prepare: async (ejbca) => {
+        ejbca.addCertificateProfile('RSA', { keyAlgorithms: ['RSA'] });
+        await Promise.resolve();
+      },
+    });
+    const { database } = running.ejbca;
+    expect((await enrol(await newCsr('unknown'), 'twin')).status).toBe(200);
+    database.endEntities.delete('unknown');
+    expect((await enrol(await newCsr('unknown'))).status).toBe(400);
+    const expected = rules.length === 0 ? 'GENERATED' : undefined;
+    expect(database.endEntities.get('unknown')?.status).toBe(expected);
+    // Of an end entity of this name that was deleted before.
+    expect(database.certificates[0]?.revocation).toBeUndefined();
+  });
+
   it('puts back what a refused request leaves', async () => {
     await start({
+      role: registrationAuthorityRules('Device CA', 'Device'),
       aliases: { basic: { ...byUser, certificateProfile: 'RSA' } },
       prepare: async (ejbca) => {
         ejbca.addCertificateProfile('RSA', { keyAlgorithms: ['RSA'] });

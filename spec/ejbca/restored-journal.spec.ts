@@ -2,7 +2,15 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as wait } from 'node:timers/promises';
-import { generateKeyPair } from '../support/csr.ts';
+import {
+  certificationRequest,
+  generalName,
+  generateKeyPair,
+  id,
+  name,
+  subjectAltName,
+  utf8String,
+} from '../support/csr.ts';
 import { certificateOf, enrolDevice, enrolWithBasic, plainCsr, renew } from '../support/device.ts';
 import { startEjbcaGateway, type EjbcaGateway } from './setup.ts';
 
@@ -50,6 +58,19 @@ describe('a journal that was restored from a backup without the latest records',
     if (first !== undefined) first.revocation = { reason: 'SUPERSEDED', at: new Date() };
     expect((await enrolWithBasic(running.gateway, csr, 'basic')).status).toBe(200);
     expect(issued()).toBe(3);
+  });
+
+  it('gives no certificate with names beyond those asked for', async () => {
+    const key = await generateKeyPair('P-256');
+    const withHost = await certificationRequest({
+      key,
+      subject: name([id.commonName, utf8String('device')]),
+      extensions: [subjectAltName(generalName(2, 'device.example'))],
+    });
+    expect((await enrolWithBasic(running.gateway, withHost, 'basic')).status).toBe(200);
+    await restore();
+    expect((await enrolWithBasic(running.gateway, await plainCsr('device', key), 'basic')).status).toBe(200);
+    expect(issued()).toBe(2);
   });
 
   it('gives a renewal with the same key the certificate that it has got, and the next one another', async () => {

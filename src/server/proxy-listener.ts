@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { access, chmod, constants, lstat, readFile, unlink } from 'node:fs/promises';
+import { access, chmod, constants, lstat, unlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, isIP } from 'node:net';
@@ -9,6 +9,7 @@ import type { ProxyListenerConfiguration } from '../config/configuration.ts';
 import { alpnProtocols, handshakeTimeout, serverOptions } from '../http/listener.ts';
 import { boundLines } from '../ops/bounded-lines.ts';
 import type { Log } from '../ops/log.ts';
+import { readTrustAnchor } from '../ops/certificate-files.ts';
 import { isAmong } from '../ops/networks.ts';
 import type { Served } from './served.ts';
 import { readTlsFiles } from './tls-files.ts';
@@ -25,7 +26,7 @@ export async function prepareProxyListener(
   if (options.socket !== undefined) await requireFolder(options.socket);
   if (options.tls === undefined) return undefined;
   const { certificate, privateKey } = await readTlsFiles(options.tls, log);
-  const ca = await Promise.all(options.tls.trustAnchors.map(async (file) => await readFile(file, 'utf8')));
+  const ca = await Promise.all(options.tls.trustAnchors.map(readTrustAnchor));
   return { cert: certificate, key: privateKey, ca, minVersion: 'TLSv1.2' };
 }
 

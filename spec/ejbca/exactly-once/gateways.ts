@@ -153,6 +153,7 @@ export function startGateway(shared: Shared, skew: number): ModelledGateway {
           await ejbca.editUser(fields);
         });
       },
+      missingRules: async (rules: readonly string[]) => await Promise.resolve(rules),
       authorizedEndEntityProfiles: async () =>
         await overNetwork(async () => await Promise.resolve([{ id: 1, name: 'Device' }])),
     },
@@ -269,7 +270,9 @@ function attemptsIn(
     end: async (record) => {
       await inStore(() => attempts.delete(record));
     },
-    forget: async () => { await Promise.resolve(); },
+    forget: async () => {
+      await Promise.resolve();
+    },
     occupy: async ({ username }, record, now, until) =>
       await inStore(() => {
         const holder = occupied.get(username);

@@ -1,4 +1,5 @@
 import { Ajv } from 'ajv';
+import { randomBytes } from 'node:crypto';
 import { EstError } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
 import type { HttpAnswer } from '../../ops/connection.ts';
@@ -55,6 +56,8 @@ export interface WebService {
   ): Promise<RegisteredEndEntity | undefined>;
   /** Registers the end entity, or changes the one of this name to these fields. */
   editEndEntity(fields: EndEntityFields, requestId: string, signal: AbortSignal): Promise<void>;
+  /** Deletes the end entity, and leaves its certificates as they are. */
+  deleteEndEntity(endEntity: RegisteredEndEntity, requestId: string, signal: AbortSignal): Promise<void>;
   /** Gives the end entity a new enrolment code, for one certificate. */
   setEnrollmentCode(
     endEntity: RegisteredEndEntity,
@@ -94,6 +97,9 @@ interface SoapCall {
   /** What must never be logged though EJBCA may quote it. */
   readonly secret?: string;
 }
+
+/** CRLReason of RFC 5280, section 5.3.1. */
+const unspecified = 0;
 
 /** UserMatch: MATCH_WITH_USERNAME, MATCH_TYPE_EQUALS. */
 const byUsername = { matchwith: 0, matchtype: 0 };
@@ -161,6 +167,13 @@ export function createWebService(transport: EjbcaTransport, backend: string, log
       return others.length === 0 ? endEntity : undefined;
     },
     editEndEntity,
+    async deleteEndEntity(endEntity, requestId, signal) {
+      // The certificates of one that is not REVOKED would be revoked with it.
+      const password = randomBytes(24).toString('base64url');
+      await editEndEntity({ ...endEntity, status: revokedEndEntity, password }, requestId, signal);
+      const parameters = [endEntity.username, unspecified, true];
+      await call({ operation: 'revokeUser', parameters, isSafe: false, requestId }, signal);
+    },
     async setEnrollmentCode(endEntity, code, requestId, signal) {
       await editEndEntity({ ...endEntity, password: code }, requestId, signal);
     },

@@ -251,8 +251,10 @@ function revokeUser({ ejbca, administrator }: Asker, username: string, isDeleted
   );
   if (!isAllowed) throw refusals.notAuthorizedToProfile(profile.id, administrator.name);
   const at = new Date(database.clock());
+  // Of one that is deleted and REVOKED already, EJBCA leaves the certificates as they are.
+  const isLeft = isDeleted && endEntity.status === 'REVOKED';
   for (const issued of database.certificates.filter((one) => one.username === endEntity.username)) {
-    if (issued.revocation !== undefined) continue;
+    if (isLeft || issued.revocation !== undefined) continue;
     issued.revocation = { reason: 'UNSPECIFIED', at };
     issued.updatedAt = at;
   }

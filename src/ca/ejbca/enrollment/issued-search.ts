@@ -45,7 +45,9 @@ export async function searchIssued(
 
 function outcomeIn(found: readonly FoundCertificate[], sought: SoughtCertificate): SearchOutcome<Buffer> {
   const own = found.filter(isOf(sought.username));
-  const fitting = own.findLast((one) => isFor(one, sought));
+  const { request, known, withNames } = sought;
+  const changes = withNames ? [...additions, ...request.allowedChanges] : undefined;
+  const fitting = own.findLast((one) => isFor(one, { request, known, changes }));
   if (fitting !== undefined) return { state: 'found', certificate: fitting.certificate.der };
   return { state: own.length > 0 ? 'absent' : 'unknown' };
 }
@@ -56,16 +58,25 @@ function isOf(username: string): (found: FoundCertificate) => boolean {
   return (found) => sameForEjbca(found.username) === wanted;
 }
 
-/** Whether it is the certificate of a request, and in force. */
+/** What makes a certificate that of a request. */
+interface Wanted {
+  readonly request: EnrollmentRequest;
+  /** Serial numbers, lower-case hex, of others. */
+  readonly known: ReadonlySet<string>;
+  /** How the names may differ from those of the request; undefined: they do not count. */
+  readonly changes: readonly NameChange[] | undefined;
+}
+
+/** Whether it is the certificate of a request, and not revoked. */
 export function isFor(
   { certificate, isRevoked }: FoundCertificate,
-  { request, withNames, known }: Pick<SoughtCertificate, 'request' | 'withNames' | 'known'>,
+  { request, known, changes }: Wanted,
 ): boolean {
   return (
     !isRevoked &&
     !known.has(certificate.serialNumber) &&
     certificate.spki.equals(request.csr.publicKey.spki) &&
-    (!withNames || hasNames(certificate, request))
+    (changes === undefined || hasNames(certificate, request, changes))
   );
 }
 
@@ -74,9 +85,9 @@ const additions: readonly NameChange[] = ['addedAttributes', 'reorderedSubject',
 
 function hasNames(
   issued: Certificate,
-  { subject, subjectAltName, allowedChanges }: EnrollmentRequest,
+  { subject, subjectAltName }: EnrollmentRequest,
+  allowed: readonly NameChange[],
 ): boolean {
   const names = { subject: issued.subject, subjectAltName: issued.subjectAltName ?? [] };
-  const changes = changesOf({ subject, subjectAltName }, names);
-  return forbiddenChanges(changes, [...additions, ...allowedChanges]).length === 0;
+  return forbiddenChanges(changesOf({ subject, subjectAltName }, names), allowed).length === 0;
 }

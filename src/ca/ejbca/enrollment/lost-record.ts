@@ -22,6 +22,6 @@ export async function issuedForLostRecord(
     notBefore.getTime() > since && notAfter > now;
   const known = new Set(await attempts.serialNumbersOf(csr.publicKey.sha256, now));
   if (renewed !== undefined) known.add(renewed.serialNumber);
-  const sought = { request, withNames, known };
-  return found.findLast((one) => isRecent(one) && isFor(one, sought))?.certificate.der;
+  const wanted = { request, known, changes: withNames ? request.allowedChanges : undefined };
+  return found.findLast((one) => isRecent(one) && isFor(one, wanted))?.certificate.der;
 }

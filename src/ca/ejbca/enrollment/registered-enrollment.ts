@@ -142,6 +142,8 @@ async function search(
   return await searchForRequest(parts, { username, withNames, request, since, serialNumbers }, signal);
 }
 
+const rulesToDelete = ['/ra_functionality/revoke_end_entity/', '/ra_functionality/delete_end_entity/'];
+
 function stepsFor(
   parts: EnrollmentParts,
   task: Task,
@@ -171,6 +173,18 @@ function stepsFor(
         error,
       });
     });
+  }
+
+  /** One that was registered for this request alone is closed where the gateway may not delete it. */
+  async function isDeleted(): Promise<boolean> {
+    try {
+      if ((await webService.missingRules(rulesToDelete, signal)).length > 0) return false;
+      await webService.deleteEndEntity({ ...fields, status: generatedEndEntity }, requestId, signal);
+      return true;
+    } catch (error) {
+      if (!(error instanceof EstError)) throw error;
+      return false;
+    }
   }
 
   return {
@@ -204,8 +218,8 @@ function stepsFor(
       await tidy(fields, generatedEndEntity);
     },
     async undo() {
-      // One that was registered for this request alone is closed: EJBCA gives the right to delete one seldom.
       const { endEntity } = before;
+      if (endEntity === undefined && (await isDeleted())) return;
       await tidy(endEntity ?? fields, endEntity?.status ?? generatedEndEntity);
     },
   };
