@@ -3,7 +3,7 @@ import type { Answer } from './exchange.ts';
 import { expectationOf, objectionToGiven, type Expectation, type Outcome } from './expectation.ts';
 import { notYet } from './not-yet.ts';
 import type { Running } from './running.ts';
-import type { Asking, Sending } from './steps.ts';
+import type { Asking, Sending, Step } from './steps.ts';
 import {
   aliasOfKind,
   describe,
@@ -127,35 +127,42 @@ export async function ask(
   const expected = expectationOf(world, request);
   if (diesAfter !== undefined) gateway.dieAfter(diesAfter);
   const answer = await send(running, request, place);
-  if (gateway.isDead) {
-    request.log.push('died');
-    running.trace.push(`  the gateway dies: ${describe(request)}`);
-    request.diedAt = world.now();
-    gateways[place] = await running.startGateway(place);
-    await gateway.close();
-    return undefined;
-  }
-  gateway.dieAfter(Infinity);
+  running.useClock();
+  if (await hasDied(running, request, place)) return undefined;
   return judge(running, request, answer, expected);
+}
+
+/** Whether the gateway has died at the request; then another one is started in its place. */
+async function hasDied(running: Running, request: ModelRequest, place: number): Promise<boolean> {
+  const gateway = running.gateways[place];
+  gateway?.dieAfter(Infinity);
+  if (gateway?.isDead !== true) return false;
+  request.log.push('died');
+  running.trace.push(`  the gateway dies: ${describe(request)}`);
+  request.diedAt = running.world.now();
+  running.gateways[place] = await running.startGateway(place);
+  await gateway.close();
+  return true;
 }
 
 /** Of two requests at once each may be answered in any way that harms nobody. */
 export async function askAtOnce(
   running: Running,
   requests: readonly (ModelRequest | undefined)[],
-  order: readonly number[],
+  { order, diesAfter }: Extract<Step, { readonly step: 'ask at once' }>,
 ): Promise<void> {
   const there = [...new Set(requests)].filter((request) => request !== undefined);
   running.order = order;
+  if (diesAfter !== undefined) running.gateways[0]?.dieAfter(diesAfter);
   const any = { outcomes: ['certificate', 'later', 'refusal'], why: 'another is asked at once' } as const;
   const expected = there.map((request) => {
     const alone = expectationOf(running.world, request);
     return alone.why.includes('of another') || !isRefusalAlone(alone) ? any : alone;
   });
-  const answers = await Promise.all(
-    there.map(async (request, at) => await send(running, request, at % running.gateways.length)),
-  );
+  const answers = await Promise.all(there.map(async (request, at) => await send(running, request, at)));
+  running.useClock();
   for (const [at, request] of there.entries()) {
+    if (await hasDied(running, request, at)) continue;
     const [answer, expectation] = [answers[at], expected[at]];
     if (answer !== undefined && expectation !== undefined) judge(running, request, answer, expectation);
   }
@@ -170,6 +177,7 @@ async function send(running: Running, request: ModelRequest, place: number): Pro
   const { alias, operation, commonName, keyIndex } = request;
   const gateway = gateways[place];
   if (gateway === undefined) throw new Error('There is no such gateway.');
+  running.useClock(place);
   return await gateway.ask(running.begin(request), {
     method: 'POST',
     path: `/.well-known/est/${nameOfAlias(world, alias)}/${operation}`,

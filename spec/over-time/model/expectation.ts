@@ -1,6 +1,6 @@
 /** What a request must be answered with, by what the model knows and nothing else. */
 import { notYet } from './not-yet.ts';
-import { earliestRenewal, graceOfLine, limits } from './site.ts';
+import { earliestRenewal, graceOfLine, limits, mostSkew } from './site.ts';
 import {
   identityOf,
   isCompromised,
@@ -22,15 +22,26 @@ export interface Expectation {
   readonly again?: Issued;
 }
 
+/** Milliseconds that two clocks may differ in what they say. */
+const fuzz = 2 * mostSkew * 1000;
+
 /** Milliseconds. */
 const day = 86_400_000;
 
 /** Milliseconds after the death of a gateway in which others take it for slow: the time of a request, and an allowance. */
 const inProgress = 120_000;
 
-/** What the request must be answered with if it is asked for now, alone. */
+/** What the request must be answered with if it is asked for now, alone, by whatever clock of a gateway. */
 export function expectationOf(world: World, request: ModelRequest): Expectation {
   const now = world.now();
+  const expectations = [now - fuzz, now, now + fuzz].map((time) => expectationAt(world, request, time));
+  const outcomes = [...new Set(expectations.flatMap((expectation) => expectation.outcomes))];
+  const [one, ...others] = [...new Set(expectations.map(({ again }) => again))];
+  const why = [...new Set(expectations.map((expectation) => expectation.why))].join(', or ');
+  return { outcomes, why, ...(one !== undefined && others.length === 0 && { again: one }) };
+}
+
+function expectationAt(world: World, request: ModelRequest, now: number): Expectation {
   const objection =
     objectionToActor(world, request, now) ??
     (isCompromised(world, request.key) ? 'its key was compromised' : undefined);
@@ -62,7 +73,7 @@ function objectionTo(world: World, shown: Issued, now: number, grace: number): s
 
 function afterProof(world: World, request: ModelRequest, now: number): Expectation {
   const latest = request.certificates.at(-1);
-  if (latest !== undefined && isRepeat(request, now)) {
+  if (latest !== undefined && isRepeat(request, latest, now)) {
     if (isInForce(latest, now)) return { outcomes: ['certificate'], why: 'it is a repeat', again: latest };
     if (latest.revocation?.reason === 'privilegeWithdrawn') {
       return { outcomes: ['refusal'], why: 'its privilege was withdrawn' };
@@ -82,8 +93,8 @@ function afterProof(world: World, request: ModelRequest, now: number): Expectati
 }
 
 /** Whether an earlier answer counts. What was issued when a gateway died may have been closed then. */
-function isRepeat({ certificates, closed, closedAt, diedAt }: ModelRequest, now: number): boolean {
-  const since = certificates.at(-1) === closed ? closedAt : diedAt;
+function isRepeat({ closed, closedAt, diedAt }: ModelRequest, latest: Issued, now: number): boolean {
+  const since = latest === closed ? closedAt : (diedAt ?? latest.issuedAt);
   return since !== undefined && now - since <= limits.repeatWindow * 1000;
 }
 
@@ -169,7 +180,7 @@ function isRenewable({ alias, key }: ModelRequest, { certificate, key: own }: Is
 
 /** What is wrong with a certificate that was given. */
 export function objectionToGiven(world: World, request: ModelRequest, given: Issued): string | undefined {
-  const now = world.now();
+  const now = world.now() - fuzz;
   if (given.revocation !== undefined) return `it is revoked (${given.revocation.reason})`;
   if (!isInForce(given, now)) return 'it has expired';
   if (given.key !== request.key) return 'it is for another key';
@@ -179,9 +190,9 @@ export function objectionToGiven(world: World, request: ModelRequest, given: Iss
 
 /** What is wrong with a certificate that the CA has just recorded in a request. */
 export function objectionToIssued(world: World, request: ModelRequest, issued: Issued): string | undefined {
-  const now = world.now();
+  const now = world.now() + fuzz;
   const before = request.certificates.at(-2);
-  if (before !== undefined && isInForce(before, now) && isRepeat(request, now)) {
+  if (before !== undefined && isInForce(before, now) && isRepeat(request, before, now)) {
     return 'the request has one in force already';
   }
   if (issued.key !== request.key) return 'it is for another key than was asked for';

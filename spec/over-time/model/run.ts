@@ -66,11 +66,14 @@ async function take(running: Running, step: Step): Promise<void> {
     }
     case 'ask at once': {
       const requests = step.asking.map((asking) => requestFor(running, asking));
-      await askAtOnce(running, requests, step.order);
+      await askAtOnce(running, requests, step);
       break;
     }
     case 'wait':
       running.pass(step.seconds * 1000);
+      break;
+    case 'set clock':
+      running.skews[step.gateway] = step.seconds * 1000;
       break;
     case 'decide':
       await decide(running, chosen(undecided(running.world), step.request), step.approve);

@@ -16,10 +16,14 @@ export interface Running {
   readonly store: StateStore;
   readonly gateways: ModelledGateway[];
   names: Names;
+  /** Milliseconds by which the clock of each gateway is ahead. */
+  readonly skews: number[];
   /** Which request goes on at each call of the store, where there are two at once. */
   order: readonly number[];
   /** Milliseconds go by. */
   pass(milliseconds: number): void;
+  /** Sets the clock of whoever goes on: that of a gateway, or of the operators. */
+  useClock(place?: number): void;
   /** A number for an ask, by which what is recorded in it is known. */
   begin(request: ModelRequest): number;
   /** At one of two places, each with a connection to the store of its own. */
@@ -77,11 +81,15 @@ export async function beginRun(site: Site, setClock: (time: number) => void): Pr
     store: stores[0],
     gateways: [],
     names: namesAtFirst,
+    skews: [0, 0],
     order: [],
     trace: [],
     pass(milliseconds) {
       time += milliseconds;
       setClock(time);
+    },
+    useClock(place) {
+      setClock(time + (place === undefined ? 0 : (running.skews[place] ?? 0)));
     },
     begin(request) {
       asks += 1;

@@ -31,6 +31,9 @@ export const namesAtFirst: Names = { first: 'first', second: 'second', line: 'li
 /** Seconds. */
 export const limits = { repeatWindow: 7200, requestTimeout: 30, pendingExpiry: 21_600 } as const;
 
+/** Seconds by which the clock of a gateway is wrong at most. */
+export const mostSkew = 30;
+
 /** Days. */
 const validity = { est: 1, line: 2 } as const;
 export const graceOfLine = 1;
@@ -61,8 +64,8 @@ export async function createSite(): Promise<Site> {
   const folder = await mkdtemp(join(process.platform === 'linux' ? '/dev/shm' : tmpdir(), 'over-time-'));
   const passphrase = 'of the model';
   const ca = await createLocalCertificationAuthority({ name: 'Model', passphrase, now: new Date(beginning) });
-  const key = createPrivateKey({ key: ca.issuingKey, passphrase }).export({ type: 'pkcs8', format: 'pem' });
-  const files = { 'root.pem': ca.rootCertificate, 'issuing.pem': ca.issuingCertificate, 'issuing.key': key };
+  const key = createPrivateKey({ key: ca.rootKey, passphrase }).export({ type: 'pkcs8', format: 'pem' });
+  const files = { 'ca.pem': ca.rootCertificate, 'ca.key': key };
   for (const [file, text] of Object.entries(files))
     await writeFile(join(folder, file), text, { mode: 0o600 });
   const loaded = new Map<string, Promise<Configuration>>();
@@ -136,9 +139,8 @@ function configurationOf({ first, second, line }: Names): object {
   const profile = { keyUsage: ['digitalSignature'] };
   const backend = {
     driver: 'local',
-    certificate: 'issuing.pem',
-    privateKey: 'file:issuing.key',
-    chain: ['root.pem'],
+    certificate: 'ca.pem',
+    privateKey: 'file:ca.key',
     profiles: {
       device: { ...profile, validityDays: validity.est },
       checked: { ...profile, validityDays: validity.line, approval: 'newNames' },

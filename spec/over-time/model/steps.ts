@@ -1,5 +1,6 @@
 /** What may happen in a run. Numbers choose among what is there when the step is taken. */
 import * as fc from 'fast-check';
+import { mostSkew } from './site.ts';
 import { revocationReasons, type RevocationReason } from '../../../src/store/store.ts';
 
 /** How a request is sent. */
@@ -32,8 +33,12 @@ export type Step =
       readonly step: 'ask at once';
       readonly asking: readonly [Asking, Asking];
       readonly order: readonly number[];
+      /** As that of `Sending`, for the first. */
+      readonly diesAfter: number | undefined;
     }
   | { readonly step: 'wait'; readonly seconds: number }
+  /** The clock of a gateway is so much ahead from now on. */
+  | { readonly step: 'set clock'; readonly gateway: number; readonly seconds: number }
   | { readonly step: 'decide'; readonly request: number; readonly approve: boolean }
   | { readonly step: 'revoke'; readonly certificate: number; readonly reason: RevocationReason }
   /** That the key of a certificate that is revoked already was compromised. */
@@ -88,15 +93,13 @@ const asking: fc.Arbitrary<Asking> = fc.oneof(
   { weight: 6, arbitrary: record({ ask: fc.constant('repeat' as const), request: some }) },
 );
 
-const sending: fc.Arbitrary<Sending> = record({
-  gateway: fc.nat({ max: 1 }),
-  diesAfter: fc.oneof(
-    { weight: 6, arbitrary: fc.constant(undefined) },
-    { weight: 1, arbitrary: fc.nat({ max: 14 }) },
-  ),
-});
+const diesAfter = fc.oneof(
+  { weight: 6, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: fc.nat({ max: 14 }) },
+);
 
-/** Of which no few together make one of the periods that are configured. */
+const sending: fc.Arbitrary<Sending> = record({ gateway: fc.nat({ max: 1 }), diesAfter });
+
 const seconds = fc.constantFrom(1, 41, 641, 3607, 8009, 21_613, 43_313, 87_011);
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -107,9 +110,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       step: fc.constant('ask at once' as const),
       asking: fc.tuple(asking, asking),
       order: fc.array(fc.nat({ max: 1 }), { minLength: 4, maxLength: 40 }),
+      diesAfter,
     }),
   },
   { weight: 6, arbitrary: record({ step: fc.constant('wait' as const), seconds }) },
+  {
+    weight: 1,
+    arbitrary: record({
+      step: fc.constant('set clock' as const),
+      gateway: fc.nat({ max: 1 }),
+      seconds: fc.constantFrom(-mostSkew, 0, mostSkew),
+    }),
+  },
   {
     weight: 4,
     arbitrary: record({
