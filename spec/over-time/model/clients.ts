@@ -19,12 +19,20 @@ const devices = ['device-0', 'device-1', 'device-2', 'device-3'];
 /** Names of users at each alias. */
 export const userNames = ['alice', 'bob'];
 
+/** One of those that there are. */
+export function chosen<Item>(items: readonly Item[], number: number): Item | undefined {
+  return items[number % items.length];
+}
+
 /** The request that a client makes, or makes again; undefined: there is nothing to ask with. */
 export function requestFor(running: Running, asking: Asking): ModelRequest | undefined {
   const { world } = running;
   switch (asking.ask) {
     case 'repeat':
-      return world.requests[asking.request % world.requests.length];
+      return chosen(
+        world.requests.filter(({ alias }) => nameOfAlias(world, alias) !== undefined),
+        asking.request,
+      );
     case 'enrol': {
       const rows = [...world.aliases.values()].flatMap(({ users }) => [...users.values()]);
       const row = rows[asking.user % rows.length];
@@ -36,10 +44,9 @@ export function requestFor(running: Running, asking: Asking): ModelRequest | und
       const certificate = held[asking.certificate % held.length];
       const own = certificate?.request?.alias;
       if (certificate === undefined || own === undefined) return undefined;
-      const alias =
-        asking.elsewhere && !notYet.has('renew elsewhere')
-          ? aliasOfKind(world, own.kind === 'est' ? 'line' : 'est')
-          : own;
+      const isElsewhere = asking.elsewhere || nameOfAlias(world, own) === undefined;
+      if (isElsewhere && notYet.has('renew elsewhere')) return undefined;
+      const alias = isElsewhere ? aliasOfKind(world, own.kind === 'est' ? 'line' : 'est') : own;
       const { commonName } = certificate;
       return find(running, alias, 'simplereenroll', { kind: 'holder', certificate }, commonName, asking.key);
     }
@@ -180,7 +187,7 @@ async function send(running: Running, request: ModelRequest, place: number): Pro
   running.useClock(place);
   return await gateway.ask(running.begin(request), {
     method: 'POST',
-    path: `/.well-known/est/${nameOfAlias(world, alias)}/${operation}`,
+    path: `/.well-known/est/${nameOfAlias(world, alias) ?? 'gone'}/${operation}`,
     headers: { 'Content-Type': 'application/pkcs10', ...credentialsOf(request) },
     body: site.csrFor(commonName, keyIndex).toString('base64'),
   });

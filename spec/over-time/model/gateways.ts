@@ -64,8 +64,15 @@ export async function startGateway(
     ...sqlite,
     open: async () => await Promise.resolve(watched(store, gate, shared)),
   };
-  const open = async ({ drivers, ...others }: Configuration): Promise<OpenedServices> =>
-    await openServices({ ...others, drivers: { ...drivers, stateStores: [driver] } }, log, state);
+  const open = async ({ drivers, ...others }: Configuration): Promise<OpenedServices> => {
+    const opened = await openServices(
+      { ...others, drivers: { ...drivers, stateStores: [driver] } },
+      log,
+      state,
+    );
+    await store.aliases.keepOnly(Object.keys(others.aliases), others.file, new Date());
+    return opened;
+  };
   let services = await open(configuration);
 
   return {

@@ -5,10 +5,9 @@ import { readCertificationRequest } from '../../../src/pkix/pkcs10.ts';
 import type { RevocationReason } from '../../../src/store/store.ts';
 import { generateKeyPairSync } from 'node:crypto';
 import { userNames } from './clients.ts';
-import { notYet } from './not-yet.ts';
 import { isLapsed } from './expectation.ts';
 import type { Running } from './running.ts';
-import { csrFor, limits, registrationAuthorityName } from './site.ts';
+import { configurationFile, csrFor, limits, registrationAuthorityName } from './site.ts';
 import type { Step } from './steps.ts';
 import {
   aliasOfKind,
@@ -28,19 +27,11 @@ export async function revoke(
   reason: RevocationReason,
 ): Promise<void> {
   if (issued === undefined) return;
-  if (issued.revocation !== undefined && notYet.has('raise')) return;
   const now = world.now();
   const [gateway] = gateways;
-  const backend = gateway?.backend(
-    issued.number % 2 === 0 || notYet.has('two backends of one CA') ? names.first : names.second,
-  );
+  const backend = gateway?.backend(issued.number % 2 === 0 ? names.first : names.second);
   await backend?.revoke?.(issued.certificate, reason, AbortSignal.timeout(10_000));
   issued.revocation = { reason, at: issued.revocation?.at ?? now };
-}
-
-/** One of those that a choice of them leaves. */
-export function chosen<Item>(items: readonly Item[], number: number): Item | undefined {
-  return items[number % items.length];
 }
 
 export function revocable({ issued }: World): readonly Issued[] {
@@ -76,25 +67,29 @@ export async function decide(
 /** Where there is none of this name. */
 export async function add(
   { store, world }: Running,
-  { user, uses, seconds }: Extract<Step, { readonly step: 'add user' }>,
+  { user: number, uses, seconds }: Extract<Step, { readonly step: 'add user' }>,
 ): Promise<void> {
-  const { alias, name } = place(world, user);
+  const { alias, name } = place(world, number);
   if (alias.users.has(name)) return;
   const row = {
     ...{ number: world.rows.length, alias, name, code: generateCode(), uses },
     expiresAt: seconds === undefined ? undefined : world.now() + seconds * 1000,
   };
-  await addUser(store, {
-    ...{ alias: nameOfAlias(world, alias), name, code: row.code, remainingUses: uses },
+  const user = {
+    ...{ alias: nameOfAlias(world, alias) ?? '', name, code: row.code, remainingUses: uses },
     ...(row.expiresAt !== undefined && { expiresAt: new Date(row.expiresAt) }),
-  });
+  };
+  const id = await store.aliases.identify(user.alias, configurationFile);
+  await addUser(store, user, [], id);
   world.rows.push(row);
   alias.users.set(name, row);
 }
 
 export async function remove({ store, world }: Running, user: number): Promise<void> {
   const { alias, name } = place(world, user);
-  if (alias.users.delete(name)) await store.users.remove(nameOfAlias(world, alias), name);
+  if (!alias.users.delete(name)) return;
+  const id = await store.aliases.identify(nameOfAlias(world, alias) ?? '', configurationFile);
+  if (!(await store.users.remove(id, name))) throw new Error(`There is no user ${name}.`);
 }
 
 function place(world: World, user: number): { readonly alias: ModelAlias; readonly name: string } {
@@ -118,12 +113,30 @@ export async function rename(
   running: Running,
   what: Extract<Step, { readonly step: 'rename' }>['what'],
 ): Promise<void> {
-  const { names } = running;
-  if (notYet.has('rename backend')) return;
-  if (what === 'line' || what === 'line without its state') return;
-  running.names = { ...names, [what]: names[what].startsWith('new') ? what : `new-${what}` };
+  const { names, world, store } = running;
+  if (what === 'first' || what === 'second') {
+    running.names = { ...names, [what]: names[what].startsWith('new') ? what : `new-${what}` };
+  } else {
+    const next = nextNameOfLine(names.line);
+    if (next === undefined) return;
+    running.names = { ...names, line: next };
+    const alias = aliasOfKind(world, 'line');
+    world.aliases.delete(names.line);
+    if (what === 'line') {
+      world.aliases.set(next, alias);
+      await store.aliases.rename(names.line, next, new Date());
+    } else {
+      world.aliases.set(next, { number: alias.number + 1, kind: 'line', users: new Map() });
+    }
+  }
   const configuration = await running.site.configuration(running.names);
   for (const gateway of running.gateways) await gateway.reload(configuration);
+}
+
+/** None comes again. Undefined: there have been enough of them. */
+function nextNameOfLine(name: string): string | undefined {
+  const number = Number(name.split('-')[1] ?? 0) + 1;
+  return number > 3 ? undefined : `line-${number}`;
 }
 
 export async function restart(running: Running, place: number): Promise<void> {

@@ -1,9 +1,8 @@
 /** One run: the steps are taken one after the other, and all that is answered and published is compared with the model. */
-import { ask, askAtOnce, requestFor } from './clients.ts';
+import { ask, askAtOnce, chosen, requestFor } from './clients.ts';
 import { createCrlCheck } from './crl-check.ts';
 import {
   add,
-  chosen,
   decide,
   raisable,
   remove,
@@ -17,6 +16,7 @@ import {
 import { beginRun, type Running } from './running.ts';
 import type { Site } from './site.ts';
 import type { Step } from './steps.ts';
+import { nameOfAlias } from './world.ts';
 
 /** Milliseconds between two steps. */
 const pause = 13;
@@ -113,7 +113,8 @@ async function settle(running: Running): Promise<void> {
   const { world } = running;
   running.trace.push(`${timeText(running)} all repeat`);
   running.pass(patience);
-  for (const request of world.requests) {
+  const there = world.requests.filter(({ alias }) => nameOfAlias(world, alias) !== undefined);
+  for (const request of there) {
     for (let round = 0; round < rounds; round += 1) {
       const outcome = await ask(running, request, { gateway: round % 2, diesAfter: undefined });
       running.check();
@@ -127,12 +128,14 @@ async function settle(running: Running): Promise<void> {
 
 /** What users may still get is what they could get less what they have got, where nothing is in doubt. */
 async function checkUses({ store, world, note }: Running): Promise<void> {
+  const names = new Map((await store.aliases.list()).map(({ id, name }) => [id, name]));
   for (const { alias, name, remainingUses } of await store.users.list()) {
-    const row = world.aliases.get(alias)?.users.get(name);
+    const row = world.aliases.get(names.get(alias) ?? '')?.users.get(name);
+    if (row === undefined) continue;
     const ofRow = world.requests.filter(({ actor }) => actor.kind === 'user' && actor.row === row);
     const got = ofRow.flatMap(({ certificates }) => certificates).length;
     const isInDoubt = ofRow.some(({ diedAt, held }) => (diedAt ?? held) !== undefined);
-    const left = row?.uses === undefined ? undefined : row.uses - got;
+    const left = row.uses === undefined ? undefined : row.uses - got;
     if (!isInDoubt && remainingUses !== left) {
       note(`${name} has ${String(remainingUses)} uses left, but expected are ${String(left)}`);
     }

@@ -45,8 +45,8 @@ export async function beginRun(site: Site, setClock: (time: number) => void): Pr
   const asked = new Map<number, ModelRequest>();
   const world: World = {
     aliases: new Map<string, ModelAlias>([
-      ['est', { kind: 'est', users: new Map() }],
-      ['line', { kind: 'line', users: new Map() }],
+      ['est', { number: 0, kind: 'est', users: new Map() }],
+      ['line', { number: 1, kind: 'line', users: new Map() }],
     ]),
     requests: [],
     issued: [],

@@ -1,11 +1,11 @@
 /** What the model knows: who asked for what, what came of it, and what operators have done. */
 import { hash } from 'node:crypto';
 import { readCertificate, type Certificate } from '../../../src/pkix/certificate.ts';
-import { notYet } from './not-yet.ts';
 import type { RevocationReason } from '../../../src/store/store.ts';
 
 /** An alias by what it is, whatever it is called at the moment. */
 export interface ModelAlias {
+  readonly number: number;
   readonly kind: 'est' | 'line';
   /** Its users by name, those that are there now. */
   readonly users: Map<string, UserRow>;
@@ -95,9 +95,9 @@ export function aliasOfKind({ aliases }: World, kind: ModelAlias['kind']): Model
   return found;
 }
 
-/** What it is called now. */
-export function nameOfAlias({ aliases }: World, alias: ModelAlias): string {
-  return [...aliases].find(([, one]) => one === alias)?.[0] ?? 'gone';
+/** What it is called now; undefined: no configuration has it any more. */
+export function nameOfAlias({ aliases }: World, alias: ModelAlias): string | undefined {
+  return [...aliases].find(([, one]) => one === alias)?.[0];
 }
 
 export function isInForce({ certificate, revocation }: Issued, now: number): boolean {
@@ -118,7 +118,7 @@ export function isOfCompromise(reason: RevocationReason | undefined): boolean {
 export function identityOf({ actor, alias }: Pick<ModelRequest, 'actor' | 'alias'>): string {
   switch (actor.kind) {
     case 'user':
-      return `${notYet.has('identities of an alias') ? '' : alias.kind} user ${actor.row.name}`;
+      return `user ${actor.row.name} of alias ${alias.number}`;
     case 'holder':
       return `holder ${actor.certificate.commonName}`;
     case 'registrationAuthority':
