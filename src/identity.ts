@@ -38,6 +38,8 @@ export interface CertificateQuota {
 /** A user that proved knowledge of its code. */
 export interface UserIdentity {
   readonly name: string;
+  /** `User.id`; left out: the store does not have the user. */
+  readonly id?: string;
   /** What is the same for all names under which its source knows the user; left out: it has this name alone. */
   readonly account?: string;
   /** The code is good for so many certificates or until a time, which the journal watches over. */

@@ -36,7 +36,8 @@ beforeEach(() => {
 async function add(name: string, codeHash: string): Promise<User> {
   const user = { alias, name, codeHash, remainingUses: 5, createdAt: new Date(0) };
   await store.users.add(user);
-  return user;
+  const { id = '' } = (await store.users.find(alias, name)) ?? {};
+  return { id, ...user };
 }
 
 function usersOf(users: UserRegistry = store.users): StoreUsers {

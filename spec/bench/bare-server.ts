@@ -65,7 +65,10 @@ async function createRecording(): Promise<RequestListener> {
     operation: 'simpleenroll',
     identity: 'certificate:bench',
     subject: 'CN=bench',
+    isKeyShown: false,
+    users: [],
     countedUser: undefined,
+    certificates: [],
     client: 'holder:CN=bench',
     quotas: [],
   };

@@ -5,6 +5,7 @@ import { answerContract } from './answer-contract.ts';
 import { attemptContract } from './attempt-contract.ts';
 import { journalContract } from './journal-contract.ts';
 import { namesContract } from './names-contract.ts';
+import { openingContract } from './opening-contract.ts';
 import { orderContract } from './order-contract.ts';
 import { quotaContract } from './quota-contract.ts';
 import { start, later, user, registered } from './records.ts';
@@ -26,11 +27,12 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
     attemptContract(open);
     orderContract(open);
     journalContract(open);
+    openingContract(open);
 
     describe('the users', () => {
       it('are found as they were added, by alias and exact name', async () => {
         expect(await store.users.add(user())).toBe(true);
-        expect(await store.users.find('est', 'once')).toEqual(user());
+        expect(await store.users.find('est', 'once')).toEqual({ ...user(), id: expect.any(String) });
         expect(await store.users.find('est', 'Once')).toBeUndefined();
         expect(await store.users.find('other', 'once')).toBeUndefined();
       });
@@ -58,12 +60,24 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
         expect(await store.users.remove('est', 'a')).toBe(false);
       });
 
+      it('have an id, which is another one when they are removed and added anew', async () => {
+        const ids = new Set<unknown>();
+        for (let n = 0; n < 3; n += 1) {
+          await store.users.add(user());
+          const added = await store.users.find('est', 'once');
+          ids.add(added?.id);
+          expect(await store.users.list()).toEqual([added]);
+          await store.users.remove('est', 'once');
+        }
+        expect(ids.size).toBe(3);
+      });
+
       it('have another hash only in place of the one that is expected', async () => {
         await store.users.add(user());
         const replace = async (expected: string, codeHash: string) =>
           await store.users.replaceCodeHash('est', 'once', expected, codeHash);
         expect([await replace('other', 'new'), await replace('hash', 'new')]).toEqual([false, true]);
-        expect(await store.users.find('est', 'once')).toEqual(user({ codeHash: 'new' }));
+        expect(await store.users.find('est', 'once')).toMatchObject(user({ codeHash: 'new' }));
         await store.users.remove('est', 'once');
         expect(await replace('new', 'newer')).toBe(false);
         expect(await store.users.find('est', 'once')).toBeUndefined();

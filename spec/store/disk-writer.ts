@@ -3,16 +3,16 @@
  * certificate that a client would have now. Arguments: the file of the store, and how many enrolments are under way at once.
  */
 import { sqlite } from '../../src/store/sqlite.ts';
-import { enrollment, registered, user } from './records.ts';
+import { addUser, enrollment, registered } from './records.ts';
 
 const [file = '', atOnce = '1'] = process.argv.slice(2);
 const store = await sqlite.open({ file });
-await store.users.add(user({ name: 'device', remainingUses: 1_000_000 }));
+const code = await addUser(store, { name: 'device', remainingUses: 1_000_000 });
 
 async function enrol(serialNumber: string): Promise<void> {
   const now = new Date();
   const opened = await store.enrollments.open(
-    enrollment({ fingerprint: serialNumber, publicKey: serialNumber, countedUser: 'device' }),
+    enrollment({ fingerprint: serialNumber, publicKey: serialNumber, ...code }),
     { now, issuedSince: now, underWayUntil: now, pendingSince: now },
     undefined,
     'written',

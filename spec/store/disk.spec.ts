@@ -151,7 +151,7 @@ describeWith('cc', 'sqlite on a disk', () => {
       const window = { now, issuedSince: now, underWayUntil: now, pendingSince: now };
       const enrollment = {
         requestId: 'r', alias: 'est', operation: 'simpleenroll', identity: 'i', subject: 'CN=a', publicKey: 'k',
-        countedUser: undefined,
+        isKeyShown: false, users: [], countedUser: undefined, certificates: [],
       };
       const open = async (fingerprint) =>
         (await store.enrollments.open({ ...enrollment, fingerprint }, window, undefined, 'written')).state;

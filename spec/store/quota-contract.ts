@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Quota, StateStore } from '../../src/store/store.ts';
-import { at, certificate, enrollment, later, first, openOne, user } from './records.ts';
+import { addUser, at, certificate, enrollment, later, first, openOne } from './records.ts';
 
 /** A client that may have so many. */
 const withQuota = (changes: Partial<Quota> = {}) => {
@@ -96,8 +96,8 @@ export function quotaContract(open: () => Promise<StateStore>): void {
     });
 
     it('counts a rejection, gives it again within the window, and gives the use back', async () => {
-      await store.users.add(user({ remainingUses: 1 }));
-      const counted = { countedUser: 'once', ...withQuota() };
+      const code = await addUser(store);
+      const counted = { ...code, ...withQuota() };
       const id = await openOne(store, counted);
       await store.enrollments.rejected(first(id), 'ca_bad_answer', later(1));
       await store.enrollments.failed(first(id), 'ca_timeout', later(2));

@@ -19,13 +19,18 @@ export const enrollment = (changes: Partial<NewEnrollment> = {}): NewEnrollment 
   identity: 'user:device',
   subject: 'CN=device-1',
   publicKey: 'k1',
+  isKeyShown: false,
+  users: [],
   countedUser: undefined,
+  certificates: [],
   client: 'user:device',
   quotas: [],
   ...changes,
 });
 
-export const user = (changes: Partial<User> = {}): User => ({
+type NewUser = Omit<User, 'id'>;
+
+export const user = (changes: Partial<NewUser> = {}): NewUser => ({
   alias: 'est',
   name: 'once',
   codeHash: 'hash',
@@ -33,6 +38,17 @@ export const user = (changes: Partial<User> = {}): User => ({
   createdAt: start,
   ...changes,
 });
+
+/** Adds a user, and gives what an enrolment by its code has. */
+export async function addUser(
+  { users }: StateStore,
+  changes: Partial<NewUser> = {},
+): Promise<{ readonly users: readonly string[]; readonly countedUser: string }> {
+  const added = user(changes);
+  await users.add(added);
+  const { id = '' } = (await users.find(added.alias, added.name)) ?? {};
+  return { users: [id], countedUser: id };
+}
 
 export const certificate = {
   certificate: Buffer.from([0x30, 0x03, 0x02, 0x01, 0x05]),

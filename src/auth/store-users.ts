@@ -56,6 +56,6 @@ function proved(user: User): { readonly state: 'proved'; readonly user: UserIden
 }
 
 /** A user of the store that has proved its code. */
-export function userIdentity({ name, remainingUses, expiresAt }: User): UserIdentity {
-  return { name, isLimited: remainingUses !== undefined || expiresAt !== undefined };
+export function userIdentity({ id, name, remainingUses, expiresAt }: User): UserIdentity {
+  return { name, id, isLimited: remainingUses !== undefined || expiresAt !== undefined };
 }

@@ -12,6 +12,7 @@ import { describeNames } from '../pkix/requested-names.ts';
 import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
 import { codeSpent, repeatWindowOf } from '../policy/enrollment-record.ts';
 import { examine, examineAsNew } from '../policy/examination.ts';
+import { keyRefused } from '../policy/key-holder.ts';
 import { quotaReached } from '../policy/quota.ts';
 import type { NewEnrollment, OpenedEnrollment } from '../store/store.ts';
 import { inTime, type EnrollmentOutcome } from './enrollment-jobs.ts';
@@ -82,10 +83,13 @@ export async function begin(
     registrationAuthority: asked.identity.registrationAuthority?.name,
   });
   const compared = await examine(request, asked);
+  refuseIfOver(request);
   const opened = await openRecord(request, compared.record);
-  if (compared.isRepeat && opened.state === 'opened' && opened.attemptedSince === undefined) {
+  if (opened.state === 'opened') {
     await beforeCa(request, opened, async () => {
-      await examineAsNew(request, compared);
+      refuseIfOver(request);
+      const isNew = opened.attemptedSince === undefined;
+      if (compared.isRepeat && isNew) await examineAsNew(request, compared);
     });
   }
   switch (opened.state) {
@@ -100,6 +104,11 @@ export async function begin(
       request.annotate({ repeated: true });
       return await inTime(job, request.signal);
     }
+    case 'certificate_revoked':
+      throw revokedMeanwhile();
+    case 'key_refused':
+      throw keyRefused(opened.why);
+    case 'code_removed':
     case 'exhausted':
     case 'expired':
       throw codeSpent(opened.state);
@@ -135,6 +144,21 @@ async function openRecord(request: EstRequest, record: NewEnrollment): Promise<O
     if (standing === 'withdrawn') throw withdrawn();
     window = { ...window, issuedSince: new Date(opened.issuedAt.getTime() + 1) };
   }
+}
+
+/** What was asked of others before a request is recorded must not be older than a request may be. */
+function refuseIfOver({ signal }: EstRequest): void {
+  if (!signal.aborted) return;
+  throw new EstError('ca_timeout', 'The examination took as long as the request may take in all.', {
+    cause: signal.reason,
+  });
+}
+
+function revokedMeanwhile(): EstError {
+  return new EstError(
+    'forbidden',
+    'A certificate by which the request is made is not accepted: it is revoked, or its key has been compromised.',
+  );
 }
 
 function withdrawn(): EstError {

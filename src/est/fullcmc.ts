@@ -10,7 +10,11 @@ import type { ClientIdentity } from '../identity.ts';
 import { onlyBodyPart, readFullPkiRequest, type BodyPart, type FullPkiRequest } from '../pkix/cmc-request.ts';
 import { nameToString } from '../pkix/names.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
-import { proofOfPossession, type AskedEnrollment } from '../policy/asked-enrollment.ts';
+import {
+  proofOfPossession,
+  type AskedEnrollment,
+  type CertificateCheck,
+} from '../policy/asked-enrollment.ts';
 import type { Check } from '../policy/check.ts';
 import { find, form } from '../policy/examination.ts';
 import { namesToCertify } from '../policy/policy.ts';
@@ -127,12 +131,12 @@ function signerInForce(
   { receivedAt, signal }: EstRequest,
   { checkSigner }: FullCmc,
   { certificate }: ClaimedSigner,
-): readonly Check[] {
+): readonly CertificateCheck[] {
   if (certificate === undefined) return [];
   const check = async (): Promise<void> => {
     await checkSigner(certificate, receivedAt, signal);
   };
-  return [{ rule: 'fixed: the certificate of the signer', check }];
+  return [{ rule: 'fixed: the certificate of the signer', certificate, check }];
 }
 
 interface NestedRequest {

@@ -5,7 +5,7 @@ import { generalNamesEqual } from '../pkix/general-names.ts';
 import { namesEqual, sameAttributes } from '../pkix/names.ts';
 import { identifierOfNames } from '../pkix/names-identifier.ts';
 import type { RequestedContents } from '../pkix/pkcs10.ts';
-import type { Check } from '../policy/check.ts';
+import type { CertificateCheck } from '../policy/asked-enrollment.ts';
 import { refuseNamesBeyondScope } from '../policy/registration-scope.ts';
 import type { CertificateUnderNames } from '../store/store.ts';
 import type { Alias } from './alias.ts';
@@ -98,12 +98,12 @@ export function renewedInForce(
   { alias, receivedAt, signal }: EstRequest,
   current: Certificate,
   own: Certificate,
-): readonly Check[] {
+): readonly CertificateCheck[] {
   if (current.sha256 === own.sha256) return [];
   const check = async (): Promise<void> => {
     await alias.refuseRevoked(current, receivedAt, signal);
   };
-  return [{ rule: 'fixed: a certificate in force to renew', check }];
+  return [{ rule: 'fixed: a certificate in force to renew', certificate: current, check }];
 }
 
 function hasNamesOf(certificate: Certificate, csr: RequestedContents, alias: Alias): boolean {

@@ -2,6 +2,7 @@ import type { EnrollmentRequest } from '../ca/ca.ts';
 import type { ClientIdentity, UserIdentity } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
 import type { CertifiedNames } from '../pkix/change-subject-name.ts';
+import type { PublicKey } from '../pkix/keys.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import { verifyProofOfPossession, type CertificationRequest } from '../pkix/pkcs10.ts';
 import type { NewEnrollment } from '../store/store.ts';
@@ -19,9 +20,14 @@ export interface AskedEnrollment<Csr extends RequestedCertificate = RequestedCer
   /** Verify what the client has signed, which takes computing. */
   readonly signatures: readonly Check[];
   /** Ask for the status of certificates besides the one that the client shows. */
-  readonly certificates: readonly Check[];
+  readonly certificates: readonly CertificateCheck[];
   /** For a CA that speaks CMC itself: the message around the CSR, DER. */
   readonly fullPkiRequest?: Buffer | undefined;
+}
+
+/** A question about a certificate that the request relies on. */
+export interface CertificateCheck extends Check {
+  readonly certificate: Certificate;
 }
 
 /** A request of which the code in the CSR, too, was checked. */
@@ -48,6 +54,14 @@ export interface ComparedEnrollment<
 /** Whether a registration authority renews a certificate that is not its own. */
 export function renewsOfOther({ identity, renewed }: AskedEnrollment): boolean {
   return renewed !== undefined && renewed.sha256 !== identity.certificate?.certificate.sha256;
+}
+
+/** The client has the key in its certificate of this CA, perhaps under other names than before. */
+export function isKeyShown(
+  { identity: { certificate: shown } }: AskedEnrollment,
+  { spki }: Pick<PublicKey, 'spki'>,
+): boolean {
+  return shown?.trustAnchor === 'explicit' && shown.certificate.spki.equals(spki);
 }
 
 /** Whether the client has the private key: the signature of the CSR. */

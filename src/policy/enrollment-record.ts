@@ -1,11 +1,22 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import type { CertificationAuthority } from '../ca/ca.ts';
 import { EstError } from '../errors.ts';
 import type { ClientIdentity } from '../identity.ts';
 import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import { nameToString } from '../pkix/names.ts';
-import type { EnrollmentJournal, NewEnrollment, PendingLimits, RepeatWindow } from '../store/store.ts';
-import { renewsOfOther, type ComparedEnrollment, type ProvedEnrollment } from './asked-enrollment.ts';
+import type {
+  EnrollmentJournal,
+  NewEnrollment,
+  PendingLimits,
+  RepeatWindow,
+  ShownCertificate,
+} from '../store/store.ts';
+import {
+  isKeyShown,
+  renewsOfOther,
+  type ComparedEnrollment,
+  type ProvedEnrollment,
+} from './asked-enrollment.ts';
 import type { Check } from './check.ts';
 import { namesToCertify, type Policy } from './policy.ts';
 import { clientOf, quotasOf } from './quota.ts';
@@ -59,7 +70,10 @@ function recordOf(asked: AskedFor, proved: ProvedEnrollment, client: string): Ne
     identity: holderAt(alias, identity),
     subject: nameToString(names.subject),
     publicKey: keyHashOf(csr),
+    isKeyShown: 'spki' in csr.publicKey && isKeyShown(proved, csr.publicKey),
+    users: usersOf(proved),
     countedUser: countedUser(proved),
+    certificates: certificatesOf(proved),
     client,
     ...(registrationAuthority !== undefined && { registrationAuthority }),
     quotas: quotasOf(asked, identity, client),
@@ -69,12 +83,12 @@ function recordOf(asked: AskedFor, proved: ProvedEnrollment, client: string): Ne
 /**
  * What makes two requests the same, though signature, attributes or TLS session differ (RFC 7030, section 4.2.3). Each
  * request for a key that is yet to be made asks for another one, so no two of these are the same. A certificate that TLS has
- * shown is renewed once; one that was found for a registration authority is another one after the first answer.
+ * shown is renewed once; one that was found for a registration authority is another one after the first answer. A user that was
+ * removed and added anew is another one.
  */
-function fingerprintOf(
-  { id, alias }: AskedFor,
-  { operation, identity, renewed, csr }: ProvedEnrollment,
-): string {
+function fingerprintOf({ id, alias }: AskedFor, proved: ProvedEnrollment): string {
+  const { operation, identity, renewed, csr } = proved;
+  const users = usersOf(proved);
   const names = namesToCertify(csr);
   const shown = identity.certificate?.certificate.sha256;
   const parts = [
@@ -86,6 +100,7 @@ function fingerprintOf(
     names.subjectAltName.map(({ der }) => der.toString('hex')).sort(),
     csr.extensions.map(({ oid, value }) => [oid, value.toString('hex')]).sort(),
     ...(shown !== undefined && renewed?.sha256 === shown ? [shown] : []),
+    ...(users.length > 0 ? [users] : []),
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
@@ -101,17 +116,33 @@ function keyHashOf({ publicKey }: RequestedCertificate): string | undefined {
 
 function countedUser({ otpUser, identity }: ProvedEnrollment): string | undefined {
   const user = otpUser ?? identity.user;
-  return user?.isLimited === true ? user.name : undefined;
+  return user?.isLimited === true ? user.id : undefined;
+}
+
+/** The ids of the users of the store that have shown their codes. */
+function usersOf({ otpUser, identity }: ProvedEnrollment): readonly string[] {
+  return [...new Set([identity.user?.id, otpUser?.id])].filter((id) => id !== undefined);
+}
+
+function certificatesOf({ identity, renewed, certificates }: ProvedEnrollment): readonly ShownCertificate[] {
+  const shown = [identity.certificate?.certificate, renewed, ...certificates.map((one) => one.certificate)];
+  return [...new Set(shown)]
+    .filter((certificate) => certificate !== undefined)
+    .map(({ serialNumber, der, spki }) => ({
+      serialNumber,
+      certificate: der,
+      publicKey: hash('sha256', spki, 'hex'),
+    }));
 }
 
 /** Is the code with which the client came good for one more certificate? A repeat needs none; `open` decides at last. */
 export function examineCode(
   { journal, receivedAt }: JournalServices,
-  { record: { alias, countedUser: user }, isRepeat }: ComparedEnrollment,
+  { record: { countedUser: user }, isRepeat }: ComparedEnrollment,
 ): readonly Check[] {
   if (user === undefined) return [];
   const check = async (): Promise<void> => {
-    const spent = isRepeat ? undefined : await journal.spentCode(alias, user, receivedAt);
+    const spent = isRepeat ? undefined : await journal.spentCode(user, receivedAt);
     if (spent !== undefined) throw codeSpent(spent);
   };
   return [{ rule: codeRule, check }];
@@ -120,8 +151,8 @@ export function examineCode(
 const codeRule = 'fixed: a code that is still good';
 
 /** The refusal of a code that is good no more. */
-export function codeSpent(why: 'exhausted' | 'expired'): EstError {
-  const what = why === 'exhausted' ? 'been used up' : 'expired';
+export function codeSpent(why: 'exhausted' | 'expired' | 'code_removed'): EstError {
+  const what = { exhausted: 'been used up', expired: 'expired', code_removed: 'been removed' }[why];
   return new EstError('forbidden', `This enrolment code has ${what}; ask for a new one.`, {
     refusedBy: { rule: codeRule },
   });

@@ -2,8 +2,8 @@ import { EstError } from '../errors.ts';
 import { nameToString } from '../pkix/names.ts';
 import type { PublicKey } from '../pkix/keys.ts';
 import type { Blocklist } from '../pkix/weak-keys.ts';
-import type { EnrollmentJournal } from '../store/store.ts';
-import type { AskedEnrollment } from './asked-enrollment.ts';
+import type { EnrollmentJournal, OpenedEnrollment } from '../store/store.ts';
+import { isKeyShown, type AskedEnrollment } from './asked-enrollment.ts';
 import type { Check } from './check.ts';
 import { holderAt } from './enrollment-record.ts';
 
@@ -34,6 +34,17 @@ export const keyRules = {
   ofOperator: 'fixed: no key of the gateway or of who works for it',
 } as const;
 
+type KeyRefusal = Extract<OpenedEnrollment, { readonly state: 'key_refused' }>['why'];
+
+const rulesOfStore: Readonly<Record<KeyRefusal, string>> = {
+  compromised: 'fixed: no compromised key',
+  operator: keyRules.ofOperator,
+  other: 'fixed: no key of another identity',
+};
+
+const compromised = 'has been compromised';
+const ofOther = 'belongs to somebody else';
+
 /**
  * Whose is the key that is to be certified? Each check refuses (`refused_by_policy`) a key that was compromised or that anybody knows,
  * one of a CA, of the gateway or of who works for it, or another identity's under another subject.
@@ -51,26 +62,32 @@ export async function examineKeyHolder(
   const isOfOther = !isShown && (await journal.isKeyOfOther(sha256, holder, receivedAt));
   const isOfOperator = isShown ? asksForOther(asked) : reservation === 'operator';
   return [
-    refuseIf(reservation === 'compromised', 'fixed: no compromised key', 'has been compromised'),
+    refuseIf(reservation === 'compromised', rulesOfStore.compromised, compromised),
     refuseIf(reservation === 'ca', keyRules.ofCa),
     refuseIf(alias.knownKeys.includes(publicKey), 'knownKeys'),
-    refuseIf(isOfOperator, keyRules.ofOperator),
-    refuseIf(isOfOther, 'fixed: no key of another identity'),
+    refuseIf(isOfOperator, rulesOfStore.operator),
+    refuseIf(isOfOther, rulesOfStore.other),
   ];
 }
 
-function refuseIf(isRefused: boolean, rule: string, what = 'belongs to somebody else'): Check {
+function refuseIf(isRefused: boolean, rule: string, what = ofOther): Check {
   return {
     rule,
     check: () => {
-      if (isRefused) throw new EstError('refused_by_policy', `The key of the CSR ${what}; make a new key.`);
+      if (isRefused) throw refusal(what);
     },
   };
 }
 
-/** The client has the key in its certificate of this CA, perhaps under other names than before. */
-function isKeyShown({ identity: { certificate: shown } }: AskedEnrollment, { spki }: PublicKey): boolean {
-  return shown?.trustAnchor === 'explicit' && shown.certificate.spki.equals(spki);
+/** The refusal of a key that the store turned out not to allow when the request was recorded. */
+export function keyRefused(why: KeyRefusal): EstError {
+  return refusal(why === 'compromised' ? compromised : ofOther).with({
+    refusedBy: { rule: rulesOfStore[why] },
+  });
+}
+
+function refusal(what: string): EstError {
+  return new EstError('refused_by_policy', `The key of the CSR ${what}; make a new key.`);
 }
 
 /** As a registration authority does, unless it renews its own certificate. */

@@ -1,6 +1,7 @@
 import type { InsertResult, Kysely, Selectable } from 'kysely';
 import { adopt, hasInForce, unadopted } from './adoption.ts';
 import type { TransactionalDatabase } from './database.ts';
+import { isReserving } from './certificate-states.ts';
 import { prepared } from './prepared.ts';
 import {
   compromises,
@@ -180,9 +181,6 @@ export function createCertificateRegistry(database: TransactionalDatabase): Cert
 }
 
 type Row = Selectable<Tables['certificates']>;
-
-/** In the letters of the partial index, since with bound values the planner could not use it. */
-const isReserving = sql<boolean>`(revocation_reason in ('keyCompromise', 'cACompromise', 'aACompromise') or operator_role is not null)`;
 
 /** A row of a key that others have called compromised has that reason. */
 function tellsOfCompromise({ revocation_reason: reason }: Pick<Row, 'revocation_reason'>): boolean {

@@ -306,6 +306,26 @@ const migrations: Readonly<Record<string, Migration>> = {
       );
     },
   },
+  '0015_users_by_id': {
+    async up(database: Kysely<unknown>): Promise<void> {
+      await database.schema
+        .alterTable('users')
+        .addColumn('id', 'text', (column) => column.notNull().defaultTo(''))
+        .execute();
+      await sql`update users set id = lower(hex(randomblob(16)))`.execute(database);
+      await database.schema.createIndex('users_id').on('users').column('id').unique().execute();
+      // What is closed takes and gives no use any more.
+      await sql`update enrollments set counted_user =
+        (select id from users where users.alias = enrollments.alias and users.name = enrollments.counted_user)
+        where state in ('open', 'pending', 'failed') and counted_user is not null`.execute(database);
+      await database.schema
+        .createIndex('certificates_revoked_serial_number')
+        .on('certificates')
+        .column('serial_number')
+        .where(sql.ref('revoked_at'), 'is not', null)
+        .execute();
+    },
+  },
 };
 
 /** A part after the other, since there may be many. */

@@ -7,7 +7,7 @@ import { createAnswerRegistry } from './answers.ts';
 import { createAttemptRegistry } from './attempts.ts';
 import { createCertificateRegistry } from './certificates.ts';
 import { createCheckpoints, type Checkpoints } from './checkpoints.ts';
-import { createEnrollmentJournal } from './enrollments.ts';
+import { createEnrollmentJournal } from './journal/journal.ts';
 import { lock } from './group-commit.ts';
 import { createHeldRequestRegistry } from './held-requests.ts';
 import { migrate } from './migrations.ts';

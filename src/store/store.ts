@@ -44,8 +44,16 @@ export interface NewEnrollment {
   readonly subject: string;
   /** SHA-256 of the subjectPublicKeyInfo, hex; undefined: the key is made when this is recorded. */
   readonly publicKey: string | undefined;
-  /** The user whose limits this enrolment must keep, and of whose `remainingUses` it takes one; undefined: none has any. */
+  /** The client has shown a certificate of the CA with this key, so that it is its own, whoever has it besides. */
+  readonly isKeyShown: boolean;
+  /** The ids of the users of the store whose codes were shown. */
+  readonly users: readonly string[];
+  /**
+   * The one of them whose limits this enrolment must keep, and of whose `remainingUses` it takes one; undefined: none has any.
+   */
   readonly countedUser: string | undefined;
+  /** The certificates by which it is asked for: that of the client, and those of others that it relies on. */
+  readonly certificates: readonly ShownCertificate[];
   /** Who asks, by a text that is the same for all records that fill one quota. */
   readonly client: string;
   /** The name of the registration authority that asks; left out: none does. */
@@ -64,6 +72,16 @@ export interface Quota {
   readonly since: Date;
 }
 
+/** A certificate by which a client asks. */
+export interface ShownCertificate {
+  /** Lower-case hex without leading zero octets. */
+  readonly serialNumber: string;
+  /** DER. */
+  readonly certificate: Buffer;
+  /** SHA-256 of the subjectPublicKeyInfo, hex. */
+  readonly publicKey: string;
+}
+
 /** What `EnrollmentJournal.open` finds or does. */
 export type OpenedEnrollment =
   /**
@@ -79,7 +97,13 @@ export type OpenedEnrollment =
   | (RecordAttempt & { readonly state: 'pending'; readonly reference: string })
   /** The same request is being handled at this moment, here or by another gateway. */
   | { readonly state: 'in_progress'; readonly id: string }
-  /** The counted user has no use left, or is gone. */
+  /** A user was removed since its code was shown. */
+  | { readonly state: 'code_removed' }
+  /** A certificate that was shown was revoked by a CA of the store, or its key was compromised. */
+  | { readonly state: 'certificate_revoked' }
+  /** The key was compromised, is an operator's, or another identity has it under another subject, or has asked for it. */
+  | { readonly state: 'key_refused'; readonly why: 'compromised' | 'operator' | 'other' }
+  /** The counted user has no use left. */
   | { readonly state: 'exhausted' }
   /** The time of the counted user's code is over. */
   | { readonly state: 'expired' }
@@ -176,6 +200,8 @@ export interface KeyHolder {
  */
 export interface EnrollmentJournal {
   /**
+   * Refuses what the users, certificates and keys of the store do not allow at this moment.
+   *
    * Finds an earlier enrolment with the same fingerprint, else records a new one and takes one use of the
    * counted user, if its code has not expired, all in one transaction. A failed record (outcome unknown), a lapsed
    * pending or an abandoned open one is opened again under its id, without a second use being taken, expired or not. Of
@@ -206,7 +232,7 @@ export interface EnrollmentJournal {
    * `exhausted` or `expired` where `open` would answer so to a new enrolment with this counted user; undefined: the code is
    * good. Nothing is recorded.
    */
-  spentCode(alias: string, countedUser: string, now: Date): Promise<'exhausted' | 'expired' | undefined>;
+  spentCode(countedUser: string, now: Date): Promise<'exhausted' | 'expired' | undefined>;
 
   /**
    * The time of the oldest record that counts where `open` would answer `quota_reached` to a new enrolment; undefined:
@@ -328,6 +354,8 @@ export type DigestSecrets = Readonly<Partial<Record<DigestAlgorithm, string>>>;
 
 /** A user of HTTP authentication at one alias. */
 export interface User {
+  /** Of this user for ever: one that is removed and added anew is another. */
+  readonly id: string;
   /** Its identifier. */
   readonly alias: string;
   readonly name: string;
@@ -345,7 +373,7 @@ export interface User {
 /** The users. Names are unique within an alias and compared exactly. */
 export interface UserRegistry {
   /** False when a user of this name exists at the alias; it stays as it is. */
-  add(user: User): Promise<boolean>;
+  add(user: Omit<User, 'id'>): Promise<boolean>;
   /** False when there is none. */
   remove(alias: string, name: string): Promise<boolean>;
   /** Undefined when there is none. */

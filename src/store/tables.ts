@@ -27,6 +27,7 @@ interface EnrollmentsTable {
   identity: string;
   subject: string;
   public_key: string;
+  /** The id of the user of whom it took a use. */
   counted_user: string | null;
   /** Who asked; null in records of releases that kept it for quotas alone. */
   quota_key: string | null;
@@ -68,6 +69,8 @@ interface AliasBindingsTable {
 }
 
 interface UsersTable {
+  /** Another one when the user is removed and added anew. */
+  id: string;
   alias: string;
   name: string;
   code_hash: string;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Kysely, Selectable } from 'kysely';
 import type { DigestSecrets, User, UserRegistry } from './store.ts';
 import type { Tables } from './tables.ts';
@@ -12,6 +13,7 @@ export function createUserRegistry(database: Kysely<Tables>): UserRegistry {
       const result = await database
         .insertInto('users')
         .values({
+          id: randomUUID(),
           alias,
           name,
           code_hash: codeHash,
@@ -75,6 +77,7 @@ const lastCharacter = '\u{7f}';
 
 function toUser(row: Selectable<Tables['users']>): User {
   return {
+    id: row.id,
     alias: row.alias,
     name: row.name,
     codeHash: row.code_hash,

@@ -3,19 +3,9 @@ import type { Database, TransactionalDatabase } from '../database.ts';
 import { isUnfinished } from './states.ts';
 import { changeUses } from './uses.ts';
 import type { PreparedQuery } from '../prepared.ts';
+import type { IssuedRow } from './queries.ts';
 import { newId } from './record-id.ts';
 import type { EnrollmentJournal, IssuedCertificate, IssuedOutcome, RecordAttempt } from '../store.ts';
-
-/** A certificate as its record gets it. */
-export interface IssuedRow {
-  readonly id: string;
-  readonly certificate: Uint8Array;
-  readonly serial_number: string;
-  readonly not_after: number;
-  readonly public_key: string;
-  readonly names: string;
-  readonly closed_at: number;
-}
 
 /** What becomes of the records of the journal. */
 export function createOutcomes(
@@ -31,11 +21,10 @@ export function createOutcomes(
     await database.transaction(async (transaction) => {
       const record = await change(transaction, of)
         .set({ state, code, closed_at: now.getTime() })
-        .returning(['alias', 'counted_user'])
+        .returning('counted_user')
         .executeTakeFirst();
-      if (record !== undefined && record.counted_user !== null) {
-        await changeUses(transaction, record.alias, record.counted_user, 1);
-      }
+      const user = record?.counted_user ?? undefined;
+      if (user !== undefined) await changeUses(transaction, user, 1);
     });
   }
 
