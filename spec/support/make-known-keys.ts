@@ -84,7 +84,8 @@ const knownKeys: readonly KnownKey[] = [
     })),
   ),
   { what: 'Ed25519, a seed of zeros', key: fromSeed(Buffer.alloc(32)) },
-  { what: 'Ed25519, a seed of ones', key: fromSeed(Buffer.alloc(32, 0xff)) },
+  { what: 'Ed25519, a seed of octets 1', key: fromSeed(Buffer.alloc(32, 1)) },
+  { what: 'Ed25519, a seed of bits 1', key: fromSeed(Buffer.alloc(32, 0xff)) },
   { what: 'Ed25519, RFC 8410, section 10.3', key: fromSeed(Buffer.from(seedOfRfc8410, 'hex')) },
   ...Object.entries(ofRfc9500).map(([name, jwk]) => ({ what: `RFC 9500, ${name}`, key: fromJwk(jwk) })),
 ];

@@ -101,7 +101,9 @@ export const knownKeys: ReadonlySet<string> = new Set([
   'cb795660f74054f9953e5c6f59c80d35a5945545be3ec0331fc9740b084e7539',
   // Ed25519, a seed of zeros
   '339e2ff917630507b6a423b5ce084e285d1fa65d93b3e27a6195d3bbebc9ae23',
-  // Ed25519, a seed of ones
+  // Ed25519, a seed of octets 1
+  'fd110d301d2f077de1414b8f99f441b1403fab207b2052fbd2c065e4ee8e7dc2',
+  // Ed25519, a seed of bits 1
   '8d5eb75dbb64464ac9369d2416a026c99aad4ebf9cdb7c73adda86dd17815b0f',
   // Ed25519, RFC 8410, section 10.3
   'a1e9156054e04fac899ae9f275132cdc07a5dbc4ea2c2ad3a1ffc6e0d253681f',
