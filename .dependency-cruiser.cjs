@@ -49,7 +49,8 @@ module.exports = {
       from: { path: '^src/', pathNot: '^src/(config/|ca/|store/)' },
       to: {
         path: '^src/(ca|store)/',
-        pathNot: '^src/(ca/ca|store/store|ca/local/(create|import|rollover|state)|ca/ejbca/import)\\.ts$',
+        pathNot:
+          '^src/(ca/ca|store/store|ca/local/(create|import|past|rollover|state)|ca/ejbca/import)\\.ts$',
       },
     },
     {

@@ -148,7 +148,7 @@ describe('est-gateway ca import', () => {
     await writeFile(join(folder.path, 'ca.pem'), ca.certificate);
     await writeFile(join(folder.path, 'ca.key'), encrypted);
     await writeFile(join(folder.path, 'pass'), 'secret\n');
-    source = ['--key', 'ca.key', '--certificate', 'ca.pem', '--chain', 'root.pem', '--config', file];
+    source = '--key ca.key --certificate ca.pem --chain root.pem --no-crl --config'.split(' ').concat(file);
   });
 
   afterAll(async () => {
@@ -160,6 +160,16 @@ describe('est-gateway ca import', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^.*passphrase.*\n$/);
     expect(await readdir(join(folder.path, 'data'))).not.toContain('ca-imported');
+  });
+
+  it('wants the last CRL, or the word that there was none', async () => {
+    const words = ['ca', 'import', ...source.filter((word) => word !== '--no-crl')];
+    const { code, stderr } = await run(words, { cwd: folder.path });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr:
+        "Add --crl with the CA's last CRL, whose number and entries are carried on, or --no-crl if it has never published one.\n",
+    });
   });
 
   it('takes no secret on the command line', async () => {

@@ -136,6 +136,8 @@ describe('the command line', () => {
     ['ca', 'revoke'],
     ['ca', 'crl'],
     ['ca', 'import'],
+    ['ca', 'record'],
+    ['alias', 'rename'],
     ['schema'],
   ])('explains %s %s with an example', async (...words) => {
     const help = await output([...words, '--help']);

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { importCertificationAuthority } from '../ca/local/import.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { readSecret } from '../ops/secret.ts';
+import { certificatesFromPem } from '../pkix/certificate.ts';
 import {
   revocationReasons,
   type RegisteredCertificate,
@@ -13,6 +14,7 @@ import {
 } from '../store/store.ts';
 import { addApprovalCommands } from './ca-approval.ts';
 import { addIssueCommand } from './ca-issue.ts';
+import { addRecordCommand, pastOptions, takePast, type PastOptions } from './ca-past.ts';
 import { addRolloverCommand } from './ca-rollover.ts';
 import {
   backendOption,
@@ -26,7 +28,7 @@ import { configurationOption, parseSerialNumber, type ConfigurationOption } from
 import { withState } from './state.ts';
 import { table, timeText } from './table.ts';
 
-/** `est-gateway ca list | revoke | crl | issue | pending | approve | deny | import | rollover` */
+/** `est-gateway ca list | revoke | crl | issue | pending | approve | deny | record | import | rollover` */
 export function addCaCommands(program: Command): void {
   const ca = program
     .command('ca')
@@ -61,7 +63,9 @@ export function addCaCommands(program: Command): void {
     .action(writeCrl);
   addIssueCommand(ca);
   addApprovalCommands(ca);
-  ca.command('import')
+  addRecordCommand(ca);
+  const importing = ca
+    .command('import')
     .description(
       'Take over an existing CA: writes ca-NAME/ beside the configuration, prints what to paste into it.',
     )
@@ -75,9 +79,10 @@ export function addCaCommands(program: Command): void {
     .addOption(configurationOption())
     .addHelpText(
       'after',
-      '\nExample:\n  est-gateway ca import --key ca.key --passphrase file:pass --certificate ca.pem --chain root.pem',
+      '\nExample:\n  est-gateway ca import --key ca.key --passphrase file:pass --certificate ca.pem --chain root.pem --crl last.crl --issued newcerts',
     )
     .action(importCa);
+  for (const option of pastOptions()) importing.addOption(option);
   addRolloverCommand(ca);
 }
 
@@ -186,7 +191,7 @@ async function replaceFile(file: string, content: string | Buffer): Promise<void
   await rename(aside, file);
 }
 
-interface ImportOptions extends ConfigurationOption {
+interface ImportOptions extends ConfigurationOption, PastOptions {
   readonly key: string;
   readonly certificate: string;
   readonly chain: readonly string[];
@@ -195,10 +200,15 @@ interface ImportOptions extends ConfigurationOption {
 }
 
 /** The configuration is left to its owner, who may keep it under version control, and wrote its comments. */
-async function importCa({ config, configuration, backend, ...source }: ImportOptions): Promise<void> {
+async function importCa({ configuration, backend, crl, issued, ...source }: ImportOptions): Promise<void> {
   if (Object.hasOwn(configuration.backends, backend)) {
     throw new Error(
       `The configuration has a backend ${backend} already; choose another name with --backend.`,
+    );
+  }
+  if (crl === undefined) {
+    throw new Error(
+      "Add --crl with the CA's last CRL, whose number and entries are carried on, or --no-crl if it has never published one.",
     );
   }
   const newPassphrase = randomBytes(32).toString('base64url');
@@ -210,6 +220,13 @@ async function importCa({ config, configuration, backend, ...source }: ImportOpt
     newPassphrase,
     now: new Date(),
   });
+  const [issuer] = certificatesFromPem(ca.certificate);
+  if (issuer === undefined) throw new Error(`${source.certificate} holds no certificate.`);
+  const taken = await withState(
+    configuration,
+    async (store) =>
+      await takePast(store, { issuer, record: 'incomplete', backend }, { crl, ...(issued && { issued }) }),
+  );
   const folder = `ca-${backend}`;
   await createFiles(dirname(configuration.file), [
     { name: `${folder}/issuing.pem`, text: ca.certificate, secret: false },
@@ -217,7 +234,9 @@ async function importCa({ config, configuration, backend, ...source }: ImportOpt
     { name: `${folder}/passphrase`, text: `${newPassphrase}\n`, secret: true },
     { name: `${folder}/chain.pem`, text: ca.chain, secret: false },
   ]);
-  process.stdout.write(snippet(backend, folder, ca.chain !== ''));
+  process.stdout.write(
+    taken.map((line) => `# ${line}\n`).join('') + snippet(backend, folder, ca.chain !== ''),
+  );
 }
 
 function snippet(backend: string, folder: string, hasChain: boolean): string {
@@ -228,7 +247,7 @@ function snippet(backend: string, folder: string, hasChain: boolean): string {
     privateKey: file:${folder}/issuing.key
     passphrase: file:${folder}/passphrase
     chain: [${hasChain ? `${folder}/chain.pem` : ''}]
-    # Its certificates from before the import are not in the store. When the last of them has expired: complete.
+    # Complete: when all its certificates from before the import are in the store, or have expired.
     record: incomplete
     # Where relying parties find the CRL and the issuing certificate, if they shall.
     #crl:

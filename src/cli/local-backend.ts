@@ -4,6 +4,7 @@ import { findState } from '../ca/local/state.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { readCertificates } from '../ops/certificate-files.ts';
 import { createLog } from '../ops/log.ts';
+import type { Certificate } from '../pkix/certificate.ts';
 import { openCertificationAuthorities } from '../server/drivers.ts';
 import type { KnownCa, StateStore } from '../store/store.ts';
 import type { ConfigurationOption } from './options.ts';
@@ -35,14 +36,23 @@ interface LocalOptions {
 
 /** By what the store knows the CA of a local backend; its key is not needed. */
 export async function caOfBackend(
-  { backends }: Configuration,
+  configuration: Configuration,
   name: string,
   { certificates }: StateStore,
 ): Promise<string> {
+  const { issuer, record } = await issuerOfBackend(configuration, name);
+  return await findState(issuer, record, { name, certificates });
+}
+
+/** The certificate of a local backend's CA, and whether its record is complete. */
+export async function issuerOfBackend(
+  { backends }: Configuration,
+  name: string,
+): Promise<{ readonly issuer: Certificate; readonly record: KnownCa['record'] }> {
   const { certificate, record } = backends[name] as unknown as LocalOptions;
   const [issuer] = await readCertificates([certificate]);
   if (issuer === undefined) throw new Error(`${certificate} holds no certificate.`);
-  return await findState(issuer, record, { name, certificates });
+  return { issuer, record };
 }
 
 /** Opens this backend alone, since others need not be reachable, and closes it after use. */

@@ -1,5 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
-import { DerError, readBitString, readDer, readSpan, readTime, tags, type DerSpan } from './der.ts';
+import {
+  DerError,
+  readBitString,
+  readDer,
+  readInteger,
+  readSpan,
+  readTime,
+  tags,
+  type DerSpan,
+} from './der.ts';
 import {
   readAuthorityKeyIdentifier,
   readExtensions,
@@ -20,6 +29,10 @@ export interface RevocationList {
   /** The keyIdentifier alone. */
   readonly authorityKeyIdentifier: Buffer | undefined;
   readonly scope: CrlScope;
+  /** Undefined: it has none. */
+  readonly crlNumber: bigint | undefined;
+  /** Of its entries, written as `Certificate.serialNumber` is. */
+  readonly serialNumbers: Iterable<string>;
   /** What it says of the certificate with this serial number, written as `Certificate.serialNumber` is. */
   readonly revocationOf: (serialNumber: string) => Revocation | undefined;
   /** Whether the signature was made by this key. Throws EstError or DerError when its algorithm is not accepted. */
@@ -79,6 +92,8 @@ export async function readRevocationList(der: Buffer): Promise<RevocationList> {
     scope:
       readExtensionValue(fields.extensions, oids.issuingDistributionPoint, readIssuingDistributionPoint) ??
       completeScope,
+    crlNumber: readExtensionValue(fields.extensions, oids.cRLNumber, (value) => readInteger(readDer(value))),
+    serialNumbers: entries.keys(),
     revocationOf: (serialNumber) => {
       const start = entries.get(serialNumber);
       return start === undefined ? undefined : readRevocation(der, readSpan(der, start, der.length));

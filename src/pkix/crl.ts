@@ -15,7 +15,7 @@ import type { Name } from './names.ts';
 import { oids } from './oids.ts';
 import { signStructure, type Signer } from './signer.ts';
 
-/** CRLReason of RFC 5280, section 5.3.1, without what only certificates on hold and delta CRLs need. */
+/** CRLReason of RFC 5280, section 5.3.1, without what only delta CRLs need. */
 const reasonCodes = {
   unspecified: 0,
   keyCompromise: 1,
@@ -23,6 +23,7 @@ const reasonCodes = {
   affiliationChanged: 3,
   superseded: 4,
   cessationOfOperation: 5,
+  certificateHold: 6,
   privilegeWithdrawn: 9,
   aACompromise: 10,
 } as const;

@@ -2,6 +2,7 @@ import type { InsertResult, Kysely, Selectable } from 'kysely';
 import { adopt, hasInForce, unadopted } from './adoption.ts';
 import type { TransactionalDatabase } from './database.ts';
 import { isReserving } from './certificate-states.ts';
+import { createImports } from './imported-certificates.ts';
 import { prepared } from './prepared.ts';
 import {
   compromises,
@@ -18,6 +19,8 @@ import { sql } from './kysely.ts';
 export function createCertificateRegistry(database: TransactionalDatabase): CertificateRegistry {
   const queries = prepareQueries(database.kysely);
   return {
+    ...createImports(database),
+
     async know({ ca, subject, record }) {
       await database.kysely
         .insertInto('certification_authorities')
@@ -69,7 +72,8 @@ export function createCertificateRegistry(database: TransactionalDatabase): Cert
       const [row] = (await queries.bySerialNumber(database, { ca, serial_number: serialNumber })).rows;
       if (row === undefined) return 'unknown';
       if (row.revoked_at !== null) return 'revoked';
-      return certificate.equals(row.certificate) ? 'good' : 'another';
+      if (!certificate.equals(row.certificate)) return 'another';
+      return row.origin === 'shown' ? 'shown' : 'good';
     },
 
     async revocationOf(ca, serialNumber) {
@@ -98,7 +102,9 @@ export function createCertificateRegistry(database: TransactionalDatabase): Cert
         const [earlier] = rows;
         if (earlier === undefined) return 'unknown';
         const isRevoked = earlier.revoked_at !== null;
-        if (isRevoked && (isCompromise(earlier.revocation_reason) || !isCompromise(reason))) return 'already';
+        const isOnHold = earlier.revocation_reason === 'certificateHold';
+        const isLasting = isRevoked && !isOnHold;
+        if (isLasting && (isCompromise(earlier.revocation_reason) || !isCompromise(reason))) return 'already';
         await transaction.kysely
           .updateTable('certificates')
           .set({ revoked_at: earlier.revoked_at ?? at.getTime(), revocation_reason: reason })
@@ -194,7 +200,7 @@ function isCompromise(reason: Row['revocation_reason']): boolean {
 /** What every enrolment and every client certificate asks of the database. */
 function prepareQueries(database: Kysely<Tables>) {
   return {
-    insert: prepared<Omit<Row, 'revoked_at' | 'revocation_reason'>, InsertResult>((place) =>
+    insert: prepared<Omit<Row, 'origin' | 'revoked_at' | 'revocation_reason'>, InsertResult>((place) =>
       database.insertInto('certificates').values({
         ca: place('ca'),
         serial_number: place('serial_number'),
@@ -210,13 +216,15 @@ function prepareQueries(database: Kysely<Tables>) {
     knownCa: prepared<Pick<KnownCa, 'ca'>, KnownCa>((place) =>
       database.selectFrom('certification_authorities').selectAll().where('ca', '=', place('ca')),
     ),
-    bySerialNumber: prepared<Pick<Row, 'ca' | 'serial_number'>, RevocationColumns & Pick<Row, 'certificate'>>(
-      (place) =>
-        database
-          .selectFrom('certificates')
-          .select(['revoked_at', 'revocation_reason', 'certificate'])
-          .where('ca', '=', place('ca'))
-          .where('serial_number', '=', place('serial_number')),
+    bySerialNumber: prepared<
+      Pick<Row, 'ca' | 'serial_number'>,
+      RevocationColumns & Pick<Row, 'certificate' | 'origin'>
+    >((place) =>
+      database
+        .selectFrom('certificates')
+        .select(['revoked_at', 'revocation_reason', 'certificate', 'origin'])
+        .where('ca', '=', place('ca'))
+        .where('serial_number', '=', place('serial_number')),
     ),
     byIdempotencyKey: prepared<Pick<Row, 'ca' | 'idempotency_key'>, Row>((place) =>
       database

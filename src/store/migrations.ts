@@ -326,6 +326,11 @@ const migrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  '0016_imported_certificates': {
+    async up(database: Kysely<unknown>): Promise<void> {
+      await database.schema.alterTable('certificates').addColumn('origin', 'text').execute();
+    },
+  },
 };
 
 /** A part after the other, since there may be many. */

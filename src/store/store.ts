@@ -433,7 +433,8 @@ export interface RevokedCertificate {
 /** When and why a certificate was revoked. */
 export interface Revocation {
   readonly at: Date;
-  readonly reason: RevocationReason;
+  /** On hold is what was so when the CA came here; no certificate is put on hold here. */
+  readonly reason: RevocationReason | 'certificateHold';
 }
 
 /** The reasons that speak of the key, and not of its holder. */
@@ -500,14 +501,28 @@ export interface CertificateRegistry {
    */
   add(certificate: Omit<RegisteredCertificate, 'revocation'>, until?: Until): Promise<void>;
   /**
-   * The status of a certificate, DER. `unknown` when the CA never issued one of this serial number; `another` when it
+   * Records a certificate that the CA issued elsewhere: `imported` by its operator, or `shown` by a client, which vouches for
+   * nothing but lets it be revoked. `another`: the CA has another one of this serial number, and nothing was changed. A
+   * revocation stays.
+   */
+  import(
+    certificate: Omit<RegisteredCertificate, 'revocation' | 'idempotencyKey' | 'operatorRole'>,
+    origin: 'imported' | 'shown',
+  ): Promise<'recorded' | 'another'>;
+  /**
+   * Carries on the last CRL that the CA published elsewhere: its entries are revoked from then on, also those whose certificates
+   * nobody has here, and the next number is higher.
+   */
+  importRevocations(ca: string, revoked: readonly RevokedCertificate[], crlNumber: number): Promise<void>;
+  /**
+   * The status of a certificate, DER. `shown`: it was recorded as that alone. `unknown` when the CA never issued one of this serial number; `another` when it
    * issued another one under it, unless that is revoked.
    */
   status(
     ca: string,
     serialNumber: string,
     certificate: Buffer,
-  ): Promise<'good' | 'revoked' | 'unknown' | 'another'>;
+  ): Promise<'good' | 'revoked' | 'shown' | 'unknown' | 'another'>;
   /** Why and when a certificate was revoked; undefined: it was not. */
   revocationOf(ca: string, serialNumber: string): Promise<Revocation | undefined>;
   /** Undefined when no certificate was issued under this key. */
@@ -516,7 +531,7 @@ export interface CertificateRegistry {
   list(ca: string): Promise<readonly RegisteredCertificate[]>;
   /**
    * `unknown` when the CA never issued it; `already` when it was revoked before, which stays as it is. But a compromise
-   * takes the place of a reason that is none, and the time stays: `raised`.
+   * takes the place of a reason that is none, and any reason that of a hold, and the time stays: `raised`.
    */
   revoke(
     ca: string,

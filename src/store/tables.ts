@@ -1,4 +1,4 @@
-import type { Decision, JournalEntry, KnownCa, RevocationReason } from './store.ts';
+import type { Decision, JournalEntry, KnownCa, Revocation } from './store.ts';
 
 /** The tables, as `migrations.ts` makes them. Times are milliseconds since 1970. */
 export interface Tables {
@@ -92,8 +92,10 @@ interface CertificatesTable {
   not_before: number;
   not_after: number;
   certificate: Uint8Array;
+  /** Null: it was issued here. */
+  origin: 'imported' | 'shown' | null;
   revoked_at: number | null;
-  revocation_reason: RevocationReason | null;
+  revocation_reason: Revocation['reason'] | null;
 }
 
 /** Keys of certificates that other CAs than those of the store have revoked for a compromise. */

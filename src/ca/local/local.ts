@@ -1,7 +1,10 @@
+import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { EstError } from '../../errors.ts';
 import { expiresSoon } from '../../pkix/chain.ts';
-import { nameToString } from '../../pkix/names.ts';
+import { namesEqual, nameToString } from '../../pkix/names.ts';
+import { isSignedBy } from '../../pkix/path.ts';
+import type { Certificate } from '../../pkix/certificate.ts';
 import { readSecret } from '../../ops/secret.ts';
 import type {
   CertificationAuthority,
@@ -72,6 +75,14 @@ async function openLocalCertificationAuthority(
     return certificate === undefined ? await issueOrHold(request) : { status: 'issued', certificate };
   }
 
+  /** What the CA issued elsewhere can be revoked here once it was shown. */
+  async function recordShown(certificate: Certificate): Promise<void> {
+    const { serialNumber, notBefore, notAfter, der, spki, subject } = certificate;
+    if (!namesEqual(certificate.issuer, issuer.subject) || !(await isSignedBy(certificate, issuer))) return;
+    const names = { subject: nameToString(subject), publicKey: hash('sha256', spki, 'hex') };
+    await certificates.import({ ...names, ca, serialNumber, notBefore, notAfter, certificate: der }, 'shown');
+  }
+
   return {
     issuesInStore: true,
 
@@ -88,11 +99,14 @@ async function openLocalCertificationAuthority(
       resume: async (_reference: string, request: EnrollmentRequest) => await issueOnce(request),
     }),
 
-    certificateStatus: async ({ serialNumber, der }) => {
+    certificateStatus: async (certificate) => {
+      const { serialNumber, der } = certificate;
       const found = await certificates.status(ca, serialNumber, der);
       const revocation = found === 'revoked' ? await certificates.revocationOf(ca, serialNumber) : undefined;
       if (revocation !== undefined) return { reason: revocation.reason, since: revocation.at };
-      return found === 'another' ? 'unknown' : statusByRecord(found, options.record);
+      if (found === 'another') return 'unknown';
+      if (found === 'unknown' && options.record === 'incomplete') await recordShown(certificate);
+      return statusByRecord(found === 'shown' ? 'unknown' : found, options.record);
     },
 
     revoke: async ({ serialNumber }, reason) => {
