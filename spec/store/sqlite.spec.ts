@@ -39,6 +39,7 @@ function asBefore0002(file: string): void {
     DROP INDEX enrollments_registration_authority;
     ALTER TABLE enrollments DROP COLUMN registration_authority;
     DROP INDEX users_id;
+    ALTER TABLE certificates DROP COLUMN origin;
     ALTER TABLE users DROP COLUMN id;
     DROP INDEX certificates_revoked_serial_number;
     ALTER TABLE enrollments DROP COLUMN attempt;
