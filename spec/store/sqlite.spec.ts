@@ -171,6 +171,22 @@ describe('sqlite', () => {
     await store.close();
   });
 
+  it('waits for the lock of another process without stopping the event loop when it is opened, too', async () => {
+    const file = newFile();
+    await (await sqlite.open({ file })).close();
+    const other = new DatabaseSync(file);
+    other.exec('BEGIN IMMEDIATE');
+    let isOpen = false;
+    const opening = sqlite.open({ file }).finally(() => {
+      isOpen = true;
+    });
+    for (let tick = 0; tick < 20; tick += 1) await setTimeout(5);
+    expect(isOpen).toBe(false);
+    other.exec('COMMIT');
+    other.close();
+    await (await opening).close();
+  });
+
   it('commits together what is written while the event loop is busy', async () => {
     const file = newFile();
     const store = await sqlite.open({ file });
