@@ -77,7 +77,8 @@ async function createRecording(): Promise<RequestListener> {
     const requestId = randomUUID();
     const publicKey = hash('sha256', body);
     const now = new Date();
-    const enrollment = { ...client, requestId, fingerprint: publicKey, publicKey };
+    const madeFor = { terms: 'bench', how: '{}' };
+    const enrollment = { ...client, madeFor, requestId, fingerprint: publicKey, publicKey };
     const window = { now, issuedSince: now, underWayUntil: now, pendingSince: now };
     const opened = await enrollments.open(enrollment, window, undefined, 'written');
     if (opened.state !== 'opened') throw new Error(`The enrolment is ${opened.state}.`);

@@ -15,7 +15,6 @@ const day = 86_400_000;
 /** The same CA, with certificates for a day. */
 const short = {
   driver: 'local',
-  record: 'incomplete',
   certificate: 'issuing.pem',
   privateKey: 'file:issuing.key',
   passphrase: 'file:passphrase',
@@ -148,7 +147,9 @@ describe('an answer that is given again', () => {
   function loseAnswer(): void {
     const database = new DatabaseSync(join(gateway.directory, 'state.sqlite'));
     const latest = "id = (select max(id) from enrollments where state = 'issued')";
-    database.exec(`update enrollments set state = 'open', opened_at = 0, closed_at = null where ${latest}`);
+    database.exec(
+      `update enrollments set state = 'open', opened_at = 0, under_way_until = 0, closed_at = null where ${latest}`,
+    );
     database.close();
   }
 

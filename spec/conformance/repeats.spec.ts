@@ -12,7 +12,6 @@ const hour = 3_600_000;
 /** The same CA, with certificates for a day, and one whose requests wait. */
 const other = {
   driver: 'local',
-  record: 'incomplete',
   certificate: 'issuing.pem',
   privateKey: 'file:issuing.key',
   passphrase: 'file:passphrase',
@@ -76,13 +75,13 @@ async function serialOf(answer: Answer): Promise<string> {
 const never = new Date(0);
 
 async function undecided(commonName: string): Promise<readonly string[]> {
-  const held = await gateway.store.heldRequests.undecided('other', never);
+  const held = await gateway.store.heldRequests.undecided(gateway.ca, never);
   return held.filter(({ subject }) => subject === `CN=${commonName}`).map(({ reference }) => reference);
 }
 
 async function approve(commonName: string): Promise<void> {
   for (const reference of await undecided(commonName)) {
-    await gateway.store.heldRequests.decide('other', reference, { state: 'approved' }, never);
+    await gateway.store.heldRequests.decide(gateway.ca, reference, { state: 'approved' }, never);
   }
 }
 
@@ -108,7 +107,7 @@ describe('a repeat after a lost answer', () => {
     setDateAlone(Date.now() + 20 * hour);
     const renewed = await serialOf(await ask('short/simplereenroll', authority, csr));
     await serialOf(await ask('short/simpleenroll', authority, await newCsr(commonName)));
-    await gateway.store.certificates.revoke('other', renewed.toLowerCase(), 'superseded', new Date());
+    await gateway.store.certificates.revoke(gateway.ca, renewed.toLowerCase(), 'superseded', new Date());
     expect((await ask('short/simplereenroll', authority, csr)).body).toContain('too early');
     const open = (await gateway.store.enrollments.list(5)).filter(({ state }) => state === 'open');
     expect(open).toEqual([]);
@@ -136,7 +135,12 @@ describe('the certificate of another that a registration authority renews', () =
 
   async function revoke(serialNumbers: readonly string[]): Promise<void> {
     for (const serialNumber of serialNumbers) {
-      await gateway.store.certificates.revoke('local', serialNumber.toLowerCase(), 'superseded', new Date());
+      await gateway.store.certificates.revoke(
+        gateway.ca,
+        serialNumber.toLowerCase(),
+        'superseded',
+        new Date(),
+      );
     }
   }
 

@@ -46,7 +46,7 @@ describe.each([
     const { relay: here, upstream } = chain;
     const device = await enrolDevice(here, 'revoked');
     const serialNumber = new X509Certificate(device.cert).serialNumber.toLowerCase();
-    await upstream.store.certificates.revoke('local', serialNumber, 'superseded', new Date());
+    await upstream.store.certificates.revoke(upstream.ca, serialNumber, 'superseded', new Date());
     const renewal = await renew(here, device, await plainCsr('revoked', await generateKeyPair('P-256')));
     expect(renewal).toMatchObject({ status: 403 });
     expect(here.log.entries.filter(({ level }) => level === 'error')).toEqual([]);
@@ -56,13 +56,13 @@ describe.each([
     const { relay: here, upstream } = chain;
     const csr = await plainCsr('waits', await generateKeyPair('P-256'));
     expect(await enrolWithBasic(here, csr, 'waiting')).toMatchObject({ status: 202 });
-    for (const { reference, subject } of await upstream.store.heldRequests.undecided('local', never)) {
+    for (const { reference, subject } of await upstream.store.heldRequests.undecided(upstream.ca, never)) {
       if (subject !== 'CN=waits') continue;
-      await upstream.store.heldRequests.decide('local', reference, { state: 'approved' }, never);
+      await upstream.store.heldRequests.decide(upstream.ca, reference, { state: 'approved' }, never);
     }
     const own = new X509Certificate(await readFile(join(here.directory, 'ra.pem')));
     const serialNumber = own.serialNumber.toLowerCase();
-    await upstream.store.certificates.revoke('local', serialNumber, 'superseded', new Date());
+    await upstream.store.certificates.revoke(upstream.ca, serialNumber, 'superseded', new Date());
     expect(await enrolWithBasic(here, csr, 'waiting')).toMatchObject({ status: 502 });
     expect(
       here.log.entries.find(({ message }) => message.includes('refuses the gateway itself')),

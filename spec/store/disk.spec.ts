@@ -151,7 +151,8 @@ describeWith('cc', 'sqlite on a disk', () => {
       const window = { now, issuedSince: now, underWayUntil: now, pendingSince: now };
       const enrollment = {
         requestId: 'r', alias: 'est', operation: 'simpleenroll', identity: 'i', subject: 'CN=a', publicKey: 'k',
-        isKeyShown: false, users: [], countedUser: undefined, certificates: [],
+        isKeyShown: false, users: [], countedUser: undefined, certificates: [], client: 'c', quotas: [],
+        madeFor: { terms: 't', how: '{}' },
       };
       const open = async (fingerprint) =>
         (await store.enrollments.open({ ...enrollment, fingerprint }, window, undefined, 'written')).state;

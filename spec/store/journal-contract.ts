@@ -2,6 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { StateStore } from '../../src/store/store.ts';
 import { start, later, at, enrollment, addUser, certificate, first, openOne } from './records.ts';
 
+/** What the journal says of earlier records of these specs. */
+const known = { madeFor: enrollment().madeFor };
+
 /** What every journal must do; `open` gives a fresh and empty store. */
 export function journalContract(open: () => Promise<StateStore>): void {
   describe('the journal', () => {
@@ -16,7 +19,7 @@ export function journalContract(open: () => Promise<StateStore>): void {
     it('E-22 gives the certificate of the same request again within the window, and not after it', async () => {
       const id = await openOne(store);
       await store.enrollments.issued(id, certificate, later(1));
-      const given = { state: 'issued', certificate: certificate.certificate, issuedAt: later(1) };
+      const given = { state: 'issued', certificate: certificate.certificate, ...known, answeredAt: later(1) };
       expect(await store.enrollments.open(enrollment({ requestId: 'r2' }), at(601))).toEqual(given);
       expect(await openOne(store, {}, 602)).not.toBe(id);
     });
@@ -29,6 +32,7 @@ export function journalContract(open: () => Promise<StateStore>): void {
         id,
         attempt: 2,
         attemptedSince: start,
+        ...known,
       });
       expect(await store.enrollments.open(enrollment(), at(60))).toEqual({ state: 'in_progress', id });
     });
@@ -36,7 +40,7 @@ export function journalContract(open: () => Promise<StateStore>): void {
     it('P-05 P-08 finds a pending request by its fingerprint, and opens it again when nobody asked for long', async () => {
       const id = await openOne(store);
       await store.enrollments.pending(first(id), 'first', later(1));
-      const found = { state: 'pending', id, attempt: 1, reference: 'first' };
+      const found = { state: 'pending', id, attempt: 1, reference: 'first', ...known };
       expect(await store.enrollments.open(enrollment({ requestId: 'r2' }), at(2))).toEqual(found);
       await store.enrollments.pending(first(id), 'second', later(900));
       expect(await store.enrollments.open(enrollment(), at(1900))).toEqual({
@@ -48,6 +52,7 @@ export function journalContract(open: () => Promise<StateStore>): void {
         id,
         attempt: 2,
         attemptedSince: start,
+        ...known,
       });
     });
 
@@ -159,7 +164,7 @@ export function journalContract(open: () => Promise<StateStore>): void {
       expect(await store.enrollments.issued(id, certificate, later(33))).toEqual({ state: 'recorded' });
       const recorded = certificate.certificate;
       expect(await store.enrollments.issued(id, other, later(34))).toEqual({ state: 'surplus', recorded });
-      const given = { state: 'issued', certificate: recorded, issuedAt: later(32) };
+      const given = { state: 'issued', certificate: recorded, ...known, answeredAt: later(32) };
       expect(await store.enrollments.open(enrollment(), at(35))).toEqual(given);
       expect(await store.enrollments.list(3)).toMatchObject([
         { state: 'surplus', serialNumber: '02', subject: 'CN=device-1' },

@@ -23,6 +23,7 @@ export const enrollment = (changes: Partial<NewEnrollment> = {}): NewEnrollment 
   users: [],
   countedUser: undefined,
   certificates: [],
+  madeFor: { terms: 't1', how: '{}' },
   client: 'user:device',
   quotas: [],
   ...changes,

@@ -33,6 +33,8 @@ afterAll(async () => {
 function asBefore0002(file: string): void {
   const database = new DatabaseSync(file);
   database.exec(`
+    ALTER TABLE enrollments DROP COLUMN terms;
+    ALTER TABLE enrollments DROP COLUMN made_how;
     DROP INDEX enrollments_names;
     ALTER TABLE enrollments DROP COLUMN names;
     CREATE INDEX enrollments_subject ON enrollments (alias, subject) WHERE state = 'issued';
@@ -116,7 +118,7 @@ describe('sqlite', () => {
       const opened = await store.enrollments.open({
         fingerprint: String(process.pid), requestId: 'r', alias: 'est', operation: 'simpleenroll',
         identity: 'user:once', subject: 'CN=a', publicKey: 'k', isKeyShown: false, certificates: [],
-        users: [id], countedUser: id, client: 'user:once', quotas: [],
+        users: [id], countedUser: id, client: 'user:once', quotas: [], madeFor: { terms: 't', how: '{}' },
       }, { now, issuedSince: now, underWayUntil: now, pendingSince: now });
       console.log(opened.state);
       await store.close();`;

@@ -171,6 +171,12 @@ export interface CertificationAuthority {
     readonly options: Readonly<Record<string, unknown>>;
   };
 
+  /**
+   * What of the backend's options decides what a certificate of this profile says, the CA among it, as plain data: the same as long as
+   * the CA would issue the same. Left out: the name of the backend stands for it.
+   */
+  terms?(profile: string | undefined): unknown;
+
   /** The CA writes the parts of a subject in an order of its own; a CSR for a renewal may have them in another one. */
   readonly ordersSubject?: true;
 

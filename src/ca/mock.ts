@@ -162,6 +162,9 @@ async function openMockCertificationAuthority(
   }
 
   return {
+    // What decides about certificates besides the request; a repeat gets the same one only while this is the same.
+    terms: (profile) => ['mock', options.validityDays, profile],
+
     // The whole chain up to the root; here the issuing CA is the root.
     caCertificates: async () => await Promise.resolve([ca.certificate]),
 

@@ -57,7 +57,15 @@ export async function examineByState(
     const services: StateServices = {
       id: '',
       receivedAt: new Date(),
-      alias: { id, name, policy, knownKeys, ca: ca ?? {}, askPolicyWebhook: undefined },
+      alias: {
+        id,
+        name,
+        policy,
+        madeFor: { terms: '', how: '' },
+        knownKeys,
+        ca: ca ?? {},
+        askPolicyWebhook: undefined,
+      },
       journal: store.enrollments,
       reservationOf,
       credentials: { address },

@@ -13,6 +13,7 @@ import type { EnrollmentCodes } from '../identity.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { PolicyWebhook } from '../policy/webhook.ts';
 import type { Certificate } from '../pkix/certificate.ts';
+import type { MadeFor } from '../store/store.ts';
 import type { GeneratedKeyKind } from '../pkix/private-keys.ts';
 import type { Blocklist } from '../pkix/weak-keys.ts';
 import type { MessageSigner } from '../pkix/signed-data.ts';
@@ -47,6 +48,10 @@ export interface Alias {
   readonly refuseRevoked: RecordedCertificateCheck;
   /** Of a certificate that an earlier, equal request has got. Throws `revocation_status_unavailable`. */
   readonly standingOf: GivenCertificateStanding;
+  /** What its records are made for. */
+  readonly madeFor: MadeFor;
+  /** Who answers for a record that was made for something else; undefined: the configuration does not have it any more. */
+  readonly issuerAsMade: (how: string) => Promise<Issuer | undefined>;
   readonly policy: Policy;
   /** Undefined: nobody else is asked. */
   readonly askPolicyWebhook: PolicyWebhook | undefined;
@@ -62,6 +67,9 @@ export interface Alias {
   /** Line form of base64 in replies; `auto` decides by the request. */
   readonly wrap: 'auto' | '64' | 'none';
 }
+
+/** What of an alias belongs to its CA. */
+export type Issuer = Pick<Alias, 'ca' | 'caCertificates' | 'profile' | 'standingOf'>;
 
 /** What an alias needs to serve fullcmc. */
 export interface FullCmc {

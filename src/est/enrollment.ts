@@ -36,8 +36,8 @@ export async function enroll(
     for (;;) {
       const begun = await begin(request, asked);
       if (begun.status !== 'begun') return begun;
-      const outcome = await askCa(request, begun.record, asked);
-      if (outcome.status === 'pending' || (await isGood(request, begun.record, outcome.certificate)))
+      const outcome = await askCa(begun.request, begun.record, asked);
+      if (outcome.status === 'pending' || (await isGood(begun.request, begun.record, outcome.certificate)))
         return outcome;
     }
   });
@@ -73,11 +73,19 @@ export async function guarded<Outcome extends { readonly status: 'issued' | 'pen
 /** A record that waits for the CA's word. */
 export type UnfinishedEnrollment = Extract<OpenedEnrollment, { readonly state: 'opened' | 'pending' }>;
 
+/** A request of which the CA is to be asked. */
+export interface BegunEnrollment {
+  readonly status: 'begun';
+  readonly record: UnfinishedEnrollment;
+  /** At the CA and by the profile that the record was made for, which may be others than those of the alias by now. */
+  readonly request: EstRequest;
+}
+
 /** Examines and records the request, unless an earlier one that was the same says what becomes of it. */
 export async function begin(
   request: EstRequest,
   asked: AskedEnrollment,
-): Promise<EnrollmentOutcome | { readonly status: 'begun'; readonly record: UnfinishedEnrollment }> {
+): Promise<EnrollmentOutcome | BegunEnrollment> {
   request.annotate({
     ...describeNames(asked.names),
     registrationAuthority: asked.identity.registrationAuthority?.name,
@@ -118,13 +126,44 @@ export async function begin(
       throw tooManyPending(opened.of);
     case 'opened':
     case 'pending':
-      return { status: 'begun', record: opened };
+      return { status: 'begun', record: opened, request: await asMade(request, opened) };
   }
 }
 
+/** Throws `ca_unavailable` where the CA that has the record's request is not in the configuration any more. */
+async function asMade(request: EstRequest, record: UnfinishedEnrollment): Promise<EstRequest> {
+  const { alias, log, id } = request;
+  const { madeFor } = record;
+  if (madeFor === undefined || madeFor.terms === alias.madeFor.terms) return request;
+  try {
+    const issuer = await alias.issuerAsMade(madeFor.how);
+    if (issuer !== undefined) return { ...request, alias: { ...alias, ...issuer } };
+  } catch (thrown) {
+    throw await recordFailure(request, record, thrown);
+  }
+  log.error(
+    'A request waits at a CA, or may have been issued there, that the configuration does not have any more.',
+    {
+      requestId: id,
+      alias: alias.name,
+      record: record.id,
+      madeFor: madeFor.how,
+      advice:
+        'Configure the backend and its profile again until the client has its answer, or run "est-gateway enrollments forget" with the record.',
+    },
+  );
+  const gone = new EstError('ca_unavailable', 'The CA of an earlier request is not configured any more.', {
+    retryAfter: retryWhileGone,
+  });
+  throw await recordFailure(request, record, gone);
+}
+
+/** Seconds until an operator may have looked. */
+const retryWhileGone = 300;
+
 /**
- * What the journal knows of the request, which it records if there is nothing. A certificate that is no longer good is no
- * answer: then the request is a new one, which costs a use of a code and quota. Throws `rejected_by_ca` where its holder is not
+ * What the journal knows of the request, which it records if there is nothing. A certificate that is no longer good, or that the
+ * alias would issue in another way now, is no answer: then the request is a new one, which costs a use of a code and quota. Throws `rejected_by_ca` where its holder is not
  * to have another one.
  */
 async function openRecord(request: EstRequest, record: NewEnrollment): Promise<OpenedEnrollment> {
@@ -138,11 +177,15 @@ async function openRecord(request: EstRequest, record: NewEnrollment): Promise<O
       alias.ca.resume === undefined ? undefined : request.pending,
       alias.ca.issuesInStore === true ? 'written' : 'durable',
     );
-    if (opened.state !== 'issued') return opened;
-    const standing = await alias.standingOf(readCertificate(opened.certificate), receivedAt, signal);
-    if (standing === 'good') return opened;
-    if (standing === 'withdrawn') throw withdrawn();
-    window = { ...window, issuedSince: new Date(opened.issuedAt.getTime() + 1) };
+    if (opened.state !== 'issued' && opened.state !== 'rejected') return opened;
+    const { madeFor = alias.madeFor, answeredAt } = opened;
+    const isAlike = madeFor.terms === alias.madeFor.terms;
+    if (opened.state === 'issued') {
+      const standing = await alias.standingOf(readCertificate(opened.certificate), receivedAt, signal);
+      if (standing === 'withdrawn') throw withdrawn();
+      if (standing === 'good' && isAlike) return opened;
+    } else if (isAlike) return opened;
+    window = { ...window, issuedSince: new Date(answeredAt.getTime() + 1) };
   }
 }
 

@@ -2,7 +2,17 @@ import { Readable } from 'node:stream';
 import { EstError } from '../errors.ts';
 import type { CertificationRequest } from '../pkix/pkcs10.ts';
 import type { AskedEnrollment } from '../policy/asked-enrollment.ts';
-import { begin, enroll, enrolled, isGood, recordFailure, recordIssued, toCaRequest } from './enrollment.ts';
+import {
+  askCa,
+  begin,
+  type BegunEnrollment,
+  enroll,
+  enrolled,
+  isGood,
+  recordFailure,
+  recordIssued,
+  toCaRequest,
+} from './enrollment.ts';
 import type { EstRequest, EstResponse } from './message.ts';
 
 /** Octets of a relayed answer: a certificate with its chain is far smaller. */
@@ -21,7 +31,21 @@ export async function enrollAndAnswer(
   if (relay?.operations.has(asked.operation) !== true) return enrolled(await enroll(request, asked));
   const begun = await begin(request, asked);
   if (begun.status !== 'begun') return enrolled(begun);
-  const { record } = begun;
+  return await relayAndAnswer(begun, asked, async () => await enrollAndAnswer(request, asked));
+}
+
+/** `again` is called where what an earlier attempt has got is no answer. */
+async function relayAndAnswer(
+  { request, record }: BegunEnrollment,
+  asked: AskedEnrollment<CertificationRequest>,
+  again: () => Promise<EstResponse>,
+): Promise<EstResponse> {
+  const { relay } = request.alias.ca;
+  if (relay?.operations.has(asked.operation) !== true) {
+    const outcome = await askCa(request, record, asked);
+    const isAnswer = outcome.status === 'pending' || (await isGood(request, record, outcome.certificate));
+    return isAnswer ? enrolled(outcome) : await again();
+  }
   try {
     const reference = record.state === 'pending' ? record.reference : undefined;
     const signal = AbortSignal.any([request.signal, request.clientGone()]);
@@ -42,7 +66,7 @@ export async function enrollAndAnswer(
   } catch (thrown) {
     throw await recordFailure(request, record, thrown);
   }
-  return await enrollAndAnswer(request, asked);
+  return await again();
 }
 
 /** The whole body. Throws `ca_bad_answer` when it is too large. */

@@ -6,6 +6,7 @@ import type { RequestedCertificate } from '../pkix/key-generation-request.ts';
 import { nameToString } from '../pkix/names.ts';
 import type {
   EnrollmentJournal,
+  MadeFor,
   NewEnrollment,
   PendingLimits,
   RepeatWindow,
@@ -31,6 +32,8 @@ export interface AskedFor {
     readonly id: string;
     readonly name: string;
     readonly policy: Policy;
+    /** What new records are made for. */
+    readonly madeFor: MadeFor;
     /** Left out: what is asked of the CA ends with the request. */
     readonly ca?: Pick<CertificationAuthority, 'deadline'>;
   };
@@ -74,6 +77,7 @@ function recordOf(asked: AskedFor, proved: ProvedEnrollment, client: string): Ne
     users: usersOf(proved),
     countedUser: countedUser(proved),
     certificates: certificatesOf(proved),
+    madeFor: alias.madeFor,
     client,
     ...(registrationAuthority !== undefined && { registrationAuthority }),
     quotas: quotasOf(asked, identity, client),

@@ -3,7 +3,6 @@ import { createClientCertificateAuthenticator } from '../auth/client-certificate
 import { createAuthentication, type Authentication, type AuthenticationMode } from '../auth/index.ts';
 import { createOtpVerifier } from '../auth/otp-challenge.ts';
 import { createOwnCertificateCheck } from '../auth/own-certificate.ts';
-import { createGivenCertificateStanding } from '../auth/given-certificate.ts';
 import { createRecordedCertificateCheck } from '../auth/recorded-certificate.ts';
 import { createRegistrationAuthorities } from '../auth/registration-authority.ts';
 import { createUserAuthentication } from '../auth/user.ts';
@@ -13,20 +12,19 @@ import { isOutage } from '../errors.ts';
 import type { Alias } from '../est/alias.ts';
 import type { Log } from '../ops/log.ts';
 import { createCertificateMemory } from '../pkix/certificate-memory.ts';
-import type { Certificate } from '../pkix/certificate.ts';
 import { createBlocklist } from '../pkix/weak-keys.ts';
 import { openPolicyWebhook } from '../policy/webhook.ts';
 import type { StateStore } from '../store/store.ts';
 import { textOf, withContext } from './context.ts';
 import { openCodeChecks, openStoreUsers } from './credentials.ts';
-import { openAliasBackend } from './alias-backend.ts';
-import { openAliasCertificates } from './alias-certificates.ts';
 import type { Backends } from './drivers.ts';
 import { readTexts } from './files.ts';
 import { openFullCmc } from './full-cmc.ts';
+import { createIssuersAsMade, openIssuer } from './issuer.ts';
+import { madeFor } from './made-for.ts';
 import { openPolicy, shownAt } from './policy.ts';
 import type { ProcessState } from './process-state.ts';
-import { openRevocation, openRevocationCheck, type RevocationServices } from './revocation.ts';
+import { openRevocation, type RevocationServices } from './revocation.ts';
 import { openServerKeyGeneration } from './server-key-generation.ts';
 
 /** Milliseconds. */
@@ -98,18 +96,10 @@ async function openAlias(
   { configuration, backends, drivers, store, revocation, state, log, opened }: AliasServices,
 ): Promise<Alias> {
   const id = await store.aliases.identify(name, configuration);
-  const backend = await openAliasBackend(options, backends);
+  const issuing = { backends, store, revocation, log };
+  const issuer = await openIssuer(options, issuing);
+  const { backend, caCertificates, implicitTrustAnchors, ownCertificates, checkRevocation } = issuer;
   const { ca, enrollmentCodes, policy, serverKeyGeneration, ...wanted } = backend;
-  const { caCertificates, implicitTrustAnchors } = await openAliasCertificates(options, backend, log);
-  const { check: checkRevocation, standingOf } = await openRevocationCheck(
-    options.revocation,
-    revocation,
-    ca,
-    caCertificates,
-    store.certificates,
-  );
-  const ownCertificates = async (signal: AbortSignal): Promise<readonly Certificate[]> =>
-    (await caCertificates.current(signal)).certificates;
   const registrationAuthorityOf = createRegistrationAuthorities(options.registrationAuthorities);
   const { attempts, nonceUses } = state;
   const users = await openStoreUsers(id, store, log);
@@ -166,7 +156,9 @@ async function openAlias(
       policy.webhook && (await withContext('policy.webhook', openPolicyWebhook(policy.webhook, log))),
     knownKeys: createBlocklist(await readTexts(options.knownKeys)),
     refuseRevoked: createRecordedCertificateCheck(own),
-    standingOf: createGivenCertificateStanding({ caCertificates: ownCertificates, standingOf }),
+    standingOf: issuer.standingOf,
+    madeFor: madeFor(options, ca, backends),
+    issuerAsMade: createIssuersAsMade(options, issuing),
     fullCmc:
       options.fullCmc &&
       (await openFullCmc(options.fullCmc, ca, createOwnCertificateCheck(own), registrationAuthorityOf)),

@@ -331,6 +331,12 @@ const migrations: Readonly<Record<string, Migration>> = {
       await database.schema.alterTable('certificates').addColumn('origin', 'text').execute();
     },
   },
+  '0017_made_for': {
+    async up(database: Kysely<unknown>): Promise<void> {
+      await database.schema.alterTable('enrollments').addColumn('terms', 'text').execute();
+      await database.schema.alterTable('enrollments').addColumn('made_how', 'text').execute();
+    },
+  },
 };
 
 /** A part after the other, since there may be many. */

@@ -54,12 +54,22 @@ export interface NewEnrollment {
   readonly countedUser: string | undefined;
   /** The certificates by which it is asked for: that of the client, and those of others that it relies on. */
   readonly certificates: readonly ShownCertificate[];
+  /** What the CA is asked with besides the request. */
+  readonly madeFor: MadeFor;
   /** Who asks, by a text that is the same for all records that fill one quota. */
   readonly client: string;
   /** The name of the registration authority that asks; left out: none does. */
   readonly registrationAuthority?: string;
   /** Empty: there is none. */
   readonly quotas: readonly Quota[];
+}
+
+/** By whom and how a CA is asked, apart from the request. */
+export interface MadeFor {
+  /** SHA-256, hex: the same only while the CA would issue the same certificate to the same request. */
+  readonly terms: string;
+  /** What it takes to ask the same CA in the same way again, in the writing of who composes it. */
+  readonly how: string;
 }
 
 /** How many new records a client, or a registration authority for all of its clients, may have at an alias within a period. */
@@ -86,15 +96,15 @@ export interface ShownCertificate {
 export type OpenedEnrollment =
   /**
    * Recorded (again): ask the CA, then call `issued`, `pending`, `refused` or `failed` with this. `attemptedSince` is when it
-   * was recorded first, if this is again.
+   * was recorded first, if this is again; `madeFor` is what the record was made for then.
    */
-  | (RecordAttempt & { readonly state: 'opened'; readonly attemptedSince?: Date })
+  | (RecordAttempt & Earlier & { readonly state: 'opened'; readonly attemptedSince?: Date })
   /** The same request was answered within the window, at this time: give this certificate (DER) again, if it is still good. */
-  | { readonly state: 'issued'; readonly certificate: Buffer; readonly issuedAt: Date }
+  | (Earlier & { readonly state: 'issued'; readonly certificate: Buffer; readonly answeredAt: Date })
   /** The CA issued another certificate to the same request than was approved, within the window: refuse it with this EstErrorCode. */
-  | { readonly state: 'rejected'; readonly code: string }
+  | (Earlier & { readonly state: 'rejected'; readonly code: string; readonly answeredAt: Date })
   /** The same request waits at the CA: ask it by this reference. */
-  | (RecordAttempt & { readonly state: 'pending'; readonly reference: string })
+  | (RecordAttempt & Earlier & { readonly state: 'pending'; readonly reference: string })
   /** The same request is being handled at this moment, here or by another gateway. */
   | { readonly state: 'in_progress'; readonly id: string }
   /** A user was removed since its code was shown. */
@@ -111,6 +121,12 @@ export type OpenedEnrollment =
   | { readonly state: 'quota_reached'; readonly quota: Quota; readonly oldest: Date }
   /** As many requests as may wait for the CA do so, of this identity or of all at the alias. */
   | { readonly state: 'too_many_pending'; readonly of: 'identity' | 'alias' };
+
+/** What is known of an earlier record. */
+interface Earlier {
+  /** Left out: a new record, or one of a release that did not keep it. */
+  readonly madeFor?: MadeFor;
+}
 
 /** One of the times that the CA is asked for a record: each time that it is opened is another. */
 export interface RecordAttempt {

@@ -33,6 +33,9 @@ interface EnrollmentsTable {
   quota_key: string | null;
   registration_authority: string | null;
   state: JournalEntry['state'];
+  /** `MadeFor`; null in records of releases that did not keep it. */
+  terms: string | null;
+  made_how: string | null;
   /** EstErrorCode of a refusal or a failure. */
   code: string | null;
   reference: string | null;

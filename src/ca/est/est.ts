@@ -116,6 +116,8 @@ function createEstAuthority(
   return {
     clientCertificates: [credentials.certificate.der],
 
+    terms: () => ['est', options.url],
+
     caCertificates: cacerts,
 
     relay,

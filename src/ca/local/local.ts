@@ -88,6 +88,12 @@ async function openLocalCertificationAuthority(
 
     recorded: { ca, options: sharedOptions(options) },
 
+    terms: (profile) => {
+      const { profiles: all, crl, caIssuersUrls } = options;
+      const { approval: _, ...certified } = profileNamed(new Map(Object.entries(all)), profile);
+      return [ca, certified, crl.urls, caIssuersUrls];
+    },
+
     caCertificates: async () => await Promise.resolve(bag),
 
     enroll: async (request, signal) => {
@@ -196,7 +202,7 @@ function urlsOf({ crl, caIssuersUrls }: LocalOptions): PublicationUrls {
 }
 
 /** A single profile need not be named. */
-function profileNamed(profiles: ReadonlyMap<string, Profile>, name: string | undefined): Profile {
+function profileNamed<Found>(profiles: ReadonlyMap<string, Found>, name: string | undefined): Found {
   const names = [...profiles.keys()];
   const chosen = name ?? (names.length === 1 ? names[0] : undefined);
   const profile = chosen === undefined ? undefined : profiles.get(chosen);

@@ -1,13 +1,14 @@
 import type { Database, TransactionalDatabase } from '../database.ts';
 import type {
   EnrollmentJournal,
+  MadeFor,
   NewEnrollment,
   OpenedEnrollment,
   PendingLimits,
   RecordAttempt,
   RepeatWindow,
 } from '../store.ts';
-import type { LimitsRow, Queries } from './queries.ts';
+import { madeForOf, type LimitsRow, type Queries } from './queries.ts';
 import { reachedQuota } from './quotas.ts';
 import { newId, timeOfId } from './record-id.ts';
 import { isPending } from './states.ts';
@@ -87,6 +88,7 @@ async function objectionTo(
 /** An unfinished record that nobody handles any more. */
 interface AbandonedEnrollment extends RecordAttempt {
   readonly state: 'abandoned';
+  readonly madeFor?: MadeFor;
 }
 
 /** What an earlier enrolment with the same fingerprint means for this one; undefined: there is none that counts. */
@@ -102,21 +104,23 @@ export async function findEarlier(
     const [answered] = (await queries.answered(transaction, { fingerprint, since })).rows;
     if (answered === undefined) return undefined;
     const { certificate, code, closed_at: closedAt } = answered;
+    const known = { answeredAt: new Date(closedAt ?? 0), ...madeForOf(answered) };
     return certificate === null
-      ? { state: 'rejected', code: code ?? 'ca_bad_answer' }
-      : { state: 'issued', certificate: Buffer.from(certificate), issuedAt: new Date(closedAt ?? 0) };
+      ? { state: 'rejected', code: code ?? 'ca_bad_answer', ...known }
+      : { state: 'issued', certificate: Buffer.from(certificate), ...known };
   }
+  const made = madeForOf(unfinished);
   const { id, attempt, state, reference, under_way_until: until, closed_at: askedAt } = unfinished;
   if (state === 'pending' && reference !== null && (askedAt ?? 0) >= window.pendingSince.getTime()) {
-    return { state, id, attempt, reference };
+    return { state, id, attempt, reference, ...made };
   }
   if (state === 'open' && (until ?? 0) >= window.now.getTime()) return { state: 'in_progress', id };
-  return { state: 'abandoned', id, attempt };
+  return { state: 'abandoned', id, attempt, ...made };
 }
 
 async function openAgain(
   transaction: Database,
-  { id, attempt: last }: RecordAttempt,
+  { id, attempt: last, state: _abandoned, ...made }: AbandonedEnrollment,
   { requestId }: NewEnrollment,
   { now, underWayUntil }: RepeatWindow,
 ): Promise<OpenedEnrollment> {
@@ -129,7 +133,7 @@ async function openAgain(
     })
     .where('id', '=', id)
     .execute();
-  return { state: 'opened', id, attempt, attemptedSince: timeOfId(id) };
+  return { state: 'opened', id, attempt, attemptedSince: timeOfId(id), ...made };
 }
 
 /** Whose limit of pending requests is reached; undefined: one more may wait. */
@@ -181,6 +185,8 @@ async function openNew(
     counted_user: countedUser ?? null,
     quota_key: enrollment.client,
     registration_authority: enrollment.registrationAuthority ?? null,
+    terms: enrollment.madeFor.terms,
+    made_how: enrollment.madeFor.how,
     opened_at: now.getTime(),
     attempt: 1,
     under_way_until: underWayUntil.getTime(),

@@ -1,7 +1,7 @@
 import type { InsertResult, Kysely, Selectable, UpdateResult } from 'kysely';
 import { sql } from '../kysely.ts';
 import { prepared } from '../prepared.ts';
-import { compromises, type KeyHolder, type NewEnrollment } from '../store.ts';
+import { compromises, type KeyHolder, type MadeFor, type NewEnrollment } from '../store.ts';
 import { isReserving, isRevoked } from '../certificate-states.ts';
 import type { Tables } from '../tables.ts';
 import { isAnswered, isUnfinished } from './states.ts';
@@ -22,8 +22,18 @@ export type NewRow = Omit<Row, OutcomeColumn>;
 /** What an unfinished record says of the attempts before. */
 export type UnfinishedRow = Pick<
   Row,
-  'id' | 'attempt' | 'state' | 'reference' | 'under_way_until' | 'closed_at'
+  'id' | 'attempt' | 'state' | 'reference' | 'under_way_until' | 'closed_at' | MadeForColumn
 >;
+
+/** The columns of `MadeFor`. */
+type MadeForColumn = 'terms' | 'made_how';
+
+/** What a record was made for; nothing where its release did not keep it. */
+export function madeForOf({ terms, made_how: how }: Pick<Row, MadeForColumn>): {
+  readonly madeFor?: MadeFor;
+} {
+  return terms === null || how === null ? {} : { madeFor: { terms, how } };
+}
 
 /** A certificate as its record gets it. */
 export type IssuedRow = Pick<Row, 'id'> & {
@@ -54,17 +64,17 @@ export function prepareQueries(database: Kysely<Tables>) {
     unfinished: prepared<Pick<Row, 'fingerprint'>, UnfinishedRow>((place) =>
       database
         .selectFrom('enrollments')
-        .select(['id', 'attempt', 'state', 'reference', 'under_way_until', 'closed_at'])
+        .select(['id', 'attempt', 'state', 'reference', 'under_way_until', 'closed_at', 'terms', 'made_how'])
         .where('fingerprint', '=', place('fingerprint'))
         .where(isUnfinished),
     ),
     answered: prepared<
       { fingerprint: string; since: number },
-      Pick<Row, 'certificate' | 'code' | 'closed_at'>
+      Pick<Row, 'certificate' | 'code' | 'closed_at' | MadeForColumn>
     >((place) =>
       database
         .selectFrom('enrollments')
-        .select(['certificate', 'code', 'closed_at'])
+        .select(['certificate', 'code', 'closed_at', 'terms', 'made_how'])
         .where('fingerprint', '=', place('fingerprint'))
         .where(isAnswered)
         .where('closed_at', '>=', place('since'))
@@ -87,6 +97,8 @@ export function prepareQueries(database: Kysely<Tables>) {
         counted_user: place('counted_user'),
         quota_key: place('quota_key'),
         registration_authority: place('registration_authority'),
+        terms: place('terms'),
+        made_how: place('made_how'),
         state: 'open',
         opened_at: place('opened_at'),
         attempt: place('attempt'),
