@@ -30,7 +30,9 @@ export function requestFor(running: Running, asking: Asking): ModelRequest | und
   switch (asking.ask) {
     case 'repeat':
       return chosen(
-        world.requests.filter(({ alias }) => nameOfAlias(world, alias) !== undefined),
+        world.requests
+          .filter(({ alias }) => nameOfAlias(world, alias) !== undefined)
+          .sort((one, other) => other.lastAsk - one.lastAsk),
         asking.request,
       );
     case 'enrol': {
@@ -41,7 +43,7 @@ export function requestFor(running: Running, asking: Asking): ModelRequest | und
     }
     case 'renew': {
       const held = world.issued.filter(({ request }) => request !== undefined);
-      const certificate = held[asking.certificate % held.length];
+      const certificate = chosen(held.reverse(), asking.certificate);
       const own = certificate?.request?.alias;
       if (certificate === undefined || own === undefined) return undefined;
       const isElsewhere = asking.elsewhere || nameOfAlias(world, own) === undefined;
@@ -87,6 +89,7 @@ function find(
     key: site.keys[keyIndex] ?? '',
     certificates: [],
     held: undefined,
+    lastAsk: 0,
     diedAt: undefined,
     closed: undefined,
     closedAt: undefined,

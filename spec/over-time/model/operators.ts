@@ -34,8 +34,9 @@ export async function revoke(
   issued.revocation = { reason, at: issued.revocation?.at ?? now };
 }
 
+/** The newest first. */
 export function revocable({ issued }: World): readonly Issued[] {
-  return issued.filter(({ revocation }) => revocation === undefined);
+  return issued.filter(({ revocation }) => revocation === undefined).reverse();
 }
 
 export function raisable({ issued }: World): readonly Issued[] {

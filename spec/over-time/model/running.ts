@@ -93,6 +93,7 @@ export async function beginRun(site: Site, setClock: (time: number) => void): Pr
     },
     begin(request) {
       asks += 1;
+      request.lastAsk = asks;
       asked.set(asks, request);
       return asks;
     },

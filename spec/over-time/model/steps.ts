@@ -62,6 +62,9 @@ function record<Fields>(fields: {
 }
 
 const some = fc.nat({ max: 1000 });
+/** Often the newest. */
+const newest = fc.oneof({ weight: 2, arbitrary: fc.nat({ max: 1 }) }, { weight: 2, arbitrary: some });
+
 const key: fc.Arbitrary<KeyChoice> = fc.oneof(
   { weight: 5, arbitrary: fc.constant('new' as const) },
   { weight: 2, arbitrary: some },
@@ -76,7 +79,7 @@ const asking: fc.Arbitrary<Asking> = fc.oneof(
     weight: 3,
     arbitrary: record({
       ask: fc.constant('renew' as const),
-      certificate: some,
+      certificate: newest,
       key,
       elsewhere: fc.integer({ min: 0, max: 5 }).map((n) => n === 5),
     }),
@@ -90,7 +93,7 @@ const asking: fc.Arbitrary<Asking> = fc.oneof(
       key,
     }),
   },
-  { weight: 6, arbitrary: record({ ask: fc.constant('repeat' as const), request: some }) },
+  { weight: 6, arbitrary: record({ ask: fc.constant('repeat' as const), request: newest }) },
 );
 
 const diesAfter = fc.oneof(
@@ -134,7 +137,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 4,
     arbitrary: record({
       step: fc.constant('revoke' as const),
-      certificate: some,
+      certificate: newest,
       reason: fc.constantFrom(...revocationReasons),
     }),
   },

@@ -69,6 +69,8 @@ export interface ModelRequest {
   /** The oldest first. */
   readonly certificates: Issued[];
   held: Held | undefined;
+  /** The number of the ask that was the last for it. */
+  lastAsk: number;
   /** The gateway died at it at this time, and it was not answered since. */
   diedAt: number | undefined;
   /** The certificate that was given last, and when it was first given. */
