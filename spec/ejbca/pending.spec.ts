@@ -144,6 +144,16 @@ describe('a registration that waits for approval in EJBCA', () => {
     expect(running.ejbca.database.certificates).toHaveLength(1);
   });
 
+  it('E-22 gives one certificate also when the answer with it was lost', async () => {
+    const csr = await newCsr();
+    expect((await enrol(csr)).status).toBe(202);
+    for (const id of waiting()) await running.ejbca.decide(id, 'approved');
+    running.ejbca.setFault({ kind: 'reset', when: 'after', path: 'certificaterequest', times: 1 });
+    expect((await enrol(csr)).status).toBe(503);
+    expect((await enrol(csr)).status).toBe(200);
+    expect(running.ejbca.database.certificates).toHaveLength(1);
+  });
+
   it.each(['rejected', 'expired'] as const)('is refused when it was %s', async (end) => {
     const csr = await newCsr();
     expect((await enrol(csr)).status).toBe(202);

@@ -1,12 +1,13 @@
 /** EJBCA as the gateway's calls see it: the stand-in's transactions, without a network and without signatures. */
 import type { FoundCertificate } from '../../../src/ca/ejbca/calls.ts';
-import { refusalOf } from '../../../src/ca/ejbca/refusal.ts';
+import { refusalOf, refusalOfFault } from '../../../src/ca/ejbca/refusal.ts';
 import type { EndEntityFields, RegisteredEndEntity } from '../../../src/ca/ejbca/web-service.ts';
 import type { Certificate } from '../../../src/pkix/certificate.ts';
 import { nameFromAttributes } from '../../../src/pkix/names.ts';
 import {
   createDatabase,
   endEntityStatuses,
+  saveEndEntity,
   type Database,
   type EndEntity,
   type EndEntityStatus,
@@ -19,7 +20,13 @@ import type { World } from './world.ts';
 /** What it keeps, and its calls as transactions that pause at every step. */
 export interface ModelledEjbca {
   readonly database: Database;
+  /** Where `isApprovalNeeded`, it waits for `approve`. */
   editUser(fields: EndEntityFields): Promise<void>;
+  isApprovalNeeded: boolean;
+  /** A person approves all that waits. */
+  approve(): void;
+  /** Of a request for approval: it holds no CSR, so that it fails once it is approved. */
+  finalize(approval: number): Promise<{ readonly status: 'waiting' }>;
   findUser(username: string): Promise<RegisteredEndEntity | undefined>;
   certificateRequest(username: string, password: string, key: string): Promise<Buffer>;
   pkcs10Enroll(username: string, password: string, key: string): Promise<Buffer>;
@@ -34,6 +41,8 @@ export function createModelledEjbca(world: World): ModelledEjbca {
   const database = createDatabase(world.now);
   /** Certificates that were signed, whether or not they are kept. */
   let signed = 0;
+  const waiting = new Map<number, { readonly username: string; readonly execute: () => void }>();
+  let approvals = 0;
   const rowOf = (text: string): string => text.trim();
 
   /** Seldom long, so that an answer is late and the next call overtakes. */
@@ -60,17 +69,46 @@ export function createModelledEjbca(world: World): ModelledEjbca {
     return issued.der;
   }
 
+  /** The same is put up for approval once. */
+  function putUp(username: string, execute: () => void): Error {
+    if ([...waiting.values()].some((one) => one.username === username)) {
+      return fault('ApprovalException', 'Approval request with approvalID 1 already exists.');
+    }
+    approvals += 1;
+    waiting.set(approvals, { username, execute });
+    const message = 'Add Entity request has been added for approval by authorized administrators.';
+    return fault('WaitingForApprovalException', message, approvals);
+  }
+
   return {
     database,
+    isApprovalNeeded: false,
+    approve() {
+      for (const { execute } of waiting.values()) execute();
+      waiting.clear();
+    },
+    async finalize(approval) {
+      await step();
+      if (waiting.has(approval)) return { status: 'waiting' };
+      throw refused(500, 'General failure.');
+    },
     async editUser({ password, status, ...fields }) {
       await step();
       const transaction = begin(database);
       const existing = transaction.endEntity(rowOf(fields.username));
       await step();
       const wanted = Object.entries(endEntityStatuses).find(([, code]) => code === status)?.[0] ?? 'NEW';
-      transaction.save(
-        endEntityFrom(fields, password, existing === undefined ? 'NEW' : (wanted as EndEntityStatus)),
+      const endEntity = endEntityFrom(
+        fields,
+        password,
+        existing === undefined ? 'NEW' : (wanted as EndEntityStatus),
       );
+      if (this.isApprovalNeeded) {
+        throw putUp(rowOf(fields.username), () => {
+          saveEndEntity(database, endEntity);
+        });
+      }
+      transaction.save(endEntity);
       await step();
       transaction.commit();
     },
@@ -116,6 +154,11 @@ export function createModelledEjbca(world: World): ModelledEjbca {
         .map(found);
     },
   };
+}
+
+/** As the web service refuses. */
+function fault(exception: string, message: string, approval?: number): Error {
+  return refusalOfFault({ exception, message, approval });
 }
 
 /** As the REST API refuses; a transaction that fails is `General failure.` */

@@ -5,6 +5,9 @@ import {
   type EndEntityTurns,
 } from '../../../src/ca/ejbca/enrollment/end-entity-turns.ts';
 import { enrollByCode } from '../../../src/ca/ejbca/enrollment/enrollment-by-code.ts';
+import { enrollApproved } from '../../../src/ca/ejbca/enrollment/approved-enrollment.ts';
+import { enrollInOneStep } from '../../../src/ca/ejbca/enrollment/one-step-enrollment.ts';
+import type { EnrollmentAnswer } from '../../../src/ca/ejbca/calls.ts';
 import type { EnrollmentParts } from '../../../src/ca/ejbca/enrollment/enrollment-parts.ts';
 import { enrollRegistered, type Target } from '../../../src/ca/ejbca/enrollment/registered-enrollment.ts';
 import { newEndEntity } from '../../../src/ca/ejbca/web-service.ts';
@@ -15,7 +18,7 @@ import { asRefusal, type ModelledEjbca } from './ejbca.ts';
 import type { World } from './world.ts';
 
 /** How a device enrols. */
-export type Mode = 'ra' | 'client' | 'vendor';
+export type Mode = 'ra' | 'client' | 'vendor' | 'approval' | 'one step';
 
 /** A device with one request, which it repeats until it is answered. */
 export interface Device {
@@ -39,7 +42,9 @@ interface JournalRecord {
   readonly id: string;
   readonly firstOpenedAt: number;
   openedAt: number;
-  state: 'open' | 'failed' | 'issued' | 'refused';
+  state: 'open' | 'pending' | 'failed' | 'issued' | 'refused';
+  /** While it is pending: of EJBCA's request for approval, where that is known. */
+  approval?: number | undefined;
   certificate?: Buffer;
 }
 
@@ -130,6 +135,13 @@ export function startGateway(shared: Shared, skew: number): ModelledGateway {
       showsCertificatesOf: async () =>
         await overNetwork(async () => await Promise.resolve(ejbca.database.certificates.length > 0)),
       hidesCertificatesOf: async () => await overNetwork(async () => await Promise.resolve(false)),
+      finalize: async (approval: number) => await overNetwork(async () => await ejbca.finalize(approval)),
+      pkcs10Enroll: async (call: { csr: Buffer; username: string; password: string }) => ({
+        status: 'issued',
+        certificate: await overNetwork(
+          async () => await ejbca.pkcs10Enroll(call.username, call.password, call.csr.toString()),
+        ),
+      }),
       certificateRequest: async ({
         csr,
         username,
@@ -157,36 +169,53 @@ export function startGateway(shared: Shared, skew: number): ModelledGateway {
       authorizedEndEntityProfiles: async () =>
         await overNetwork(async () => await Promise.resolve([{ id: 1, name: 'Device' }])),
     },
-    settings: {
-      certificateAuthority: 'Device CA',
-      certificateProfile: 'Device',
-      endEntityProfile: 'Device',
-    },
+    settings: { certificateAuthority: 'Device CA', ...profiles },
     attempts,
     turns,
     transactionTimeout: 300,
     pendingExpiry: 3600,
     backend: 'ejbca',
     log: { error: silence, warn: silence, info: silence, debug: silence },
-  } as unknown as EnrollmentParts;
+    record: 'complete',
+  } as unknown as EnrollmentParts & { readonly record: 'complete' };
 
-  async function issue(device: Device, record: JournalRecord, isRepeat: boolean): Promise<Buffer> {
+  async function enroll(
+    device: Device,
+    record: JournalRecord,
+    openedAs: Opened['state'],
+  ): Promise<EnrollmentAnswer> {
     const { signal } = new AbortController();
-    const request = requestOf(device, record, isRepeat);
+    const request = requestOf(device, record, openedAs === 'again');
     const { username, mode, code } = device;
-    const turn = { username, record: record.id, keepOnDoubt: mode === 'client', signal };
-    const answer = await turns.run(turn, async () =>
-      mode === 'client'
-        ? await enrollByCode(parts, request, { username, code }, signal)
-        : await enrollRegistered(parts, request, targetOf(device), signal),
-    );
-    if (answer.status !== 'issued') throw new Error('Nothing waits here.');
-    return answer.certificate;
+    const target = targetOf(device);
+    switch (mode) {
+      case 'client':
+        return await enrollByCode(parts, request, { username, code }, signal);
+      case 'one step':
+        return await enrollInOneStep(parts, request, { username, ...profiles }, signal);
+      case 'ra':
+      case 'vendor':
+      case 'approval': {
+        const held = { target, approval: record.approval };
+        if (openedAs === 'pending') return await enrollApproved(parts, request, held, signal);
+        return await enrollRegistered(parts, request, target, signal);
+      }
+    }
   }
 
-  async function run(device: Device, record: JournalRecord, isRepeat: boolean): Promise<Answer> {
+  async function run(device: Device, record: JournalRecord, openedAs: Opened['state']): Promise<Answer> {
+    const { signal } = new AbortController();
+    const { username, mode } = device;
+    const turn = { username, record: record.id, keepOnDoubt: mode === 'client', signal };
     try {
-      const certificate = await issue(device, record, isRepeat);
+      const answer = await turns.run(turn, async () => await enroll(device, record, openedAs));
+      if (answer.status === 'waiting') {
+        await inStore(() => {
+          Object.assign(record, { state: 'pending', approval: answer.requestId });
+        });
+        return { state: 'later' };
+      }
+      const { certificate } = answer;
       await inStore(() => {
         Object.assign(record, { state: 'issued', certificate });
       });
@@ -211,7 +240,7 @@ export function startGateway(shared: Shared, skew: number): ModelledGateway {
       if (opened.state === 'issued') {
         return { state: 'certificate', certificate: record.certificate ?? Buffer.alloc(0) };
       }
-      const job = run(device, record, opened.state === 'again');
+      const job = run(device, record, opened.state);
       jobs.set(record.id, job);
       return await job;
     },
@@ -221,6 +250,8 @@ export function startGateway(shared: Shared, skew: number): ModelledGateway {
   };
 }
 
+const profiles = { certificateProfile: 'Device', endEntityProfile: 'Device' };
+
 const silence = (): void => undefined;
 
 function unavailable(): EstError {
@@ -228,7 +259,7 @@ function unavailable(): EstError {
 }
 
 interface Opened {
-  readonly state: 'opened' | 'again' | 'issued' | 'in_progress';
+  readonly state: 'opened' | 'again' | 'pending' | 'issued' | 'in_progress';
   readonly record: JournalRecord;
 }
 
@@ -245,8 +276,9 @@ function open(records: Map<string, JournalRecord>, name: string, now: number): O
   if (record.state === 'open' && record.openedAt >= now - (deadline + 2) * 1000) {
     return { state: 'in_progress', record };
   }
+  const isPending = record.state === 'pending';
   Object.assign(record, { state: 'open', openedAt: now });
-  return { state: 'again', record };
+  return { state: isPending ? 'pending' : 'again', record };
 }
 
 function attemptsIn(
@@ -299,7 +331,7 @@ function targetOf({ mode, username }: Device): Target {
     subjectDN: 'CN=device',
     tokenType: 'USERGENERATED',
   };
-  if (mode === 'ra') {
+  if (mode !== 'vendor') {
     return { username, withNames: true, onlyWhenNew: false, toRegister: () => registered };
   }
   return {

@@ -16,12 +16,20 @@ export interface Result {
 /** Milliseconds for which everything may fail. */
 const roughTime = 40_000;
 
+/** Milliseconds for which somebody is there to approve. */
+const approvingTime = 3_000_000;
+
 /** Milliseconds for which a device waits for an answer, and at most between two requests. */
 const patience = 2000;
 const longestRest = 12_000;
 
 /** Repeats after this mean that a device is locked out. */
 const mostRepeats = 400;
+
+const modes: readonly Mode[] = ['ra', 'ra', 'client', 'vendor', 'approval', 'one step'];
+
+/** In one step nothing but certificates shows that a search sees them. */
+const somebody: Device = { name: 'somebody', mode: 'ra', username: 'somebody', code: 'x', renewed: 'f00' };
 
 /** Runs until all devices have been answered. Throws an Error when one is refused. */
 export async function runOnce(seed: number, setClock: (time: number) => void): Promise<readonly Result[]> {
@@ -36,9 +44,11 @@ export async function runOnce(seed: number, setClock: (time: number) => void): P
     setClock,
     isRough: true,
   };
-  const mode = (['ra', 'ra', 'client', 'vendor'] as const)[chance.below(4)] ?? 'ra';
+  const mode = modes[chance.below(modes.length)] ?? 'ra';
   const devices = Array.from({ length: 1 + chance.below(4) }, (_, index) => deviceOf(mode, index, chance));
   for (const device of devices) await prepare(shared, device);
+  if (mode === 'one step') await prepare(shared, somebody);
+  shared.ejbca.isApprovalNeeded = mode === 'approval';
   const gateways: ModelledGateway[] = Array.from({ length: 1 + chance.below(2) }, () =>
     startGateway(shared, skewFrom(chance)),
   );
@@ -56,8 +66,7 @@ export async function runOnce(seed: number, setClock: (time: number) => void): P
       ]);
       if (answer?.state === 'certificate') {
         has.set(device.name, serialNumberIn(answer.certificate));
-        // A code is not asked for again, so that in client mode nothing is given for it to a record that is new.
-        if (isRestored || mode === 'client' || !chance.happens(0.2)) return;
+        if (isRestored || !isFoundAgain(mode) || !chance.happens(0.2)) return;
         isRestored = true;
         restoreJournal(shared, device);
         continue;
@@ -78,11 +87,17 @@ export async function runOnce(seed: number, setClock: (time: number) => void): P
       }
       if (mode === 'ra' && chance.happens(0.3)) editByAdministrator(shared, devices, chance);
       touchEarlier(shared, devices, chance);
+      shared.ejbca.approve();
     }
     shared.isRough = false;
+    while (has.size < devices.length && world.now() < endOfApproving) {
+      await world.sleep(8000);
+      shared.ejbca.approve();
+    }
   }
 
   const endOfRough = world.now() + roughTime;
+  const endOfApproving = world.now() + approvingTime;
   const note = (error: unknown): void => {
     failure ??= error instanceof Error ? error : new Error(String(error));
   };
@@ -98,6 +113,11 @@ export async function runOnce(seed: number, setClock: (time: number) => void): P
       .filter(({ keyHash, serialNumber }) => keyHash === name && serialNumber !== renewed)
       .map(({ serialNumber }) => serialNumber),
   }));
+}
+
+/** In client mode EJBCA asks for no code a second time; in one step nothing is looked for before the first attempt. */
+function isFoundAgain(mode: Mode): boolean {
+  return mode !== 'client' && mode !== 'one step';
 }
 
 /** A backup takes the place of the journal that does not have the request yet. */
@@ -118,7 +138,8 @@ function skewFrom(chance: Chance): number {
 
 /** In RA mode some share an end entity, as FIXED names and the same commonName have it, and some renew with their key. */
 function deviceOf(mode: Mode, index: number, chance: Chance): Device {
-  const isShared = mode === 'ra' && chance.happens(0.4);
+  const isRa = mode !== 'client' && mode !== 'vendor';
+  const isShared = isRa && chance.happens(0.4);
   return {
     name: `device-${index}`,
     mode,
@@ -131,7 +152,7 @@ function deviceOf(mode: Mode, index: number, chance: Chance): Device {
 /** Client and vendor mode want a registration; who renews has a certificate of the same key. */
 async function prepare({ ejbca, world }: Shared, device: Device): Promise<void> {
   const { mode, username, code, name, renewed } = device;
-  if (mode === 'ra' && renewed === undefined) return;
+  if (mode !== 'client' && mode !== 'vendor' && renewed === undefined) return;
   const registering = ejbca.editUser({
     username,
     password: code,

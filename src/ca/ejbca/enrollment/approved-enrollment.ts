@@ -1,7 +1,10 @@
 import { EstError } from '../../../errors.ts';
 import type { EnrollmentRequest } from '../../ca.ts';
 import type { EnrollmentAnswer } from '../calls.ts';
-import { searchForRequest, type EnrollmentParts } from './enrollment-parts.ts';
+import { outcomeOf } from '../refusal.ts';
+import { newEndEntity } from '../web-service.ts';
+import { findEndEntity, searchForRequest, type EnrollmentParts } from './enrollment-parts.ts';
+import { searchFailed } from './exactly-once.ts';
 import { endingAttempts, enrollRegistered, type Target } from './registered-enrollment.ts';
 import { requestCertificate } from './request-outcome.ts';
 
@@ -55,14 +58,19 @@ async function askAgain(
   { target, approval, password }: HeldRegistration & { readonly password: string },
   signal: AbortSignal,
 ): Promise<EnrollmentAnswer> {
-  const { attemptedSince: since } = request;
+  const { attemptedSince: since, requestId } = request;
   const { username, withNames } = target;
   const isDecided = approval !== undefined && (await isApproved(parts, request, approval, signal));
   if (approval !== undefined && !isDecided) return stillWaiting(parts, since, approval);
-  const outcome = await requestCertificate(parts, request, { username, code: password }, signal);
-  if (outcome.state === 'issued') return { status: 'issued', certificate: outcome.certificate };
+  // Once the registration is in force, nothing that was asked before gets a certificate any more.
+  const endEntity = await findEndEntity(parts, username, requestId, signal);
   const result = await searchForRequest(parts, { username, withNames, request, since }, signal);
   if (result.state === 'found') return { status: 'issued', certificate: result.certificate };
+  if (endEntity?.status === newEndEntity) {
+    if (result.state === 'unknown') throw searchFailed();
+    const outcome = await requestCertificate(parts, request, { username, code: password }, signal);
+    if (outcome.state === 'issued') return { status: 'issued', certificate: outcome.certificate };
+  }
   if (isDecided) return await enrollRegistered(parts, request, target, signal);
   return stillWaiting(parts, since, approval);
 }
@@ -77,6 +85,7 @@ async function isApproved(
   try {
     return (await calls.finalize(approval, requestId, signal)).status !== 'waiting';
   } catch (error) {
+    if (outcomeOf(error) === 'alreadyIssued') return true;
     if (error instanceof EstError && error.status < 500 && error.code !== 'bad_certification_request') {
       throw error;
     }

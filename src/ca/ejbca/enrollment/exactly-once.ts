@@ -133,6 +133,8 @@ async function next<Certificate>(
       try {
         const registration = await steps.register(attempt.password);
         if (registration.state === 'registered') return { at: 'registered', attempt, spoiled };
+        const earlier = isRepeat || attempt.number > 1 ? await steps.search() : undefined;
+        if (earlier?.state === 'found') return issued(earlier.certificate);
         return { at: 'end', issuing: { status: 'waiting', requestId: registration.requestId } };
       } catch (error) {
         return await afterRefusedRegistration(steps, isRepeat || attempt.number > 1, error);

@@ -135,7 +135,14 @@ export const refusalsOfDevices: readonly KnownText[] = [
     page: pages.approvals,
   },
   {
-    texts: [`Could not find request with Id '{id}'`, `Enrollment with Id '{id}' has already been finalized`],
+    texts: [`Enrollment with Id '{id}' has already been finalized`],
+    code: 'rejected_by_ca',
+    outcome: 'alreadyIssued',
+    sentence: 'The CA has issued the certificate already, and does not give it again; enrol again.',
+    advice: 'None: the device must enrol again.',
+  },
+  {
+    texts: [`Could not find request with Id '{id}'`],
     code: 'rejected_by_ca',
     sentence: 'The CA does not know this request any more; enrol again.',
     advice: 'None: the device must enrol again.',
