@@ -138,6 +138,8 @@ describe('the command line', () => {
     ['ca', 'import'],
     ['ca', 'record'],
     ['alias', 'rename'],
+    ['enrollments', 'list'],
+    ['enrollments', 'forget'],
     ['schema'],
   ])('explains %s %s with an example', async (...words) => {
     const help = await output([...words, '--help']);

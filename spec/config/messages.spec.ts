@@ -127,6 +127,10 @@ describe('What the reader of a wrong configuration sees', () => {
       'est-gateway.yaml:7: limits.headersTimeout: expected at most 5, which is limits.requestTimeout, found 10',
     ],
     [
+      ['{ driver: mock } }', '{ driver: mock, retryAfter: 6 } }\nlimits: { pendingExpiry: 5 }'],
+      'est-gateway.yaml:7: limits.pendingExpiry: expected at least 6, which is backends.test.retryAfter, found 5; a request would lapse before its client asks again',
+    ],
+    [
       ['  est:\n    backend', '  a b: { backend: test, authentication: both }\n  est:\n    backend'],
       'est-gateway.yaml:8: aliases["a b"]: expected a name of at most 64 characters, as it stands in paths: letters, digits and -._~!$&\'()*+,;=:@, others percent-encoded in upper case; not "." or "..", found "a b"',
     ],

@@ -318,6 +318,7 @@ describe('Limits of what waits', () => {
   it('P-08 P-10 forgets, approved or not, what nobody asks for, and lets it wait anew', async () => {
     const brief = await startTestGateway({
       ...options,
+      backends: { approving: { ...approving, retryAfter: 1 } },
       limits: { pendingExpiry: 1, pendingPerIdentity: 1 },
     });
     const csr = await plainCsr('p-08c', await generateKeyPair('P-256'));

@@ -156,6 +156,17 @@ export function journalContract(open: () => Promise<StateStore>): void {
       },
     );
 
+    it('forgets a record, which no request finds any more, but not while the CA is asked', async () => {
+      const counted = await addUser(store);
+      const id = await openOne(store, counted);
+      expect(await store.enrollments.forget(id, later(1))).toBe('in_progress');
+      await store.enrollments.failed(first(id), 'ca_timeout', later(1));
+      expect(await store.enrollments.forget(id, later(2))).toBe('forgotten');
+      expect(await store.users.find('est', 'once')).toMatchObject({ remainingUses: 0 });
+      expect(await store.enrollments.open(enrollment(counted), at(3))).toEqual({ state: 'exhausted' });
+      expect(await store.enrollments.forget('none', later(3))).toBe('unknown');
+    });
+
     it('E-22 keeps the first certificate of a record, and every further one in a record of its own', async () => {
       const other = { ...certificate, certificate: Buffer.of(2), serialNumber: '02', publicKey: 'k2' };
       const id = await openOne(store);

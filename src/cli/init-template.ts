@@ -369,7 +369,8 @@ limits:
   #pendingPerIdentity: 100
   # Requests that may wait for the CA at one alias; for more: 503.
   #pendingPerAlias: 10000
-  # Seconds after which a waiting request that its client does not repeat has lapsed, approved or not.
+  # Seconds after which a waiting request that its client does not repeat has lapsed, approved or not;
+  # at least the retryAfter of every backend that lets requests wait.
   #pendingExpiry: 604800
   # Different wrong codes for one user from one address that cost nothing; after each further one 429, for one second and
   # ever longer. Other users behind that address, and the user elsewhere, wait for nothing.

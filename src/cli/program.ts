@@ -7,6 +7,7 @@ import { addAliasCommands } from './alias.ts';
 import { addAuditKeysCommand } from './audit-keys.ts';
 import { addCaCommands } from './ca.ts';
 import { addCheckCommand } from './check.ts';
+import { addEnrollmentsCommands } from './enrollments.ts';
 import { addImportEjbcaCommand } from './import-ejbca.ts';
 import { addInitCommand } from './init.ts';
 import type { ConfigurationOption } from './options.ts';
@@ -26,6 +27,7 @@ const commands: readonly ((program: Command, drivers: Drivers) => void)[] = [
   addUserCommands,
   addAliasCommands,
   addCaCommands,
+  addEnrollmentsCommands,
   addPolicyCommands,
   addAuditKeysCommand,
   addImportEjbcaCommand,

@@ -8,6 +8,7 @@ export function contradictions(value: unknown): readonly Problem[] {
   return [
     ...danglingBackends(value),
     ...timeouts(value),
+    ...pendingExpiry(value),
     ...linking(value),
     ...sameAddresses(value),
     ...sameAuthorities(value),
@@ -35,6 +36,26 @@ function timeouts({ limits }: Mapping): readonly Problem[] {
   if (headersTimeout <= requestTimeout) return [];
   const text = `expected at most ${requestTimeout}, which is limits.requestTimeout, found ${headersTimeout}`;
   return [{ path: ['limits', 'headersTimeout'], text }];
+}
+
+/** Who asks again when it is told to must find its request. */
+function pendingExpiry({ limits, backends }: Mapping): readonly Problem[] {
+  if (!isMapping(limits) || !isMapping(backends)) return [];
+  const { pendingExpiry: expiry } = limits;
+  if (typeof expiry !== 'number') return [];
+  return Object.entries(backends).flatMap(([name, backend]) => {
+    if (!isMapping(backend) || !letsWait(backend)) return [];
+    const { retryAfter } = backend;
+    if (typeof retryAfter !== 'number' || retryAfter <= expiry) return [];
+    const text = `expected at least ${retryAfter}, which is backends.${name}.retryAfter, found ${expiry}; a request would lapse before its client asks again`;
+    return [{ path: ['limits', 'pendingExpiry'], text }];
+  });
+}
+
+/** A backend whose profiles speak of approval lets requests wait by these alone. */
+function letsWait({ profiles }: Mapping): boolean {
+  if (!isMapping(profiles)) return true;
+  return Object.values(profiles).some((profile) => isMapping(profile) && profile['approval'] !== 'none');
 }
 
 /** Where TLS ends at a proxy alone, nobody can verify what the alias requires. */

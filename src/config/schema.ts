@@ -217,7 +217,7 @@ const limitsSchema: SchemaObject = {
     ),
     pendingExpiry: wholeNumber(
       'Expiry of pending requests',
-      'Seconds after which a waiting request that its client does not repeat has lapsed, approved or not.',
+      'Seconds after which a waiting request that its client does not repeat has lapsed, approved or not; at least the retryAfter of every backend that lets requests wait.',
       { min: 1, max: 31_536_000, default: 604_800 },
     ),
     wrongCodes: wholeNumber(

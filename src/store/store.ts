@@ -311,6 +311,12 @@ export interface EnrollmentJournal {
     limit: number,
   ): Promise<readonly { readonly id: string; readonly certificate: Buffer }[]>;
 
+  /**
+   * Lets no request find a record any more, so that the next one is new. What was issued stays. A record that waits is closed,
+   * and gives its use back; one whose outcome is unknown keeps it. `in_progress`, and nothing is changed, while the CA is asked.
+   */
+  forget(id: string, now: Date): Promise<'forgotten' | 'unknown' | 'in_progress'>;
+
   /** The newest records first, at most `limit`. */
   list(limit: number): Promise<readonly JournalEntry[]>;
 }

@@ -11,7 +11,7 @@ import type { EnrollmentJournal, IssuedCertificate, IssuedOutcome, RecordAttempt
 export function createOutcomes(
   database: TransactionalDatabase,
   issue: PreparedQuery<IssuedRow, UpdateResult>,
-): Pick<EnrollmentJournal, 'issued' | 'pending' | 'refused' | 'rejected' | 'failed'> {
+): Pick<EnrollmentJournal, 'issued' | 'pending' | 'refused' | 'rejected' | 'failed' | 'forget'> {
   async function closeAndGiveBack(
     of: RecordAttempt,
     state: 'refused' | 'rejected',
@@ -62,6 +62,9 @@ export function createOutcomes(
         .where('state', '=', 'open')
         .execute();
     },
+
+    forget: async (id, now) =>
+      await database.transaction(async (transaction) => await forget(transaction, id, now)),
   };
 }
 
@@ -72,6 +75,30 @@ function change({ kysely }: Database, { id, attempt }: RecordAttempt) {
     .where('id', '=', id)
     .where('attempt', '=', attempt)
     .where(isUnfinished);
+}
+
+async function forget(
+  transaction: Database,
+  id: string,
+  now: Date,
+): Promise<'forgotten' | 'unknown' | 'in_progress'> {
+  const { kysely } = transaction;
+  const record = await kysely
+    .selectFrom('enrollments')
+    .select(['state', 'under_way_until', 'counted_user'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (record === undefined) return 'unknown';
+  const { state, under_way_until: until, counted_user: user } = record;
+  if (state === 'open' && (until ?? 0) >= now.getTime()) return 'in_progress';
+  const isWaiting = state === 'pending';
+  await kysely
+    .updateTable('enrollments')
+    .set({ fingerprint: `forgotten ${id}`, ...(isWaiting && { state: 'refused', closed_at: now.getTime() }) })
+    .where('id', '=', id)
+    .execute();
+  if (isWaiting && user !== null) await changeUses(transaction, user, 1);
+  return 'forgotten';
 }
 
 /** Of two attempts, the first certificate is the one of the record. */
