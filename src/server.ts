@@ -22,6 +22,7 @@ import {
   type ServedAt,
 } from './server/listeners.ts';
 import { warnOfLeftState } from './server/left-state.ts';
+import { objectionsToPlaces } from './server/listening-places.ts';
 import { createProcessState } from './server/process-state.ts';
 import { objectionsToCrls, openRevocation } from './server/revocation.ts';
 import { openServices, type OpenedServices } from './server/services.ts';
@@ -196,6 +197,7 @@ export async function checkGateway(configuration: Configuration, log: Log): Prom
         async ([name, { opened: backend }]) => await problemOf(`backends.${name}`, backend),
       ),
       objectionsToCas(configuration, backends),
+      objectionsToPlaces(configuration),
       ...(await openAllSources(configuration, store, log, opened)).map(
         async ({ place, source }) => await problemOf(place, source),
       ),

@@ -26,8 +26,8 @@ afterAll(async () => {
   await folder.remove();
 });
 
-/** Files of a configuration in place of those that `init` has written; undefined: a folder. */
-type Files = Readonly<Record<string, string | undefined>>;
+/** Files of a configuration in place of those that `init` has written, or what makes their texts; undefined: a folder. */
+type Files = Readonly<Record<string, string | undefined | (() => string | Promise<string>)>>;
 
 /** Uses the configuration with other files, and puts the old ones back. */
 async function withFiles<Result>(files: Files, use: (file: string) => Promise<Result>): Promise<Result> {
@@ -36,7 +36,9 @@ async function withFiles<Result>(files: Files, use: (file: string) => Promise<Re
       async (name) => [name, await readFile(join(folder.path, name)).catch(() => undefined)] as const,
     ),
   );
-  for (const [name, text] of Object.entries(files)) await replace(name, text);
+  for (const [name, text] of Object.entries(files)) {
+    await replace(name, typeof text === 'function' ? await text() : text);
+  }
   try {
     return await use(join(folder.path, 'est-gateway.yaml'));
   } finally {
@@ -258,6 +260,60 @@ describe('est-gateway check', () => {
       'a store that is none',
       { 'est-gateway.sqlite': 'nothing '.repeat(1000) },
       /SQLite file \S+ cannot be used/,
+    ],
+    [
+      'an address that is of another host',
+      { 'est-gateway.yaml': () => original.replace("#address: '::'", 'address: 192.0.2.5') },
+      /: listeners\.est\.address: 192\.0\.2\.5: this host has no such address; "ip address" lists those that it has\.$/,
+    ],
+    [
+      'an address by a name that nobody has',
+      { 'est-gateway.yaml': () => original.replace("#address: '::'", 'address: nowhere.invalid') },
+      /: listeners\.est\.address: nowhere\.invalid: (nobody knows a host of this name|the name cannot be resolved)/,
+    ],
+    [
+      'two names of one address',
+      {
+        'est-gateway.yaml': () =>
+          original
+            .replace("#address: '::'", 'address: localhost')
+            .replace(/( +)port: 8444/, '$1address: 127.0.0.1\n$1port: 8443'),
+      },
+      /: listeners\.http\.port: listeners\.est has the same address and port\.$/,
+    ],
+    ...(['explicit', 'implicit'] as const).map((kind): [string, Files, RegExp] => [
+      `${kind} trust anchors whose root is missing`,
+      {
+        'est-gateway.yaml': () =>
+          original.replace(`#${kind}TrustAnchors: []`, `${kind}TrustAnchors: [vendor.pem]`),
+        'vendor.pem': async () => await anchor({ issuer: named('Vendor Root') }),
+      },
+      new RegExp(
+        `: aliases\\.est: ${kind}TrustAnchors: CN=Vendor is not self-signed, and nothing leads from it to a certificate that is; add the root above it \\(its issuer is CN=Vendor Root\\)\\.$`,
+      ),
+    ]),
+    [
+      'a path for a socket that is too long',
+      {
+        'est-gateway.yaml': () =>
+          original.replace(
+            'listeners:\n',
+            `listeners:\n  proxy: { socket: ${'a'.repeat(104)}, clientCertificate: nginx }\n`,
+          ),
+      },
+      /: listeners\.proxy: \S+: the path of a socket has at most 103 octets; choose a shorter one\.$/,
+    ],
+    [
+      'a file in place of a socket',
+      {
+        'est-gateway.yaml': () =>
+          original.replace(
+            'listeners:\n',
+            'listeners:\n  proxy: { socket: a.sock, clientCertificate: nginx }\n',
+          ),
+        'a.sock': 'nothing',
+      },
+      /: listeners\.proxy: \S+a\.sock exists and is no socket; choose another path\.$/,
     ],
     ['a folder in place of a CA key', { 'ca/issuing.key': undefined }, /backends\.local: .*cannot be read/],
   ])('says %s in one sentence, without a stack', async (_what, files, sentence) => {

@@ -118,8 +118,8 @@ describe('What the reader of a wrong configuration sees', () => {
       'est-gateway.yaml:10: aliases.est.strict: expected true or false, found "yes"',
     ],
     [
-      ['backend: test', 'backend: test\n    policy: { renewAfterPercent: .nan }'],
-      'est-gateway.yaml:10: aliases.est.policy.renewAfterPercent: expected a number from 0 to 100, found NaN',
+      ['backend: test', 'backend: test\n    policy: { quota: { certificates: .nan } }'],
+      'est-gateway.yaml:10: aliases.est.policy.quota.certificates: expected a whole number from 1 to 1000000, found NaN',
     ],
     [['aliases:', 'limits:\naliases:'], 'est-gateway.yaml:7: limits: expected a mapping, found nothing'],
     [

@@ -129,7 +129,7 @@ describe('the start in front of EJBCA', () => {
           },
         },
       },
-      /httpAuthentication: leave Digest out; the CA must see the codes/,
+      /httpAuthentication: it would not be used: in operationMode client EJBCA knows who enrols/,
     ],
   ])('is refused with the reason when %s', async (_name, options, reason) => {
     expect(await refusalOf({ aliases: { basic: byUser }, ...options })).toMatch(reason);

@@ -64,7 +64,6 @@ describe('the files of keys and certificates', () => {
     ['sec1', undefined],
     ['with-parameters', undefined],
     ['both', undefined],
-    ['key', 'not needed'],
     ['encrypted', 'sesame'],
     ['traditional', 'sesame'],
   ])('give the private key of %s with the passphrase %s', (file, passphrase) => {
@@ -74,6 +73,7 @@ describe('the files of keys and certificates', () => {
   });
 
   it.each<[string, string | undefined, RegExp]>([
+    ['key', 'not needed', /^passphrase: the private key is not encrypted; leave it out\.$/],
     ['encrypted', undefined, /^passphrase: the private key is encrypted, so its passphrase is needed\.$/],
     ['traditional', undefined, /^passphrase: the private key is encrypted, so its passphrase is needed\.$/],
     ['encrypted', 'guess', /^passphrase: it does not open the private key\.$/],

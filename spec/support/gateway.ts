@@ -75,6 +75,25 @@ const policy = {
 
 /** A gateway's configuration as `est-gateway.yaml` has it, less the given changes. */
 function configuration(options: TestGatewayOptions): object {
+  const backends: Readonly<Record<string, object>> = {
+    local: {
+      driver: 'local',
+      certificate: 'issuing.pem',
+      privateKey: 'file:issuing.key',
+      passphrase: 'file:passphrase',
+      chain: ['root.pem'],
+      profiles: { device: { validityDays: 90, extendedKeyUsage: ['clientAuth', 'serverAuth'] } },
+    },
+    mock: { driver: 'mock' },
+    ...options.backends,
+  };
+  const aliasWith = (changes: { readonly backend?: string }): object => {
+    const { backend = 'local' } = changes;
+    // An EST server elsewhere has no profiles.
+    const { driver } = (backends[backend] ?? {}) as { readonly driver?: string };
+    const profile = driver === 'est' ? {} : { profile: 'device' };
+    return { backend, ...profile, authentication: 'either', policy, ...changes };
+  };
   return {
     listeners: {
       est: {
@@ -88,25 +107,11 @@ function configuration(options: TestGatewayOptions): object {
       ...(options.proxy && { proxy: options.proxy }),
     },
     store: options.store ?? { driver: 'sqlite', file: 'state.sqlite' },
-    backends: {
-      local: {
-        driver: 'local',
-        certificate: 'issuing.pem',
-        privateKey: 'file:issuing.key',
-        passphrase: 'file:passphrase',
-        chain: ['root.pem'],
-        profiles: { device: { validityDays: 90, extendedKeyUsage: ['clientAuth', 'serverAuth'] } },
-      },
-      mock: { driver: 'mock' },
-      ...options.backends,
-    },
+    backends,
     aliases: {
-      est: { backend: 'local', profile: 'device', authentication: 'either', policy },
+      est: aliasWith({}),
       ...Object.fromEntries(
-        Object.entries(options.aliases ?? {}).map(([name, alias]) => [
-          name,
-          { backend: 'local', profile: 'device', authentication: 'either', policy, ...alias },
-        ]),
+        Object.entries(options.aliases ?? {}).map(([name, alias]) => [name, aliasWith(alias)]),
       ),
     },
     ...(options.passThrough !== undefined && { passThrough: options.passThrough }),

@@ -1,5 +1,6 @@
 import type { TrustAnchorKind } from '../identity.ts';
 import type { Certificate } from '../pkix/certificate.ts';
+import { mayHaveIssued } from '../pkix/path/issuers.ts';
 import { x509Of } from '../pkix/x509.ts';
 
 /**
@@ -29,6 +30,15 @@ export function trustAnchors(
     intermediates: certificates.filter((certificate) => !roots.includes(certificate)),
     policies,
   };
+}
+
+/** The intermediates from which no path leads to a root. */
+export function withoutRoot({ roots, intermediates }: TrustAnchors): readonly Certificate[] {
+  const led = new Set(roots);
+  for (const issuer of led) {
+    for (const certificate of intermediates) if (mayHaveIssued(issuer, certificate)) led.add(certificate);
+  }
+  return intermediates.filter((certificate) => !led.has(certificate));
 }
 
 /** All of them, roots first. */

@@ -1,3 +1,4 @@
+import { overlap } from '../ops/networks.ts';
 import { expectedFound } from './expectation.ts';
 import { isMapping, type Mapping } from './mapping.ts';
 import type { Problem } from './messages.ts';
@@ -10,6 +11,7 @@ export function contradictions(value: unknown): readonly Problem[] {
     ...timeouts(value),
     ...pendingExpiry(value),
     ...linking(value),
+    ...serverKeyGeneration(value),
     ...sameAddresses(value),
     ...sameAuthorities(value),
     ...shadowedPublications(value),
@@ -81,17 +83,35 @@ function requiresLinking(alias: unknown): boolean {
   );
 }
 
-/** Two listeners cannot have one address and port. */
+/** Where TLS ends at a proxy alone, only the proxy knows how well a key would be protected on its way. */
+function serverKeyGeneration({ listeners, aliases }: Mapping): readonly Problem[] {
+  if (!isMapping(listeners) || !isMapping(aliases) || listeners['est'] !== undefined) return [];
+  const { proxy } = listeners;
+  if (!isMapping(proxy) || proxy['cipherSuite'] !== undefined) return [];
+  return Object.entries(aliases)
+    .filter(([, alias]) => isMapping(alias) && alias['serverKeyGeneration'] !== undefined)
+    .map(([name]) => ({
+      path: ['aliases', name, 'serverKeyGeneration'],
+      text: 'TLS ends at the proxy, which does not say how well it protects a key; set listeners.proxy.cipherSuite, or leave this out',
+    }));
+}
+
+/** Two listeners cannot have one address and port; that all addresses are one of them, too, is no other place. */
 function sameAddresses({ listeners }: Mapping): readonly Problem[] {
   if (!isMapping(listeners)) return [];
-  const seen = new Map<string, string>();
-  return Object.entries(listeners).flatMap(([name, listener]) => {
-    if (!isMapping(listener) || typeof listener['port'] !== 'number' || listener['port'] === 0) return [];
-    const place = `${String(listener['address'])} ${listener['port']}`;
-    const other = seen.get(place);
-    seen.set(place, name);
+  const places = Object.entries(listeners).flatMap(([name, listener]) =>
+    isMapping(listener) && typeof listener['port'] === 'number' && listener['port'] !== 0
+      ? [{ name, address: String(listener['address']), port: listener['port'] }]
+      : [],
+  );
+  return places.flatMap(({ name, address, port }, index) => {
+    const other = places
+      .slice(0, index)
+      .find((before) => before.port === port && overlap(before.address, address));
     if (other === undefined) return [];
-    return [{ path: ['listeners', name, 'port'], text: `listeners.${other} has the same address and port` }];
+    return [
+      { path: ['listeners', name, 'port'], text: `listeners.${other.name} has the same address and port` },
+    ];
   });
 }
 

@@ -2,24 +2,66 @@ import type { Problem } from './messages.ts';
 import { isMapping, type Mapping } from './mapping.ts';
 
 /**
- * Keys of aliases that are written and would never be looked at, on data of any shape. What an operator writes happens, or the
+ * Keys that are written and would never be looked at, on data of any shape. What an operator writes happens, or the
  * start says why it cannot. `written` is the file without defaults.
  */
 export function unusedKeys(written: unknown): readonly Problem[] {
-  const aliases = isMapping(written) ? written['aliases'] : undefined;
-  if (!isMapping(aliases)) return [];
-  return Object.entries(aliases).flatMap(([name, alias]) =>
-    (isMapping(alias) ? unusedOfAlias(alias) : []).map(({ path, text }) => ({
-      path: ['aliases', name, ...path],
-      text,
-    })),
+  if (!isMapping(written)) return [];
+  const backends = mappingAt(written, 'backends');
+  return [
+    ...unusedOfListener(mappingAt(mappingAt(written, 'listeners'), 'est')),
+    ...unusedBelow(backends, ['backends'], unusedOfBackend),
+    ...unusedBelow(mappingAt(written, 'aliases'), ['aliases'], (alias) =>
+      unusedOfAlias(alias, mappingAt(backends, String(alias['backend']))),
+    ),
+  ];
+}
+
+/** What is unused in each mapping of a mapping, with the place where that stands. */
+function unusedBelow(
+  mappings: Mapping,
+  place: readonly string[],
+  unusedOf: (mapping: Mapping) => readonly Problem[],
+): readonly Problem[] {
+  return Object.keys(mappings).flatMap((name) =>
+    unusedOf(mappingAt(mappings, name)).map(({ path, text }) => ({ path: [...place, name, ...path], text })),
   );
 }
 
-function unusedOfAlias(alias: Mapping): readonly Problem[] {
+function unusedOfListener({ minimumVersion, ciphers }: Mapping): readonly Problem[] {
+  const isOfTls12 =
+    typeof ciphers === 'string' && !ciphers.split(':').some((suite) => suite.startsWith('TLS_'));
+  return unusedIf({ ciphers }, ['listeners', 'est'], {
+    ciphers:
+      isOfTls12 &&
+      minimumVersion === 'TLSv1.3' &&
+      'it names suites of TLS 1.2 alone, and minimumVersion is TLSv1.3; those of TLS 1.3 begin with TLS_',
+  });
+}
+
+function unusedOfBackend(backend: Mapping): readonly Problem[] {
+  if (backend['driver'] !== 'local') return [];
+  const profiles = mappingAt(backend, 'profiles');
+  const waits = Object.keys(profiles).some((name) =>
+    ['newNames', 'all'].includes(String(mappingAt(profiles, name)['approval'])),
+  );
+  return unusedIf(backend, [], {
+    retryAfter: !waits && 'no profile has an approval for which a request could wait',
+  });
+}
+
+function unusedOfAlias(alias: Mapping, backend: Mapping): readonly Problem[] {
+  const { relay } = backend;
   return [
     ...unusedOfRevocation(mappingAt(alias, 'revocation')),
     ...unusedOfAuthentication(alias),
+    ...(isMapping(alias['ejbca']) ? unusedOfEjbca(alias, alias['ejbca']) : []),
+    ...unusedIf(alias, [], {
+      additionalCaCertificates:
+        Array.isArray(relay) &&
+        relay.includes('cacerts') &&
+        'the backend relays cacerts, so that clients get what the upstream gives',
+    }),
     ...unusedIf(alias, [], {
       implicitCertificatePolicies:
         !isFilled(alias['implicitTrustAnchors']) &&
@@ -71,8 +113,12 @@ function unusedOfAuthentication(alias: Mapping): readonly Problem[] {
         }),
         ...unusedIf(mappingAt(alias, 'policy'), ['policy'], {
           changeSubjectName: reason,
+          renewAfterPercent: reason,
           renewExpiredDays: reason,
         }),
+        ...(mappingAt(alias, 'policy')['renewWithSameKey'] === false
+          ? [{ path: ['policy', 'renewWithSameKey'], text: `it would not be used: ${reason}` }]
+          : []),
       ];
     }
     case 'clientCertificate': {
@@ -86,6 +132,41 @@ function unusedOfAuthentication(alias: Mapping): readonly Problem[] {
     default:
       return [];
   }
+}
+
+/** Settings of an EST alias of EJBCA belong to one of its modes; what they want of clients is not asked for twice. */
+function unusedOfEjbca(alias: Mapping, ejbca: Mapping): readonly Problem[] {
+  const { authenticationModule, vendorCertificateMode, requireClientCertificate } = ejbca;
+  const isClientMode = ejbca['operationMode'] === 'client';
+  const inClientMode = isClientMode && 'in operationMode client the end entities are registered in EJBCA';
+  const inRaMode = !isClientMode && 'in operationMode ra nameGeneration names the end entity';
+  const noUsers = isClientMode
+    ? 'in operationMode client EJBCA knows who enrols'
+    : ejbca['requireUsernameAndPassword'] !== true &&
+      'without ejbca.requireUsernameAndPassword no user is asked for';
+  const { scheme } = mappingAt(ejbca, 'nameGeneration');
+  const noVendors = isClientMode
+    ? vendorCertificateMode !== true && 'without vendorCertificateMode a code alone enrols'
+    : requireClientCertificate === false && 'with "requireClientCertificate: false" users alone enrol';
+  return [
+    ...unusedIf(alias, [], {
+      credentials: noUsers,
+      // As EJBCA does it, a missing certificate is 401 with a challenge.
+      httpAuthentication: alias['compatibility'] !== 'ejbca' && noUsers,
+      implicitTrustAnchors: noVendors,
+    }),
+    ...unusedIf(ejbca, ['ejbca'], {
+      nameGeneration: inClientMode,
+      requireClientCertificate: inClientMode,
+      extractUsernameComponent: inRaMode,
+      extractDnPartPasswordComponent:
+        inRaMode || (authenticationModule !== 'DnPartPwd' && 'it is for "authenticationModule: DnPartPwd"'),
+    }),
+    ...unusedIf(mappingAt(ejbca, 'nameGeneration'), ['ejbca', 'nameGeneration'], {
+      parameters:
+        (scheme === 'RANDOM' || scheme === 'USERNAME') && `the scheme ${scheme} makes a name without them`,
+    }),
+  ];
 }
 
 /** The keys that say something, and for which there is a reason why nobody looks at it. */

@@ -45,6 +45,25 @@ export function plainAddress(address: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
 }
 
+/**
+ * Whether one port cannot be listened on at both of these: they are one address, whichever way it is written, or one of them
+ * stands for all. Host names are compared as texts.
+ */
+export function overlap(a: string, b: string): boolean {
+  const [one, other] = [oneForm(a), oneForm(b)];
+  const isAnyOf = (any: string, address: string): boolean =>
+    any === '::' || (any === '0.0.0.0' && isIP(address) !== 6);
+  return one === other || isAnyOf(one, other) || isAnyOf(other, one);
+}
+
+/** IPv6 in the form of RFC 5952, IPv4 as it is. */
+function oneForm(address: string): string {
+  const plain = plainAddress(address);
+  return isIP(plain) === 6
+    ? plainAddress(new URL(`http://[${plain}]`).hostname.slice(1, -1))
+    : plain.toLowerCase();
+}
+
 /** As BlockList wants it. */
 export function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIP(address) === 6 ? 'ipv6' : 'ipv4';

@@ -34,6 +34,9 @@ export function readPrivateKey(pem: string, unlocking?: Unlocking): KeyObject {
   if (isEncrypted && unlocking?.passphrase === undefined) {
     throw new Error('passphrase: the private key is encrypted, so its passphrase is needed.');
   }
+  if (!isEncrypted && unlocking?.passphrase !== undefined) {
+    throw new Error('passphrase: the private key is not encrypted; leave it out.');
+  }
   try {
     return createPrivateKey({ key: pem, ...(isEncrypted && { passphrase: unlocking?.passphrase }) });
   } catch (cause) {

@@ -1,9 +1,11 @@
-import { trustAnchors } from '../auth/trust-anchors.ts';
+import { trustAnchors, withoutRoot, type TrustAnchors } from '../auth/trust-anchors.ts';
 import type { AliasConfiguration } from '../config/configuration.ts';
 import type { Alias } from '../est/alias.ts';
 import { openCaCertificates } from '../est/ca-certificates.ts';
 import type { Log } from '../ops/log.ts';
 import { readCertificates } from '../ops/certificate-files.ts';
+import type { Certificate } from '../pkix/certificate.ts';
+import { nameToString } from '../pkix/names.ts';
 import type { AliasBackend } from './alias-backend.ts';
 import { openingTimeout } from './drivers.ts';
 
@@ -16,22 +18,34 @@ export async function openAliasCertificates(
   { caCertificates: ask, vendorCertificates }: Pick<AliasBackend, 'caCertificates' | 'vendorCertificates'>,
   log: Log,
 ): Promise<AliasCertificates> {
+  const signal = AbortSignal.timeout(openingTimeout);
+  const explicit = await readCertificates(options.explicitTrustAnchors);
   const caCertificates = await openCaCertificates(
     ask,
     {
       caCertificates: await readCertificates(options.additionalCaCertificates),
-      trustAnchors: await readCertificates(options.explicitTrustAnchors),
+      trustAnchors: explicit,
     },
     log,
-    AbortSignal.timeout(openingTimeout),
+    signal,
   );
+  requireRoots('explicitTrustAnchors', explicit, (await caCertificates.current(signal)).anchors);
+  const implicit = await readCertificates(options.implicitTrustAnchors);
   const implicitTrustAnchors = trustAnchors(
     'implicit',
-    [...(await readCertificates(options.implicitTrustAnchors)), ...vendorCertificates],
+    [...implicit, ...vendorCertificates],
     options.implicitCertificatePolicies,
   );
-  if (implicitTrustAnchors.roots.length === 0 && implicitTrustAnchors.intermediates.length > 0) {
-    throw new Error('implicitTrustAnchors holds no self-signed certificate; add the root of the vendor.');
-  }
+  requireRoots('implicitTrustAnchors', [...implicit, ...vendorCertificates], implicitTrustAnchors);
   return { caCertificates, implicitTrustAnchors };
+}
+
+/** No path could end at a certificate that is not self-signed: the anchor of its clients would never be found. */
+function requireRoots(key: string, certificates: readonly Certificate[], anchors: TrustAnchors): void {
+  const lost = withoutRoot(anchors).find((one) => certificates.some(({ sha256 }) => sha256 === one.sha256));
+  if (lost === undefined) return;
+  throw new Error(
+    `${key}: ${nameToString(lost.subject)} is not self-signed, and nothing leads from it to a certificate that is; ` +
+      `add the root above it (its issuer is ${nameToString(lost.issuer)}).`,
+  );
 }

@@ -23,7 +23,7 @@ export async function prepareProxyListener(
   log: Log,
 ): Promise<SecureContextOptions | undefined> {
   requireSafePlace(options);
-  if (options.socket !== undefined) await requireFolder(options.socket);
+  if (options.socket !== undefined) await requirePlaceForSocket(options.socket);
   if (options.tls === undefined) return undefined;
   const { certificate, privateKey } = await readTlsFiles(options.tls, log);
   const ca = await Promise.all(options.tls.trustAnchors.map(readTrustAnchor));
@@ -42,8 +42,17 @@ function requireSafePlace({ socket, address, port, tls }: ProxyListenerConfigura
   );
 }
 
+/** Octets of the path of a Unix socket that every system takes (unix(7); BSDs have four less than Linux). */
+const longestSocketPath = 103;
+
 /** Of a socket in a folder that is not there, Node says no more than that one may not listen. */
-async function requireFolder(socket: string): Promise<void> {
+async function requirePlaceForSocket(socket: string): Promise<void> {
+  if (Buffer.byteLength(socket) > longestSocketPath) {
+    throw new Error(
+      `${socket}: the path of a socket has at most ${longestSocketPath} octets; choose a shorter one.`,
+    );
+  }
+  await refuseOtherFile(socket);
   await access(dirname(socket), constants.W_OK).catch((cause: unknown) => {
     throw new Error(
       `${socket}: the folder of this socket must exist, and this user must be allowed to write to it.`,
@@ -118,11 +127,16 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
   await chmod(path, socketMode);
 }
 
+/** Whether there is a socket; throws an Error with a plain sentence when there is something else. */
+async function refuseOtherFile(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isSocket() === false) throw new Error(`${path} exists and is no socket; choose another path.`);
+  return found !== undefined;
+}
+
 /** A socket that a process left behind when it was killed; one that somebody listens on stays. */
 async function removeLeftover(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined);
-  if (found === undefined) return;
-  if (!found.isSocket()) throw new Error(`${path} exists and is no socket; choose another path.`);
+  if (!(await refuseOtherFile(path))) return;
   const client = connect({ path });
   const isUsed = await once(client, 'connect').then(
     () => true,

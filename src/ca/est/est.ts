@@ -117,6 +117,12 @@ function createEstAuthority(
     clientCertificates: [credentials.certificate.der],
 
     terms: () => ['est', options.url],
+    checkProfile(profile) {
+      if (profile === undefined) return;
+      throw new Error(
+        'profile: the upstream chooses it; leave it out, or name an alias of the upstream in its URL.',
+      );
+    },
 
     caCertificates: cacerts,
 

@@ -35,6 +35,14 @@ export async function openDirectory(options: LdapOptions): Promise<Directory> {
       'trustAnchor is missing: expected a PEM file of the CAs that the servers have their certificates from.',
     );
   }
+  if (trustAnchor !== undefined && servers.every(({ protection }) => protection === 'none')) {
+    throw new Error('trustAnchor: no server is asked over TLS; leave it out, or use ldaps:// or startTls.');
+  }
+  if (startTls && servers.every(({ protection }) => protection === 'tls')) {
+    throw new Error(
+      'startTls: the servers are asked by ldaps://, which is TLS from the start; leave it out.',
+    );
+  }
   const tls: ConnectionOptions =
     trustAnchor === undefined
       ? {}

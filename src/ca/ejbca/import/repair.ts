@@ -94,6 +94,10 @@ const clientRepairs: readonly Repair[] = [
           ],
         }
       : undefined,
+  (settings) =>
+    settings.authenticationModule === 'DnPartPwd'
+      ? undefined
+      : without(settings, ['extractDnPartPasswordComponent'], undefined),
 ];
 
 const vendorSettings = ['vendorCertificateMode', 'vendorCas', 'allowChangeSubjectName'] as const;
