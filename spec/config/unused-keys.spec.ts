@@ -10,6 +10,7 @@ const noCrl = 'revocation.sources does not have crl; write "sources: [backend, c
 const noOcsp = 'revocation.sources does not have ocsp; write "sources: [backend, ocsp]"';
 const noCertificates = 'with "authentication: basic" client certificates are never looked at';
 const noUsers = 'with "authentication: clientCertificate" user names and codes are never asked for';
+const encryption = 'encryption: { signer: { certificate: a.pem, privateKey: "file:a.key" }';
 const authorities = 'registrationAuthorities: { ra: { commonName: ra, names: { commonName: ["*"] } } }';
 
 describe('What is written is used, or the configuration is refused', () => {
@@ -41,6 +42,14 @@ describe('What is written is used, or the configuration is refused', () => {
     ['policy: { renewExpiredDays: 3 }', unused('policy.renewExpiredDays', noCertificates), 'basic'],
     ['policy: { renewAfterPercent: 3 }', unused('policy.renewAfterPercent', noCertificates), 'basic'],
     ['policy: { renewWithSameKey: false }', unused('policy.renewWithSameKey', noCertificates), 'basic'],
+    [
+      `serverKeyGeneration: { ${encryption} } }`,
+      unused(
+        'serverKeyGeneration.encryption',
+        'with "authentication: basic" no client shows a certificate to encrypt for; add keyEncryptionKeys or recipients',
+      ),
+      'basic',
+    ],
     ['httpAuthentication: [digest-SHA-256]', unused('httpAuthentication', noUsers), 'clientCertificate'],
     ['credentials: [{ driver: store }]', unused('credentials', noUsers), 'clientCertificate'],
     [
@@ -63,6 +72,8 @@ describe('What is written is used, or the configuration is refused', () => {
     ['revocation: { crlFiles: [], crlUrls: [], ocspResponders: {}, followCertificates: false }'],
     ['httpAuthentication: [digest-SHA-256]\n    compatibility: ejbca', 'clientCertificate'],
     ['explicitTrustAnchors: []', 'basic'],
+    [`serverKeyGeneration: { ${encryption}, recipients: [a.pem] } }`, 'basic'],
+    [`serverKeyGeneration: { ${encryption} } }`],
     ['policy: { renewExpiredDays: 0, changeSubjectName: false }', 'basic'],
     [`${authorities}\n    fullCmc: { signer: { certificate: a.pem, privateKey: file:a.key } }`, 'basic'],
   ])('takes %s', async (lines, authentication = 'either') => {

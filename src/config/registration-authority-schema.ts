@@ -23,6 +23,7 @@ export function registrationAuthoritiesSchema(typesOfNames: readonly string[]): 
         names: {
           type: 'object',
           propertyNames: { enum: typesOfNames },
+          minProperties: 1,
           additionalProperties: {
             type: 'array',
             items: { type: 'string', maxLength: 256 },

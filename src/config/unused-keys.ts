@@ -111,6 +111,9 @@ function unusedOfAuthentication(alias: Mapping): readonly Problem[] {
           // They may sign the messages of fullcmc.
           registrationAuthorities: alias['fullCmc'] === undefined && reason,
         }),
+        ...unusedIf(mappingAt(alias, 'serverKeyGeneration'), ['serverKeyGeneration'], {
+          encryption: !hasRecipients(mappingAt(alias, 'serverKeyGeneration')) && noRecipients,
+        }),
         ...unusedIf(mappingAt(alias, 'policy'), ['policy'], {
           changeSubjectName: reason,
           renewAfterPercent: reason,
@@ -132,6 +135,16 @@ function unusedOfAuthentication(alias: Mapping): readonly Problem[] {
     default:
       return [];
   }
+}
+
+const noRecipients =
+  'with "authentication: basic" no client shows a certificate to encrypt for; add keyEncryptionKeys or recipients';
+
+/** Whether the alias itself says for whom keys can be encrypted. */
+function hasRecipients({ encryption }: Mapping): boolean {
+  return (
+    isMapping(encryption) && (isFilled(encryption['keyEncryptionKeys']) || isFilled(encryption['recipients']))
+  );
 }
 
 /** Settings of an EST alias of EJBCA belong to one of its modes; what they want of clients is not asked for twice. */
