@@ -117,6 +117,7 @@ function createEstAuthority(
     clientCertificates: [credentials.certificate.der],
 
     terms: () => ['est', options.url],
+
     checkProfile(profile) {
       if (profile === undefined) return;
       throw new Error(
