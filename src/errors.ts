@@ -82,6 +82,8 @@ export interface EstErrorOptions {
   readonly refusedCredentials?: RefusedCredentials;
   /** For the log only: for whom a CSR asks that was refused before it was read to its end. */
   readonly requestedNames?: RequestedNames | undefined;
+  /** For the journal: it is known that the CA has issued nothing, since it was not asked or has said so. */
+  readonly nothingIssued?: boolean;
 }
 
 /** For whom a CSR asks, for people. */
@@ -145,6 +147,7 @@ export class EstError extends Error {
   readonly refusedBy: RefusedBy | undefined;
   readonly refusedCredentials: RefusedCredentials | undefined;
   readonly requestedNames: RequestedNames | undefined;
+  readonly nothingIssued: boolean;
 
   constructor(code: EstErrorCode, sentence: string, options: EstErrorOptions = {}) {
     super(sentence, { cause: options.cause });
@@ -156,11 +159,13 @@ export class EstError extends Error {
     this.refusedBy = options.refusedBy;
     this.refusedCredentials = options.refusedCredentials;
     this.requestedNames = options.requestedNames;
+    this.nothingIssued = options.nothingIssued ?? false;
   }
 
   /** The same refusal, of which more is known. */
   with(options: EstErrorOptions): EstError {
-    const { cause, retryAfter, headers, cmcFailure, refusedBy, refusedCredentials, requestedNames } = this;
+    const { cause, retryAfter, headers, cmcFailure, refusedBy, refusedCredentials } = this;
+    const { requestedNames, nothingIssued } = this;
     return new EstError(this.code, this.message, {
       cause,
       headers,
@@ -169,6 +174,7 @@ export class EstError extends Error {
       ...(refusedBy !== undefined && { refusedBy }),
       ...(refusedCredentials !== undefined && { refusedCredentials }),
       requestedNames,
+      nothingIssued,
       ...options,
     });
   }

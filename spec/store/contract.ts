@@ -3,6 +3,7 @@ import { revocationReasons } from '../../src/store/store.ts';
 import type { HeldRequest, NewHeldRequest, RevocationReason, StateStore } from '../../src/store/store.ts';
 import { answerContract } from './answer-contract.ts';
 import { attemptContract } from './attempt-contract.ts';
+import { givingBackContract } from './giving-back-contract.ts';
 import { journalContract } from './journal-contract.ts';
 import { namesContract } from './names-contract.ts';
 import { openingContract } from './opening-contract.ts';
@@ -28,6 +29,7 @@ export function stateStoreContract(name: string, open: () => Promise<StateStore>
     orderContract(open);
     journalContract(open);
     openingContract(open);
+    givingBackContract(open);
 
     describe('the users', () => {
       it('are found as they were added, by alias and exact name', async () => {

@@ -4,7 +4,14 @@ import { addUser, at, certificate, enrollment, later, first, openOne } from './r
 
 /** A client that may have so many. */
 const withQuota = (changes: Partial<Quota> = {}) => {
-  const quota: Quota = { of: 'client', key: 'user:a', most: 1, since: later(-100), ...changes };
+  const quota: Quota = {
+    of: 'client',
+    key: 'user:a',
+    most: 1,
+    since: later(-100),
+    pendingSince: later(-1000),
+    ...changes,
+  };
   return { client: quota.key, quotas: [quota] } as const;
 };
 
@@ -67,10 +74,10 @@ export function quotaContract(open: () => Promise<StateStore>): void {
     });
 
     it('S-29 bounds a registration authority besides each of its clients, and says which quota is reached', async () => {
-      const since = later(-100);
-      const own = { of: 'registrationAuthority', key: 'ra', most: 2, since } as const;
+      const times = { since: later(-100), pendingSince: later(-1000) };
+      const own = { of: 'registrationAuthority', key: 'ra', most: 2, ...times } as const;
       const ask = async (client: string, registrationAuthority = 'ra') => {
-        const of = { of: 'client', key: client, most: 1, since } as const;
+        const of = { of: 'client', key: client, most: 1, ...times } as const;
         const asked = { client, registrationAuthority, fingerprint: client, quotas: [of, own] };
         return await store.enrollments.open(enrollment(asked), at(0));
       };

@@ -40,6 +40,9 @@ function asBefore0002(file: string): void {
     CREATE INDEX enrollments_subject ON enrollments (alias, subject) WHERE state = 'issued';
     DROP INDEX enrollments_registration_authority;
     ALTER TABLE enrollments DROP COLUMN registration_authority;
+    DROP INDEX enrollments_lapsing;
+    ALTER TABLE enrollments DROP COLUMN spends;
+    ALTER TABLE enrollments DROP COLUMN in_doubt;
     DROP INDEX users_id;
     ALTER TABLE certificates DROP COLUMN origin;
     ALTER TABLE users DROP COLUMN id;

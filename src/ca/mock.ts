@@ -153,6 +153,8 @@ async function openMockCertificationAuthority(
         throw new EstError('ca_unavailable', 'The mock CA is down.', {
           cause: new Error('as its script says'),
           retryAfter: options.retryAfter,
+          // The use of a code is given back: this CA has surely issued nothing.
+          nothingIssued: true,
         });
       case 'wrong-key':
         return await certify(request, foreignKey.spki);

@@ -221,7 +221,9 @@ export async function beforeCa<Made>(
     return await make();
   } catch (thrown) {
     const error = toEstError(thrown);
-    await journal.refused(record, error.code, new Date());
+    await (wasAttempted(record)
+      ? journal.nothingIssued(record, error.code, new Date())
+      : journal.refused(record, error.code, new Date()));
     throw error;
   }
 }
@@ -312,9 +314,8 @@ export async function recordFailure(
   thrown: unknown,
 ): Promise<EstError> {
   const error = toEstError(thrown);
-  await (isFinal(error)
-    ? journal.refused(record, error.code, new Date())
-    : journal.failed(record, error.code, new Date()));
+  const outcome = isFinal(error) ? 'refused' : error.nothingIssued ? 'nothingIssued' : 'failed';
+  await journal[outcome](record, error.code, new Date());
   return error;
 }
 

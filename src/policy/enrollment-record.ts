@@ -141,12 +141,12 @@ function certificatesOf({ identity, renewed, certificates }: ProvedEnrollment): 
 
 /** Is the code with which the client came good for one more certificate? A repeat needs none; `open` decides at last. */
 export function examineCode(
-  { journal, receivedAt }: JournalServices,
+  asked: JournalServices,
   { record: { countedUser: user }, isRepeat }: ComparedEnrollment,
 ): readonly Check[] {
   if (user === undefined) return [];
   const check = async (): Promise<void> => {
-    const spent = isRepeat ? undefined : await journal.spentCode(user, receivedAt);
+    const spent = isRepeat ? undefined : await asked.journal.spentCode(user, repeatWindowOf(asked));
     if (spent !== undefined) throw codeSpent(spent);
   };
   return [{ rule: codeRule, check }];

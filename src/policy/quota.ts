@@ -12,6 +12,8 @@ import type { Check } from './check.ts';
 interface QuotaServices {
   readonly journal: Pick<EnrollmentJournal, 'issuedTo' | 'reachedQuota'>;
   readonly receivedAt: Date;
+  /** For how many seconds a request may wait that nobody asks for. */
+  readonly pending: { readonly expiry: number };
   readonly alias: { readonly id: string; readonly policy: { readonly quota?: CertificateQuota } };
 }
 
@@ -53,7 +55,7 @@ function holderOf({ subject, subjectAltName }: CertifiedNames): string {
 
 /** What bounds a client at the alias, and the registration authority that asks for it. */
 export function quotasOf(
-  { alias, receivedAt }: Omit<QuotaServices, 'journal'>,
+  { alias, receivedAt, pending }: Omit<QuotaServices, 'journal'>,
   { registrationAuthority: authority }: ClientIdentity,
   client: string,
 ): readonly Quota[] {
@@ -63,8 +65,9 @@ export function quotasOf(
     quota: CertificateQuota | undefined,
   ): readonly Quota[] => {
     if (key === undefined || quota === undefined) return [];
-    const since = new Date(receivedAt.getTime() - quota.period * 1000);
-    return [{ of, key, most: quota.certificates, since }];
+    const ago = (seconds: number): Date => new Date(receivedAt.getTime() - seconds * 1000);
+    const [since, pendingSince] = [ago(quota.period), ago(pending.expiry)];
+    return [{ of, key, most: quota.certificates, since, pendingSince }];
   };
   return [
     ...quotaOf('client', client, alias.policy.quota),

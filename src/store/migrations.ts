@@ -337,6 +337,20 @@ const migrations: Readonly<Record<string, Migration>> = {
       await database.schema.alterTable('enrollments').addColumn('made_how', 'text').execute();
     },
   },
+  '0018_uses_given_back': {
+    async up(database: Kysely<unknown>): Promise<void> {
+      const table = database.schema.alterTable('enrollments');
+      await table.addColumn('spends', 'integer', (column) => column.notNull().defaultTo(1)).execute();
+      await table.addColumn('in_doubt', 'integer', (column) => column.notNull().defaultTo(0)).execute();
+      await sql`update enrollments set in_doubt = 1 where state = 'failed'`.execute(database);
+      await database.schema
+        .createIndex('enrollments_lapsing')
+        .on('enrollments')
+        .columns(['counted_user', 'closed_at'])
+        .where(sql.ref('state'), '=', 'pending')
+        .execute();
+    },
+  },
 };
 
 /** A part after the other, since there may be many. */

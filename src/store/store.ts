@@ -80,6 +80,8 @@ export interface Quota {
   readonly most: number;
   /** The period begins here. */
   readonly since: Date;
+  /** As that of `RepeatWindow`. */
+  readonly pendingSince: Date;
 }
 
 /** A certificate by which a client asks. */
@@ -219,12 +221,13 @@ export interface EnrollmentJournal {
    * Refuses what the users, certificates and keys of the store do not allow at this moment.
    *
    * Finds an earlier enrolment with the same fingerprint, else records a new one and takes one use of the
-   * counted user, if its code has not expired, all in one transaction. A failed record (outcome unknown), a lapsed
-   * pending or an abandoned open one is opened again under its id, without a second use being taken, expired or not. Of
-   * several calls at once for one fingerprint exactly one gets `opened`; of several for a user with N uses left, N.
+   * counted user, if its code has not expired, all in one transaction. A failed record, a lapsed pending or an abandoned open
+   * one is opened again under its id; it takes a use only where it has none, since it has given it back. Of several calls at once
+   * for one fingerprint exactly one gets `opened`; of several for a user with N uses left, N. A use that a lapsed request has
+   * is given back when it is wanted.
    *
-   * With quotas, no more new records are made within the period of each than it allows, also by several calls at once; refused
-   * ones do not count.
+   * With quotas, no more records are made within the period of each than it allows, also by several calls at once; refused and
+   * lapsed ones, and those that have given back their use, do not count.
    *
    * With `limits`, nothing is opened, new or again, while as many requests are pending; those that the CA is being
    * asked about are not counted.
@@ -248,7 +251,7 @@ export interface EnrollmentJournal {
    * `exhausted` or `expired` where `open` would answer so to a new enrolment with this counted user; undefined: the code is
    * good. Nothing is recorded.
    */
-  spentCode(countedUser: string, now: Date): Promise<'exhausted' | 'expired' | undefined>;
+  spentCode(countedUser: string, window: RepeatWindow): Promise<'exhausted' | 'expired' | undefined>;
 
   /**
    * The time of the oldest record that counts where `open` would answer `quota_reached` to a new enrolment; undefined:
@@ -283,10 +286,16 @@ export interface EnrollmentJournal {
   rejected(of: RecordAttempt, code: string, now: Date): Promise<void>;
 
   /**
-   * Nobody knows whether the CA issued: the record stays unfinished and keeps its use, for the repeat. A pending
+   * Nobody knows whether the CA issued: the record stays unfinished and keeps its use and quota, for the repeat. A pending
    * record stays pending.
    */
   failed(of: RecordAttempt, code: string, now: Date): Promise<void>;
+
+  /**
+   * As `failed`, but it is known that this attempt got no certificate: unless an earlier one may have got one, the record gives
+   * back its use and quota until it is opened again.
+   */
+  nothingIssued(of: RecordAttempt, code: string, now: Date): Promise<void>;
 
   /**
    * Whether a certificate with this key (SHA-256 of the subjectPublicKeyInfo, hex) that has not expired was issued to

@@ -45,6 +45,10 @@ interface EnrollmentsTable {
   /** Of the certificate; null where it had expired before this was kept. */
   names: string | null;
   opened_at: number;
+  /** 0: it takes neither a use nor quota, since it is known that nothing was issued. */
+  spends: number;
+  /** 1: an earlier attempt may have got a certificate. */
+  in_doubt: number;
   /** How often it was opened. */
   attempt: number;
   /** While it is open: when it is abandoned; null in records of earlier releases. */

@@ -46,7 +46,11 @@ export function createIssuance(authority: Authority, backdate: number): Issue {
   return async function issue(request, profile, now) {
     // Certificates count in whole seconds, and the registry shall say what they say.
     const second = Math.floor(now.getTime() / 1000) * 1000;
-    if (second >= latest) throw new EstError('ca_unavailable', 'The CA certificate has expired; renew it.');
+    if (second >= latest) {
+      throw new EstError('ca_unavailable', 'The CA certificate has expired; renew it.', {
+        nothingIssued: true,
+      });
+    }
     const { spki, type, sha256: publicKey } = request.csr.publicKey;
     const validity = {
       notBefore: new Date(Math.max(second - backdate * 1000, earliest)),

@@ -97,7 +97,11 @@ async function openLocalCertificationAuthority(
     caCertificates: async () => await Promise.resolve(bag),
 
     enroll: async (request, signal) => {
-      if (signal.aborted) throw new EstError('ca_timeout', 'The request was given up before the CA began.');
+      if (signal.aborted) {
+        throw new EstError('ca_timeout', 'The request was given up before the CA began.', {
+          nothingIssued: true,
+        });
+      }
       return request.attemptedSince === undefined ? await issueOrHold(request) : await issueOnce(request);
     },
 

@@ -21,8 +21,9 @@ export function createEnrollmentJournal(database: TransactionalDatabase): Enroll
       return (await findEarlier(database, queries, fingerprint, window)) !== undefined;
     },
 
-    async spentCode(user, now) {
-      return spentBy((await queries.user(database, { id: user })).rows[0], now);
+    async spentCode(user, window) {
+      const [limits] = (await queries.user(database, { id: user })).rows;
+      return await spentBy(database, user, limits, window);
     },
 
     reachedQuota: async (alias, quota) => await reachedQuota(database, alias, quota),

@@ -1,14 +1,12 @@
 import type { Database, TransactionalDatabase } from '../database.ts';
 import type {
   EnrollmentJournal,
-  MadeFor,
   NewEnrollment,
   OpenedEnrollment,
   PendingLimits,
-  RecordAttempt,
   RepeatWindow,
 } from '../store.ts';
-import { madeForOf, type LimitsRow, type Queries } from './queries.ts';
+import { madeForOf, type LimitsRow, type Queries, type UnfinishedRow } from './queries.ts';
 import { reachedQuota } from './quotas.ts';
 import { newId, timeOfId } from './record-id.ts';
 import { isPending } from './states.ts';
@@ -33,9 +31,11 @@ export function createOpening(database: TransactionalDatabase, queries: Queries)
     if (earlier !== undefined && earlier.state !== 'abandoned') return earlier;
     const full = limits && (await reachedLimit(transaction, enrollment, window, limits));
     if (full !== undefined) return { state: 'too_many_pending', of: full };
+    const spent = await spend(transaction, enrollment, users, window, earlier?.record);
+    if (spent !== undefined) return spent;
     return earlier === undefined
-      ? await openNew(transaction, queries, enrollment, users.get(enrollment.countedUser ?? ''), window)
-      : await openAgain(transaction, earlier, enrollment, window);
+      ? await openNew(transaction, queries, enrollment, window)
+      : await openAgain(transaction, earlier.record, enrollment, window);
   }
 
   return async function open(enrollment, window, limits, until = 'durable') {
@@ -86,9 +86,9 @@ async function objectionTo(
 }
 
 /** An unfinished record that nobody handles any more. */
-interface AbandonedEnrollment extends RecordAttempt {
+interface AbandonedEnrollment {
   readonly state: 'abandoned';
-  readonly madeFor?: MadeFor;
+  readonly record: UnfinishedRow;
 }
 
 /** What an earlier enrolment with the same fingerprint means for this one; undefined: there is none that counts. */
@@ -115,13 +115,34 @@ export async function findEarlier(
     return { state, id, attempt, reference, ...made };
   }
   if (state === 'open' && (until ?? 0) >= window.now.getTime()) return { state: 'in_progress', id };
-  return { state: 'abandoned', id, attempt, ...made };
+  return { state: 'abandoned', record: unfinished };
+}
+
+type SpentState = 'quota_reached' | 'exhausted' | 'expired';
+
+/** Takes quota and a use, or what of it an earlier attempt has given back; gives the refusal when there is none. */
+async function spend(
+  transaction: Database,
+  { alias, quotas, countedUser }: NewEnrollment,
+  users: ReadonlyMap<string, LimitsRow>,
+  window: RepeatWindow,
+  earlier: UnfinishedRow | undefined,
+): Promise<Extract<OpenedEnrollment, { readonly state: SpentState }> | undefined> {
+  const hasQuota = earlier?.spends === 1 && earlier.state !== 'pending';
+  for (const quota of hasQuota ? [] : quotas) {
+    const oldest = await reachedQuota(transaction, alias, quota);
+    if (oldest !== undefined) return { state: 'quota_reached', quota, oldest };
+  }
+  const hasUse = earlier !== undefined && earlier.counted_user !== null;
+  if (hasUse || countedUser === undefined) return undefined;
+  const state = await takeUse(transaction, countedUser, users.get(countedUser), window);
+  return state && { state };
 }
 
 async function openAgain(
   transaction: Database,
-  { id, attempt: last, state: _abandoned, ...made }: AbandonedEnrollment,
-  { requestId }: NewEnrollment,
+  { id, attempt: last, state, counted_user: user, ...earlier }: UnfinishedRow,
+  { requestId, countedUser }: NewEnrollment,
   { now, underWayUntil }: RepeatWindow,
 ): Promise<OpenedEnrollment> {
   const attempt = last + 1;
@@ -130,10 +151,13 @@ async function openAgain(
     .set({
       ...{ state: 'open', request_id: requestId, opened_at: now.getTime() },
       ...{ attempt, under_way_until: underWayUntil.getTime() },
+      ...{ spends: 1, counted_user: user ?? countedUser ?? null },
+      // Nobody knows what became of it.
+      ...(state === 'open' && { in_doubt: 1 }),
     })
     .where('id', '=', id)
     .execute();
-  return { state: 'opened', id, attempt, attemptedSince: timeOfId(id), ...made };
+  return { state: 'opened', id, attempt, attemptedSince: timeOfId(id), ...madeForOf(earlier) };
 }
 
 /** Whose limit of pending requests is reached; undefined: one more may wait. */
@@ -161,28 +185,20 @@ async function openNew(
   transaction: Database,
   queries: Queries,
   enrollment: NewEnrollment,
-  limits: LimitsRow | undefined,
   { now, underWayUntil }: RepeatWindow,
 ): Promise<OpenedEnrollment> {
-  const { alias, countedUser } = enrollment;
-  for (const quota of enrollment.quotas) {
-    const oldest = await reachedQuota(transaction, alias, quota);
-    if (oldest !== undefined) return { state: 'quota_reached', quota, oldest };
-  }
-  const refusal = countedUser && (await takeUse(transaction, countedUser, limits, now));
-  if (refusal) return { state: refusal };
   const id = newId(now);
   await queries.insert(transaction, {
     id,
     fingerprint: enrollment.fingerprint,
     request_id: enrollment.requestId,
-    alias,
+    alias: enrollment.alias,
     operation: enrollment.operation,
     identity: enrollment.identity,
     subject: enrollment.subject,
     // No key has an empty hash.
     public_key: enrollment.publicKey ?? '',
-    counted_user: countedUser ?? null,
+    counted_user: enrollment.countedUser ?? null,
     quota_key: enrollment.client,
     registration_authority: enrollment.registrationAuthority ?? null,
     terms: enrollment.madeFor.terms,

@@ -11,7 +11,10 @@ import type { EnrollmentJournal, IssuedCertificate, IssuedOutcome, RecordAttempt
 export function createOutcomes(
   database: TransactionalDatabase,
   issue: PreparedQuery<IssuedRow, UpdateResult>,
-): Pick<EnrollmentJournal, 'issued' | 'pending' | 'refused' | 'rejected' | 'failed' | 'forget'> {
+): Pick<
+  EnrollmentJournal,
+  'issued' | 'pending' | 'refused' | 'rejected' | 'failed' | 'nothingIssued' | 'forget'
+> {
   async function closeAndGiveBack(
     of: RecordAttempt,
     state: 'refused' | 'rejected',
@@ -58,9 +61,30 @@ export function createOutcomes(
 
     async failed(of, code, now) {
       await change(database, of)
-        .set({ state: 'failed', code, closed_at: now.getTime() })
+        .set({ state: 'failed', code, closed_at: now.getTime(), in_doubt: 1 })
         .where('state', '=', 'open')
         .execute();
+    },
+
+    async nothingIssued(of, code, now) {
+      await database.transaction(async (transaction) => {
+        const record = await transaction.kysely
+          .selectFrom('enrollments')
+          .select(['counted_user', 'in_doubt'])
+          .where('id', '=', of.id)
+          .where('attempt', '=', of.attempt)
+          .where('state', '=', 'open')
+          .executeTakeFirst();
+        if (record === undefined) return;
+        const isFree = record.in_doubt === 0;
+        await change(transaction, of)
+          .set({
+            ...{ state: 'failed', code, closed_at: now.getTime() },
+            ...(isFree && { spends: 0, counted_user: null }),
+          })
+          .execute();
+        if (isFree && record.counted_user !== null) await changeUses(transaction, record.counted_user, 1);
+      });
     },
 
     forget: async (id, now) =>

@@ -12,18 +12,22 @@ export type Row = Selectable<Tables['enrollments']>;
 /** In letters too: with a bound LIMIT, SQLite prepares the statement anew each time that it runs. */
 export const oneRow = sql.lit(1);
 
+const [no, yes] = [sql.lit(0), sql.lit(1)];
+
 /** Values of a record that its outcome sets. */
 type OutcomeColumn =
   'state' | 'code' | 'reference' | 'certificate' | 'serial_number' | 'not_after' | 'names' | 'closed_at';
 
 /** A record when it is opened first. */
-export type NewRow = Omit<Row, OutcomeColumn>;
+export type NewRow = Omit<Row, OutcomeColumn | 'spends' | 'in_doubt'>;
+
+const unfinishedColumns = [
+  ...(['id', 'attempt', 'state', 'reference', 'under_way_until'] as const),
+  ...(['closed_at', 'counted_user', 'spends', 'terms', 'made_how'] as const),
+] as const;
 
 /** What an unfinished record says of the attempts before. */
-export type UnfinishedRow = Pick<
-  Row,
-  'id' | 'attempt' | 'state' | 'reference' | 'under_way_until' | 'closed_at' | MadeForColumn
->;
+export type UnfinishedRow = Pick<Row, (typeof unfinishedColumns)[number]>;
 
 /** The columns of `MadeFor`. */
 type MadeForColumn = 'terms' | 'made_how';
@@ -64,7 +68,7 @@ export function prepareQueries(database: Kysely<Tables>) {
     unfinished: prepared<Pick<Row, 'fingerprint'>, UnfinishedRow>((place) =>
       database
         .selectFrom('enrollments')
-        .select(['id', 'attempt', 'state', 'reference', 'under_way_until', 'closed_at', 'terms', 'made_how'])
+        .select([...unfinishedColumns])
         .where('fingerprint', '=', place('fingerprint'))
         .where(isUnfinished),
     ),
@@ -103,6 +107,8 @@ export function prepareQueries(database: Kysely<Tables>) {
         opened_at: place('opened_at'),
         attempt: place('attempt'),
         under_way_until: place('under_way_until'),
+        spends: yes,
+        in_doubt: no,
       }),
     ),
     issue: prepared<IssuedRow, UpdateResult>((place) =>
@@ -170,6 +176,7 @@ export function prepareQueries(database: Kysely<Tables>) {
                   row.and([
                     row('not_after', 'is', null),
                     isUnfinished,
+                    row('spends', '=', yes),
                     row.or([row('state', '!=', 'pending'), row('closed_at', '>=', place('pending_since'))]),
                   ]),
                 ]),

@@ -6,7 +6,7 @@ import { oneRow } from './queries.ts';
 export async function reachedQuota(
   database: Database,
   alias: string,
-  { of, key, most, since }: Quota,
+  { of, key, most, since, pendingSince }: Quota,
 ): Promise<Date | undefined> {
   const filling = await database.kysely
     .selectFrom('enrollments')
@@ -15,6 +15,8 @@ export async function reachedQuota(
     .where(of === 'client' ? 'quota_key' : 'registration_authority', '=', key)
     .where('opened_at', '>', since.getTime())
     .where('state', 'not in', ['refused', 'surplus'])
+    .where('spends', '=', 1)
+    .where((row) => row.or([row('state', '!=', 'pending'), row('closed_at', '>=', pendingSince.getTime())]))
     .orderBy('opened_at', 'desc')
     .offset(most - 1)
     .limit(oneRow)
