@@ -165,7 +165,11 @@ function renewalOf(world: World, request: ModelRequest, now: number): 'free' | '
     return isRenewable(request, certificate, now) ? 'free' : 'over';
   }
   const candidates = world.issued.filter(
-    (one) => one.commonName === commonName && one.request?.alias === alias && isInForce(one, now),
+    (one) =>
+      one.commonName === commonName &&
+      one.request?.alias === alias &&
+      isInForce(one, now) &&
+      !isCompromised(world, one.key),
   );
   const renewable = candidates.filter((one) => isRenewable(request, one, now));
   if (renewable.length === 0) return 'over';

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomInt } from 'node:crypto';
 import { beginModel, runs, type Model } from './model/model.ts';
 
-const seed = Number(process.env['OVER_TIME_SEED'] ?? randomInt(2 ** 31));
+/** `new`: one that nobody has tried. */
+const chosen = process.env['OVER_TIME_SEED'] ?? '2';
+const seed = chosen === 'new' ? randomInt(2 ** 31) : Number(chosen);
 /** The run of this seed that failed, alone. */
 const path = process.env['OVER_TIME_PATH'];
 
@@ -18,7 +20,7 @@ describe('users, devices, registration authorities and operators, at two gateway
   });
 
   it(
-    'get what they may have by sequences that nobody has tried, too',
+    'get what they may have by the sequences of another seed, too',
     async () => {
       expect(await model.violationIn({ seed, path })).toBeUndefined();
     },
