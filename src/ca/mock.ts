@@ -20,6 +20,7 @@ import type { SchemaObject } from 'ajv';
 import { EstError } from '../errors.ts';
 import { readCertificate } from '../pkix/certificate.ts';
 import { randomSerialNumber, signCertificate } from '../pkix/certificate-write.ts';
+import { certifiedNames } from '../pkix/certified-names.ts';
 import { onlyBodyPart, readFullPkiRequest } from '../pkix/cmc-request.ts';
 import { pkiResponse } from '../pkix/cmc-response.ts';
 import {
@@ -274,7 +275,8 @@ async function createThrowawayCa(validityDays: number): Promise<ThrowawayCa> {
       const messageSigner = await createMessageSigner([readCertificate(certificate)], privateKey);
       return await messageSigner.sign(oids.pkiResponse, content, [leaf]);
     },
-    issue: async ({ subject, subjectAltName: names }, spki) => {
+    issue: async (asked, spki) => {
+      const { subject, subjectAltName: names } = certifiedNames(asked);
       const extensions = [
         authorityKeyIdentifier(keyIdentifierOf(caKey)),
         subjectKeyIdentifier(keyIdentifierOf(spki)),

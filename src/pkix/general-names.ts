@@ -10,7 +10,7 @@ import {
   withTag,
   type DerNode,
 } from './der.ts';
-import { primitive, toDer } from './der-write.ts';
+import { embed, explicit, primitive, toDer } from './der-write.ts';
 import { comparableName, nameToString, readName, type Name } from './names.ts';
 
 /** One name of a subjectAltName or the like (RFC 5280, section 4.2.1.6). `der` is the whole GeneralName. */
@@ -161,6 +161,10 @@ export function iPAddress(text: string): GeneralName {
 export function uniformResourceIdentifier(value: string): GeneralName {
   const der = toDer(primitive(nameTags.uniformResourceIdentifier, Buffer.from(value, 'latin1')));
   return { type: 'uniformResourceIdentifier', value, der };
+}
+
+export function directoryName(name: Name): GeneralName {
+  return { type: 'directoryName', name, der: toDer(explicit(4, embed(name.der))) };
 }
 
 /** For people: the type and the value; in hexadecimal where it is no text. */

@@ -1,5 +1,6 @@
 import { EstError } from '../../errors.ts';
 import { randomSerialNumber, signCertificate } from '../../pkix/certificate-write.ts';
+import { certifiedNames } from '../../pkix/certified-names.ts';
 import {
   authorityKeyIdentifier,
   keyIdentifierOf,
@@ -57,13 +58,13 @@ export function createIssuance(authority: Authority, backdate: number): Issue {
       notAfter: new Date(Math.min(second + profile.validity, latest)),
     };
     const serialNumber = randomSerialNumber();
+    const { subject, subjectAltName: names } = certifiedNames(request);
     const extensions = [
       authorityKey,
       subjectKeyIdentifier(keyIdentifierOf(spki)),
-      ...subjectAltNames(request.subject, request.subjectAltName),
+      ...subjectAltNames(subject, names),
       ...profile.extensionsFor(type, request),
     ];
-    const { subject } = request;
     const tbs = { serialNumber, issuer: issuer.subject, subject, ...validity, spki, extensions };
     return { certificate: await signCertificate(tbs, signer), serialNumber, publicKey, ...validity };
   };
