@@ -28,10 +28,9 @@ import {
 } from '../support/device.ts';
 import { startTestGateway, type TestGateway } from '../support/gateway.ts';
 
-/** The same CA as that of the other aliases, whose certificates stand in the record of another backend. */
+/** The same CA as that of the other aliases. */
 const approving = {
   driver: 'local',
-  record: 'incomplete',
   certificate: 'issuing.pem',
   privateKey: 'file:issuing.key',
   passphrase: 'file:passphrase',

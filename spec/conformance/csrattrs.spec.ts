@@ -29,7 +29,6 @@ const filledIn = {
 /** The same CA as that of the other aliases, with a profile that grants what the template demands. */
 const agreeing = {
   driver: 'local',
-  record: 'incomplete',
   certificate: 'issuing.pem',
   privateKey: 'file:issuing.key',
   passphrase: 'file:passphrase',
