@@ -75,9 +75,7 @@ describe('a certificate that EJBCA does not know', () => {
   ])('S-07 is refused for %s with %i, and no certificate is asked for', async (path, expected) => {
     const { status, body } = await ask(path, await forge());
     expect(status).toBe(expected);
-    expect(body).toMatch(
-      /it is not among the certificates that this CA has issued|Authentication is required/,
-    );
+    expect(body).toMatch(status === 401 ? /^$/ : /it is not among the certificates that this CA has issued/);
     expect(enrolments()).toEqual([]);
     expect(running.gateway.log.entries).toContainEqual(
       expect.objectContaining({
