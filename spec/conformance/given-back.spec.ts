@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { addUser } from '../../src/cli/user.ts';
+import { startChain } from '../relay/chain.ts';
 import { send, type Answer } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
 import { enrolment, plainCsr } from '../support/device.ts';
@@ -23,18 +24,18 @@ describe('a use of a code, and quota', () => {
   });
 
   /** A user that asks for a certificate of another key each time, unless it repeats. */
-  async function newUser(alias: string, remainingUses?: number) {
+  async function newUser(alias: string, remainingUses?: number, at = gateway) {
     const name = `user-${(count += 1)}`;
     const code = `a long code of ${name}`;
-    await addUser(gateway.store, { alias, name, code, remainingUses });
+    await addUser(at.store, { alias, name, code, remainingUses });
     const headers = { Authorization: `Basic ${Buffer.from(`${name}:${code}`).toString('base64')}` };
     return {
       ask: async (operation = 'simpleenroll', key = generateKeyPair('P-256')): Promise<Answer> =>
-        await send(`${gateway.url}/${alias}/${operation}`, {
-          ca: gateway.trustAnchor,
+        await send(`${at.url}/${alias}/${operation}`, {
+          ca: at.trustAnchor,
           ...enrolment(await plainCsr(name, await key), headers),
         }),
-      left: async () => (await gateway.store.users.find(alias, name))?.remainingUses,
+      left: async () => (await at.store.users.find(alias, name))?.remainingUses,
     };
   }
 
@@ -61,6 +62,25 @@ describe('a use of a code, and quota', () => {
       expect(await left()).toBe(1);
     }
   });
+
+  it.each([[[]], [['simpleenroll']]])(
+    'A-13 is given back when an EST server elsewhere cannot be reached (relayed: %j)',
+    async (relay = []) => {
+      const chain = await startChain({ backend: { relay, circuitBreaker: { failures: 2, pause: 60 } } });
+      try {
+        const { ask, left } = await newUser('est', 1, chain.relay);
+        await chain.upstream.restart(async () => {
+          // The third one is not even tried.
+          for (let n = 0; n < 3; n += 1) {
+            expect((await ask()).status).toBe(503);
+            expect(await left()).toBe(1);
+          }
+        });
+      } finally {
+        await chain.stop();
+      }
+    },
+  );
 
   it('A-13 S-29 stays spent while nobody knows what the CA has done', async () => {
     const { ask, left } = await newUser('garbage', 5);

@@ -117,10 +117,12 @@ export function createAgent(
   return agent;
 }
 
+const connectingTooLong = 'The connection took too long.';
+
 /** Ends a socket that is not through with TCP and TLS in time. */
 function limitConnecting(socket: Socket, milliseconds: number): void {
   const timer = setTimeout(() => {
-    socket.destroy(Object.assign(new Error('The connection took too long.'), { code: 'ETIMEDOUT' }));
+    socket.destroy(Object.assign(new Error(connectingTooLong), { code: 'ETIMEDOUT' }));
   }, milliseconds);
   const stop = (): void => {
     clearTimeout(timer);
@@ -162,6 +164,17 @@ export function isServerFailure(error: unknown): boolean {
     error.code === 'ca_unavailable' || (error.code === 'ca_timeout' && error.cause instanceof AnswerTimeout)
   );
 }
+
+/** Whether an error says that the request never left, since there was no connection to the server. */
+export function isNeverSent(error: unknown): boolean {
+  if (!(error instanceof EstError) || !(error.cause instanceof Error)) return false;
+  const { message, code = '' } = error.cause as NodeJS.ErrnoException;
+  return message === connectingTooLong || neverConnected.test(code);
+}
+
+/** No address, no listener, or a certificate that is not accepted: errors of libuv and OpenSSL. */
+const neverConnected =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_|ERR_TLS_CERT_)/;
 
 /** As a circuit breaker sees it: a caller who was out of time, or gone, says nothing about the server. */
 export function serverVerdict(error: unknown): ServiceVerdict {

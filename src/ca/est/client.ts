@@ -1,10 +1,16 @@
 import type { Readable } from 'node:stream';
-import { EstError } from '../../errors.ts';
+import { EstError, toEstError } from '../../errors.ts';
 import { createCircuitBreaker } from '../../ops/circuit-breaker.ts';
 import { createGate } from '../../ops/gate.ts';
 import type { Log } from '../../ops/log.ts';
 import type { RelayedAnswer } from '../ca.ts';
-import { createConnection, serverVerdict, wholeSeconds, type HttpAnswer } from '../../ops/connection.ts';
+import {
+  createConnection,
+  isNeverSent,
+  serverVerdict,
+  wholeSeconds,
+  type HttpAnswer,
+} from '../../ops/connection.ts';
 import type { EstCredentials } from './credentials.ts';
 import type { EstOptions } from './options.ts';
 import { createRelayConnection, type IncomingAnswer } from './relay.ts';
@@ -74,12 +80,17 @@ export function createEstClient(
     signal: AbortSignal,
     send: () => Promise<Answer>,
   ): Promise<Answer> {
+    let isBegun = false;
+    const begin = async (): Promise<Answer> => {
+      isBegun = true;
+      return await send();
+    };
     return await gate
-      .run(signal, async () => await breaker.run(send))
+      .run(signal, async () => await breaker.run(begin))
       .catch((error: unknown) => {
         const fields = { backend: name, requestId, operation };
         log.error('The EST server could not be asked.', { ...fields, error, advice: adviceFor(error) });
-        throw error;
+        throw isBegun && !isNeverSent(error) ? error : toEstError(error).with({ nothingIssued: true });
       });
   }
 
@@ -117,7 +128,7 @@ export function createEstClient(
     const said = { ...fields, answer: textOf(answer) };
     if (isOurs) log.error('The EST server refuses the gateway itself; its operator has to look.', said);
     else log.warn('The EST server refuses a request.', said);
-    return error;
+    return answer.status < 500 ? error.with({ nothingIssued: true }) : error;
   }
 
   return {
