@@ -53,6 +53,7 @@ describe('loadConfiguration', () => {
         changeSubjectName: false,
         renewWithSameKey: true,
         renewAfterPercent: 0,
+        renewOtherAliases: false,
         renewExpiredDays: 0,
       },
     });

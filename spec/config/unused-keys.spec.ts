@@ -39,6 +39,7 @@ describe('What is written is used, or the configuration is refused', () => {
     ['implicitTrustAnchors: [a.pem]', unused('implicitTrustAnchors', noCertificates), 'basic'],
     [authorities, unused('registrationAuthorities', noCertificates), 'basic'],
     ['policy: { changeSubjectName: true }', unused('policy.changeSubjectName', noCertificates), 'basic'],
+    ['policy: { renewOtherAliases: true }', unused('policy.renewOtherAliases', noCertificates), 'basic'],
     ['policy: { renewExpiredDays: 3 }', unused('policy.renewExpiredDays', noCertificates), 'basic'],
     ['policy: { renewAfterPercent: 3 }', unused('policy.renewAfterPercent', noCertificates), 'basic'],
     ['policy: { renewWithSameKey: false }', unused('policy.renewWithSameKey', noCertificates), 'basic'],

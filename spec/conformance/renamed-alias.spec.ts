@@ -1,7 +1,17 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { addUser } from '../../src/cli/user.ts';
 import { generateKeyPair } from '../support/csr.ts';
-import { plainCsr } from '../support/device.ts';
+import type { Answer } from '../support/client.ts';
+import { named } from '../support/certificate.ts';
+import {
+  certificateOf,
+  enrolDevice,
+  issueByHand,
+  plainCsr,
+  privatePem,
+  renew,
+  type Device,
+} from '../support/device.ts';
 import { startTestGateway, type TestGateway, type Written } from '../support/gateway.ts';
 import { enrolAs } from '../support/login.ts';
 
@@ -98,4 +108,26 @@ it('S-17 The same name at two aliases is two users, of whom one does not get the
     (await enrolAs(gateway, { alias, ...meter, csr: await plainCsr(commonName, key) })).status;
   expect(await enrol('meters', 'one')).toBe(200);
   expect([await enrol('est', 'two'), await enrol('est', 'one')]).toEqual([403, 200]);
+});
+
+it('R-04 renews what another alias has issued where that is allowed, and refuses it else', async () => {
+  const policy = (renewOtherAliases: boolean): object => ({
+    policy: { subject: ['commonName'], renewOtherAliases },
+  });
+  gateway = await startTestGateway({ aliases: { first: {}, closed: policy(false), open: policy(true) } });
+  const device = await enrolDevice(gateway, 'device', 'first');
+  const renewAt = async (alias: string, { cert, key }: Pick<Device, 'cert' | 'key'>): Promise<Answer> =>
+    await renew(gateway, { cert, key }, await plainCsr('device', await generateKeyPair('P-256')), alias);
+  const refused = await renewAt('closed', device);
+  expect(refused).toMatchObject({ status: 403, body: expect.stringContaining('issued at another alias') });
+  const entry = gateway.log.entries.findLast(({ message }) => message === 'request');
+  expect(entry?.fields['rule']).toBe('policy.renewOtherAliases');
+  const keyPair = await generateKeyPair('P-256');
+  const moved = await renew(gateway, device, await plainCsr('device', keyPair), 'open');
+  const renewed = { cert: await certificateOf(moved), key: privatePem(keyPair.privateKey) };
+  expect((await renewAt('closed', renewed)).status).toBe(403);
+  expect((await renewAt('open', renewed)).status).toBe(200);
+  // Signed by hand, so that the journal does not know it.
+  const unknown = await issueByHand(gateway, { subject: named('device') });
+  expect((await renewAt('closed', unknown)).status).toBe(200);
 });

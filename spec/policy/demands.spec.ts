@@ -37,6 +37,7 @@ function policyOf(changes: Partial<PolicyOptions>): Policy {
     changeSubjectName: false,
     renewWithSameKey: true,
     renewAfterPercent: 0,
+    renewOtherAliases: false,
     renewExpiredDays: 0,
     ...changes,
   });

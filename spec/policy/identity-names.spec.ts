@@ -50,6 +50,7 @@ const defaults: PolicyOptions = {
   changeSubjectName: false,
   renewWithSameKey: true,
   renewAfterPercent: 0,
+  renewOtherAliases: false,
   renewExpiredDays: 0,
 };
 

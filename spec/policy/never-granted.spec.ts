@@ -50,6 +50,7 @@ const options: PolicyOptions = {
   changeSubjectName: true,
   renewWithSameKey: true,
   renewAfterPercent: 0,
+  renewOtherAliases: false,
   renewExpiredDays: 0,
 };
 const policy = createPolicy(options);

@@ -92,7 +92,7 @@ function configuration(options: TestGatewayOptions): object {
     // An EST server elsewhere has no profiles.
     const { driver } = (backends[backend] ?? {}) as { readonly driver?: string };
     const profile = driver === 'est' ? {} : { profile: 'device' };
-    return { backend, ...profile, authentication: 'either', policy, ...changes };
+    return renewingAll({ backend, ...profile, authentication: 'either', policy, ...changes });
   };
   return {
     listeners: {
@@ -118,6 +118,12 @@ function configuration(options: TestGatewayOptions): object {
     limits: options.limits ?? {},
     revocation: options.revocation ?? {},
   };
+}
+
+/** Devices of specs enrol at one alias and renew at another, unless it is said otherwise. */
+function renewingAll(alias: Readonly<Record<string, unknown>>): object {
+  if (alias['authentication'] === 'basic') return alias;
+  return { ...alias, policy: { renewOtherAliases: true, ...(alias['policy'] as object | undefined) } };
 }
 
 const passphrase = 'test-passphrase';

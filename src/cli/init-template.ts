@@ -338,6 +338,8 @@ aliases:
       #renewWithSameKey: true
       # Percentage of a certificate's validity that must have passed before it may be renewed.
       #renewAfterPercent: 0
+      # true: a certificate of the CA that was issued at another alias may be renewed here.
+      #renewOtherAliases: false
       # Days in which an expired certificate of the CA may still renew itself, and do nothing else; the log line of each
       # such request has expiredAt.
       #renewExpiredDays: 0

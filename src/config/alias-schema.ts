@@ -148,6 +148,13 @@ const policySchema: SchemaObject = {
       title: 'Earliest renewal',
       description: "Percentage of a certificate's validity that must have passed before it may be renewed.",
     },
+    renewOtherAliases: {
+      type: 'boolean',
+      default: false,
+      title: 'Renewal of certificates from other aliases',
+      description:
+        'true: a certificate of the CA that was issued at another alias may be renewed here. It is refused otherwise; where the store does not know at which alias it was issued, every alias of its CA renews it.',
+    },
     renewExpiredDays: {
       type: 'number',
       minimum: 0,

@@ -117,6 +117,7 @@ function unusedOfAuthentication(alias: Mapping): readonly Problem[] {
         ...unusedIf(mappingAt(alias, 'policy'), ['policy'], {
           changeSubjectName: reason,
           renewAfterPercent: reason,
+          renewOtherAliases: reason,
           renewExpiredDays: reason,
         }),
         ...(mappingAt(alias, 'policy')['renewWithSameKey'] === false

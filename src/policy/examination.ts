@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Credentials } from '../auth/auth.ts';
 import { checkChannelBinding, type ChannelBinding } from '../auth/channel-binding.ts';
 import type { OtpVerifier } from '../auth/otp-challenge.ts';
@@ -137,6 +138,7 @@ const ofCompared: readonly Question<'compared'>[] = [
   { name: 'signatures', cost: 'computing', needs: 'compared', ask: (_, { signatures }) => signatures },
   { name: 'policy', cost: 'memory', needs: 'compared', ask: policy },
   { name: namesOfCa, cost: 'memory', needs: 'compared', ask: namesThatCaCertifies },
+  { name: 'alias of the certificate', cost: 'store', needs: 'compared', ask: aliasOfCertificate },
   { name: 'quota', cost: 'store', needs: 'compared', ask: examineQuotas },
   { name: 'key holder', cost: 'store', needs: 'compared', ask: keyHolder },
   { name: 'key', cost: 'computing', needs: 'compared', ask: key },
@@ -240,6 +242,25 @@ function namesThatCaCertifies(
     ca.refuseNames?.({ identity, renewed, ...names });
   };
   return [{ rule: namesOfCa, check }];
+}
+
+/** Each alias renews what it has issued. Of what the journal does not know, nobody can say where that was. */
+function aliasOfCertificate(
+  { alias, journal }: StateServices,
+  { renewed }: ComparedEnrollment,
+): readonly Check[] {
+  if (renewed === undefined || alias.policy.renewOtherAliases) return [];
+  const { der: certificate, notAfter, spki } = renewed;
+  const check = async (): Promise<void> => {
+    const publicKey = hash('sha256', spki, 'hex');
+    const issued = await journal.issuedTo({ certificate, notAfter, publicKey });
+    if (issued === undefined || issued.alias === alias.id) return;
+    throw new EstError(
+      'refused_by_policy',
+      'The certificate to renew was issued at another alias of this gateway; renew it there.',
+    );
+  };
+  return [{ rule: 'policy.renewOtherAliases', check }];
 }
 
 /** Of a key that the gateway makes there is nothing to ask. */

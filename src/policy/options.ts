@@ -40,6 +40,8 @@ export interface PolicyOptions {
   readonly renewWithSameKey: boolean;
   /** Share of a certificate's validity, in percent, that must have passed before it may be renewed. */
   readonly renewAfterPercent: number;
+  /** Whether certificates that were issued at other aliases may be renewed. */
+  readonly renewOtherAliases: boolean;
   /** Days in which an expired certificate may still renew itself. */
   readonly renewExpiredDays: number;
   /** Left out: as many as it likes. */
