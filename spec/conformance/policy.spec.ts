@@ -16,6 +16,7 @@ import { send } from '../support/client.ts';
 import {
   certificationRequest,
   extensionRequest,
+  generateKeyPair,
   generalName,
   id,
   keyPair,
@@ -133,7 +134,7 @@ describe('policy.rules', () => {
 
 describe.each(['schema', 'file'])('policy.schema (alias "%s")', (alias) => {
   async function enrol(commonName: string, kind: 'P-256' | 'P-384' = 'P-256'): Promise<Answer> {
-    return await enrolWithBasic(gateway, await plainCsr(commonName, await keyPair(kind)), alias);
+    return await enrolWithBasic(gateway, await plainCsr(commonName, await generateKeyPair(kind)), alias);
   }
 
   it('certifies what fits', async () => {
