@@ -103,7 +103,7 @@ function optionsOf(alias: object, policy: object = {}) {
     token: 'file:token',
     timeouts: { answer: 30 },
   };
-  const quota = { certificates: 1, period: 3600 };
+  const quota = { certificates: 2, period: 3600 };
   return {
     aliases: {
       examined: {
@@ -185,12 +185,12 @@ describe.each(setups)('a gateway %s', (_kind, open) => {
       ['renews', undefined],
       ['renews-full', undefined],
       ['used-up', 0],
-      ['used-up-full', 1],
+      ['used-up-full', 2],
     ] as const) {
       await users.add({ ...user, name, remainingUses });
     }
-    // Their first certificates, which use up what they may have.
-    for (const name of ['full', 'used-up-full', 'renews', 'renews-full']) {
+    // What they may have is used up, but for the one that renews.
+    for (const name of ['full', 'full', 'used-up-full', 'used-up-full', 'renews', 'renews-full']) {
       devices.set(name, await enrol(name));
     }
     const full = devices.get('renews-full');
@@ -323,9 +323,10 @@ describe.each(setups)('a gateway %s', (_kind, open) => {
       alias: 'examined',
       name: 'repeats',
       codeHash: await hashCode(code),
-      remainingUses: 1,
+      remainingUses: 2,
       createdAt: new Date(),
     });
+    await enrol('repeats');
     const parts = {
       key: await generateKeyPair('P-256'),
       subject: named('repeats'),

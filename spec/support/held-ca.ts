@@ -9,7 +9,7 @@ import { newCaTexts } from '../ca/setup.ts';
 import { signChanged, signingCa } from './changed-certificate.ts';
 
 /** A call to the CA, which waits until the spec decides what comes of it. */
-export interface HeldCall {
+interface HeldCall {
   readonly request: EnrollmentRequest;
   /** Issues a new certificate, whatever was issued before. */
   issue(): void;
