@@ -79,7 +79,7 @@ describe('drivers of others', () => {
       expect([right?.status, wrong?.status]).toEqual([200, 401]);
       expect(opened[0]).toEqual({ place: join(gateway.directory, 'archive.sqlite') });
       expect(await gateway.store.enrollments.list(10)).toMatchObject([
-        { alias: 'staff', identity: 'user:anna', state: 'issued' },
+        { alias: 'staff', identity: 'staff/user:anna', state: 'issued' },
       ]);
     } finally {
       await gateway.stop();

@@ -178,7 +178,7 @@ describe('how it is answered', () => {
       );
     expect(await post('e-23')).toMatchObject({ status: 200 });
     const [granted] = await gateway.store.enrollments.list(1);
-    expect(granted?.identity).toMatch(/^user:device\+certificate:[0-9a-f]{64}$/);
+    expect(granted?.identity).toMatch(/^both\/user:device\+certificate:[0-9a-f]{64}$/);
     expect(line(granted?.requestId)?.fields).toMatchObject({
       ...{ identity: 'device with CN=e-23', subject: 'CN=e-23', alias: 'both', outcome: 'ok' },
       serialNumber: granted?.serialNumber,

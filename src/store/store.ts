@@ -38,7 +38,7 @@ export interface NewEnrollment {
   readonly requestId: string;
   readonly alias: string;
   readonly operation: string;
-  /** `ClientIdentity.key`. */
+  /** `ClientIdentity.key`; of a user with the identifier of its alias before it, such as `est/user:NAME`. */
   readonly identity: string;
   /** RFC 4514 string of the subject to certify. */
   readonly subject: string;
@@ -204,7 +204,7 @@ export interface JournalEntry {
 
 /** To whom a key was certified. */
 export interface KeyHolder {
-  /** `ClientIdentity.key`. */
+  /** `ClientIdentity.key`; of a user with the identifier of its alias before it, such as `est/user:NAME`. */
   readonly identity: string;
   /** RFC 4514 string. */
   readonly subject: string;
