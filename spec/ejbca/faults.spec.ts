@@ -12,15 +12,15 @@ const enrolPath = 'certificaterequest';
 describe('what goes wrong between the gateway and EJBCA', () => {
   let running: EjbcaGateway;
 
-  beforeEach(async () => {
+  async function start(circuitBreaker: object): Promise<void> {
     running = await startEjbcaGateway({
       aliases: { basic: byUser, random: { ...byUser, nameGeneration: { scheme: 'RANDOM' } }, twin: byUser },
-      backend: {
-        timeouts: { answer: 1 },
-        circuitBreaker: { failures: 3, pause: 2 },
-        limits: { maxResponse: 65_536 },
-      },
+      backend: { timeouts: { answer: 2 }, circuitBreaker, limits: { maxResponse: 65_536 } },
     });
+  }
+
+  beforeEach(async () => {
+    await start({ failures: 1000, pause: 1 });
   });
 
   afterEach(async () => {
@@ -43,7 +43,7 @@ describe('what goes wrong between the gateway and EJBCA', () => {
     ['an answer that is cut off', { kind: 'truncation' }, 503],
     ['silence before EJBCA has issued', { kind: 'silence', when: 'before' }, 504],
     ['silence after EJBCA has issued', { kind: 'silence', when: 'after' }, 504],
-    ['an answer that is late', { kind: 'latency', milliseconds: 1500 }, 504],
+    ['an answer that is late', { kind: 'latency', milliseconds: 3000 }, 504],
     ['an answer that trickles', { kind: 'trickle', milliseconds: 20 }, 504],
     ["a proxy's 502", { kind: 'answer', when: 'before', status: 502, body: html }, 503],
     ["a proxy's 503", { kind: 'answer', when: 'after', status: 503, body: html }, 503],
@@ -133,6 +133,8 @@ describe('what goes wrong between the gateway and EJBCA', () => {
   });
 
   it('S-37 leaves EJBCA alone after failures in a row, and comes back', async () => {
+    await running.stop();
+    await start({ failures: 3, pause: 2 });
     running.ejbca.setFault({ kind: 'reset', when: 'before' });
     // What EJBCA has of the end entity is asked twice.
     for (let n = 0; n < 2; n += 1) expect((await enrol(await newCsr())).status).toBe(503);
