@@ -1,7 +1,6 @@
 /** Clients: what they ask for, and whether they are answered as the model expects. */
 import type { Answer } from './exchange.ts';
 import { expectationOf, objectionToGiven, type Expectation, type Outcome } from './expectation.ts';
-import { notYet } from './not-yet.ts';
 import type { Running } from './running.ts';
 import type { Asking, Sending, Step } from './steps.ts';
 import {
@@ -26,6 +25,17 @@ export function chosen<Item>(items: readonly Item[], number: number): Item | und
 
 /** The request that a client makes, or makes again; undefined: there is nothing to ask with. */
 export function requestFor(running: Running, asking: Asking): ModelRequest | undefined {
+  const request = chosenRequest(running, asking);
+  if (request !== undefined) showNewest(running, request);
+  return request;
+}
+
+/** A registration authority shows the newest certificate that it has, and is the same with each. */
+export function showNewest({ world }: Running, request: ModelRequest): void {
+  if (request.actor.kind === 'registrationAuthority') request.actor = authorityNow(world);
+}
+
+function chosenRequest(running: Running, asking: Asking): ModelRequest | undefined {
   const { world } = running;
   switch (asking.ask) {
     case 'repeat':
@@ -47,7 +57,6 @@ export function requestFor(running: Running, asking: Asking): ModelRequest | und
       const own = certificate?.request?.alias;
       if (certificate === undefined || own === undefined) return undefined;
       const isElsewhere = asking.elsewhere || nameOfAlias(world, own) === undefined;
-      if (isElsewhere && notYet.has('renew elsewhere')) return undefined;
       const alias = isElsewhere ? aliasOfKind(world, own.kind === 'est' ? 'line' : 'est') : own;
       const { commonName } = certificate;
       return find(running, alias, 'simplereenroll', { kind: 'holder', certificate }, commonName, asking.key);
@@ -118,7 +127,7 @@ function actorText(actor: Actor): string {
     case 'holder':
       return `holder ${actor.certificate.number}`;
     case 'registrationAuthority':
-      return `authority ${actor.certificate.number}`;
+      return actor.kind;
   }
 }
 
@@ -131,9 +140,6 @@ export async function ask(
   const { world, gateways } = running;
   const gateway = gateways[place];
   if (gateway === undefined) return undefined;
-  if (request.actor.kind === 'registrationAuthority' && request.held !== undefined) {
-    request.actor = authorityNow(world);
-  }
   const expected = expectationOf(world, request);
   if (diesAfter !== undefined) gateway.dieAfter(diesAfter);
   const answer = await send(running, request, place);
@@ -221,7 +227,7 @@ function judge(
   if (!outcomes.includes(outcome)) {
     note(`the answer is ${status}, but expected is ${outcomes.join(' or ')} since ${why}`, request);
   }
-  if (outcome === 'refusal' && request.held?.decision === 'denied') request.held = undefined;
+  if (outcome === 'refusal' && body.includes('The request was denied')) request.held = undefined;
   if (outcome !== 'certificate') return outcome;
   const der = Buffer.from(body.toString(), 'base64');
   const given = world.issued.findLast(({ certificate }) => der.includes(certificate.der));

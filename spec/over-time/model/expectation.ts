@@ -1,5 +1,4 @@
 /** What a request must be answered with, by what the model knows and nothing else. */
-import { notYet } from './not-yet.ts';
 import { earliestRenewal, graceOfLine, limits, mostSkew } from './site.ts';
 import {
   identityOf,
@@ -72,6 +71,18 @@ function objectionTo(world: World, shown: Issued, now: number, grace: number): s
 }
 
 function afterProof(world: World, request: ModelRequest, now: number): Expectation {
+  const expected = byRecord(world, request, now);
+  const latest = request.certificates.at(-1);
+  const mayBeOpen = latest !== undefined && latest !== request.closed && request.diedAt !== undefined;
+  if (!mayBeOpen || isRepeat(request, latest, now)) return expected;
+  const isWithdrawn = latest.revocation?.reason === 'privilegeWithdrawn';
+  const outcome = isWithdrawn ? 'refusal' : 'certificate';
+  return isWithdrawn || isInForce(latest, now)
+    ? { ...expected, outcomes: [...expected.outcomes, outcome] }
+    : expected;
+}
+
+function byRecord(world: World, request: ModelRequest, now: number): Expectation {
   const latest = request.certificates.at(-1);
   if (latest !== undefined && isRepeat(request, latest, now)) {
     if (isInForce(latest, now)) return { outcomes: ['certificate'], why: 'it is a repeat', again: latest };
@@ -92,7 +103,7 @@ function afterProof(world: World, request: ModelRequest, now: number): Expectati
     : { outcomes: [granted], why: granted === 'refusal' ? 'it was denied' : 'it is granted' };
 }
 
-/** Whether an earlier answer counts. What was issued when a gateway died may have been closed then. */
+/** Whether an earlier answer counts. What was issued when a gateway died may have been closed then, or is still open. */
 function isRepeat({ closed, closedAt, diedAt }: ModelRequest, latest: Issued, now: number): boolean {
   const since = latest === closed ? closedAt : (diedAt ?? latest.issuedAt);
   return since !== undefined && now - since <= limits.repeatWindow * 1000;
@@ -127,16 +138,11 @@ function otherHolders(world: World, request: ModelRequest, now: number): 'free' 
       (one.request === undefined || identityOf(one.request) !== identityOf(request)),
   );
   if (actor.kind === 'holder' && actor.certificate.key === key) return 'free';
-  if (others.some((one) => isInForce(one, now) && isKnown(one))) return 'in force';
+  if (others.some((one) => isInForce(one, now))) return 'in force';
   const isAskedFor = world.requests.some(
     (one) => one.key === key && one.commonName !== commonName && (one.diedAt ?? one.held) !== undefined,
   );
   return others.length > 0 || isAskedFor ? 'doubtful' : 'free';
-}
-
-/** Whether the journal has it, too. */
-function isKnown({ request }: Issued): boolean {
-  return request?.diedAt === undefined || !notYet.has('keys of unfinished records');
 }
 
 /** Whether the code is good for one more certificate. What nobody knows the outcome of may have taken a use. */

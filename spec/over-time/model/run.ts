@@ -1,5 +1,5 @@
 /** One run: the steps are taken one after the other, and all that is answered and published is compared with the model. */
-import { ask, askAtOnce, chosen, requestFor } from './clients.ts';
+import { ask, askAtOnce, chosen, requestFor, showNewest } from './clients.ts';
 import { createCrlCheck } from './crl-check.ts';
 import {
   add,
@@ -115,6 +115,7 @@ async function settle(running: Running): Promise<void> {
   running.pass(patience);
   const there = world.requests.filter(({ alias }) => nameOfAlias(world, alias) !== undefined);
   for (const request of there) {
+    showNewest(running, request);
     for (let round = 0; round < rounds; round += 1) {
       const outcome = await ask(running, request, { gateway: round % 2, diesAfter: undefined });
       running.check();

@@ -60,7 +60,6 @@ export interface ModelRequest {
   readonly number: number;
   readonly alias: ModelAlias;
   readonly operation: 'simpleenroll' | 'simplereenroll';
-  /** Who waits goes on with the newest certificate that it has. */
   actor: Actor;
   readonly commonName: string;
   /** Its place in the pool. */
