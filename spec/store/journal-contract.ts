@@ -24,6 +24,18 @@ export function journalContract(open: () => Promise<StateStore>): void {
       expect(await openOne(store, {}, 602)).not.toBe(id);
     });
 
+    it('gives the answer of the latest record, also when the clock of the gateway before was ahead', async () => {
+      const early = await openOne(store, {}, 30);
+      await store.enrollments.issued(early, certificate, later(31));
+      const id = await openOne(store, {}, 700);
+      const newer = { ...certificate, certificate: Buffer.from([0x30, 0x03, 0x02, 0x01, 0x06]) };
+      await store.enrollments.issued(id, newer, later(3));
+      expect(await store.enrollments.open(enrollment(), at(5))).toMatchObject({
+        state: 'issued',
+        certificate: newer.certificate,
+      });
+    });
+
     it('says in_progress while the same request is being handled, and opens an abandoned record again', async () => {
       const id = await openOne(store);
       expect(await store.enrollments.open(enrollment(), at(29))).toEqual({ state: 'in_progress', id });

@@ -82,7 +82,8 @@ export function prepareQueries(database: Kysely<Tables>) {
         .where('fingerprint', '=', place('fingerprint'))
         .where(isAnswered)
         .where('closed_at', '>=', place('since'))
-        .orderBy('closed_at', 'desc')
+        // In the order of their records, since gateways on one store may have clocks that differ.
+        .orderBy(sql`rowid`, 'desc')
         .limit(oneRow),
     ),
     user: prepared<{ id: string }, LimitsRow>((place) =>
