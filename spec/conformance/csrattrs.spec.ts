@@ -53,6 +53,7 @@ beforeAll(async () => {
       curve: { policy: { keys: ['P-384'] } },
       size: { policy: { keys: ['RSA-3072'], signatureAlgorithms: ['sha384WithRSAEncryption'] } },
       template: { backend: 'agreeing', policy: filledIn },
+      first: { backend: 'agreeing' },
       acp: {
         policy: {
           subjectAltName: ['otherName'],
@@ -212,7 +213,7 @@ describe('a CSR made from csrattrs', () => {
   });
 
   it('lets a device renew under its old names, whatever names a first certificate must have by now', async () => {
-    const { commonName, keyPair, key, cert } = await enrolDevice(gateway, 'renewing');
+    const { commonName, keyPair, key, cert } = await enrolDevice(gateway, 'renewing', 'first');
     const csr = await certificationRequest({
       key: keyPair,
       subject: name([id.commonName, utf8String(commonName)]),
