@@ -167,6 +167,7 @@ describe('est-gateway ca rollover', () => {
       path('single.key'),
       '--certificate',
       path('single.pem'),
+      '--no-crl',
       '--config',
       file,
     ]).then(async (snippet) => {

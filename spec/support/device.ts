@@ -28,7 +28,7 @@ export async function plainCsr(commonName: string, key: KeyPair): Promise<Buffer
 export function enrolment(csr: Buffer, headers: Readonly<Record<string, string>> = {}): EnrolmentParts {
   return {
     method: 'POST',
-    headers: { 'Content-Type': 'application/pkcs10', Accept: '*/*', ...headers },
+    headers: { 'Content-Type': 'application/pkcs10', 'User-Agent': 'device', Accept: '*/*', ...headers },
     body: csr.toString('base64'),
   };
 }

@@ -52,7 +52,10 @@ function chosenRequest(running: Running, asking: Asking): ModelRequest | undefin
       return find(running, row.alias, 'simpleenroll', { kind: 'user', row }, deviceOf(asking), asking.key);
     }
     case 'renew': {
-      const held = world.issued.filter(({ request }) => request !== undefined);
+      // What was issued while a gateway died nobody has before the request is repeated.
+      const held = world.issued.filter(
+        ({ request }) => request !== undefined && request.diedAt === undefined,
+      );
       const certificate = chosen(held.reverse(), asking.certificate);
       const own = certificate?.request?.alias;
       if (certificate === undefined || own === undefined) return undefined;

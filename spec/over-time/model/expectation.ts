@@ -167,10 +167,7 @@ function renewalOf(world: World, request: ModelRequest, now: number): 'free' | '
   const { actor, alias, commonName } = request;
   if (actor.kind === 'holder') {
     const { certificate } = actor;
-    if (certificate.request?.alias !== alias) {
-      // What was issued while a gateway died is not in the journal before its request is repeated.
-      return certificate.request?.diedAt === undefined ? 'over' : 'doubtful';
-    }
+    if (certificate.request?.alias !== alias) return 'over';
     return isRenewable(request, certificate, now) ? 'free' : 'over';
   }
   const candidates = world.issued.filter(
