@@ -7,7 +7,7 @@ import { beginning, createSite } from './site.ts';
 import { sequences } from './steps.ts';
 
 /** How many sequences are tried; more for a long night. */
-export const runs = Number(process.env['OVER_TIME_RUNS'] ?? 200);
+export const runs = Number(process.env['OVER_TIME_RUNS'] ?? 750);
 
 /** What sequences are tried in. */
 export interface Model {
