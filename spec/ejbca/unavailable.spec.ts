@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Answer } from '../support/client.ts';
+import { addUser } from '../../src/cli/user.ts';
+import { send, type Answer } from '../support/client.ts';
 import { generateKeyPair } from '../support/csr.ts';
-import { enrolDevice, enrolWithBasic, plainCsr, renew } from '../support/device.ts';
+import { enrolDevice, enrolment, enrolWithBasic, plainCsr, renew } from '../support/device.ts';
 import { databaseOutage, redeploy, restart } from '../support/ejbca/state.ts';
 import { startEjbcaGateway, type EjbcaGateway } from './setup.ts';
 
@@ -15,7 +16,14 @@ describe('while EJBCA is not available', () => {
 
   beforeAll(async () => {
     running = await startEjbcaGateway({
-      aliases: { basic: { requireClientCertificate: false, requireUsernameAndPassword: true } },
+      aliases: {
+        basic: { requireClientCertificate: false, requireUsernameAndPassword: true },
+        keys: {
+          requireClientCertificate: false,
+          requireUsernameAndPassword: true,
+          serverKeyGeneration: true,
+        },
+      },
       backend: { circuitBreaker: { failures: 1000, pause: 1 } },
     });
   });
@@ -45,6 +53,26 @@ describe('while EJBCA is not available', () => {
     const enrol = async (): Promise<Answer> => await enrolWithBasic(running.gateway, csr, 'basic');
     expect(await inState(state, enrol)).toMatchObject(later);
     expect(await enrol()).toMatchObject({ status: 200 });
+    expect(issuedTo(name)).toBe(1);
+  });
+
+  /** When its database comes back, EJBCA finds again, and fails to register: what came of that nobody knows. */
+  const deaf = down.filter((state) => state !== 'database back');
+
+  it.each(deaf)('%s: leaves the one use of a code to a device that wants a key', async (state) => {
+    const name = `keyless-${state.replaceAll(' ', '-')}`;
+    const code = 'correct-horse-battery-2';
+    await addUser(running.gateway.store, { alias: 'keys', name, code, remainingUses: 1 });
+    const csr = await plainCsr(name, await generateKeyPair('P-256'));
+    const Authorization = `Basic ${Buffer.from(`${name}:${code}`).toString('base64')}`;
+    const ask = async (): Promise<Answer> =>
+      await send(`${running.gateway.url}/keys/serverkeygen`, {
+        ca: running.gateway.trustAnchor,
+        ...enrolment(csr, { Authorization }),
+      });
+    expect(await inState(state, ask)).toMatchObject(later);
+    expect(await ask()).toMatchObject({ status: 200 });
+    expect(await ask()).toMatchObject({ status: 403 });
     expect(issuedTo(name)).toBe(1);
   });
 

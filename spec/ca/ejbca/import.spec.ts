@@ -44,16 +44,20 @@ describe('an EST alias out of a configdump', () => {
     expect(asText.settings.nameGeneration).toEqual({ parameters: `${field};CN` });
   });
 
-  it.each(['Extract Username Component', 'extractdnpartpwdcomponent'])('has the field %s', (key) => {
+  it.each([
+    ['Extract Username Component', 'DN'],
+    // The code cannot be all of the subject.
+    ['extractdnpartpwdcomponent', undefined],
+  ])('has the field %s', (key, whole) => {
     const valueOf = (written: string): unknown[] => {
       const { extractUsernameComponent, extractDnPartPasswordComponent } = imported(
-        `${client}\n${key}: ${written}`,
+        `Operational Mode: client\nAuthentication Module: DnPartPwd\n${key}: ${written}`,
       ).settings;
       return [extractUsernameComponent ?? extractDnPartPasswordComponent];
     };
     expect(dnFields.filter((field) => valueOf(field)[0] === undefined)).toEqual(['dnQualifier']);
     expect(valueOf('SERIALNUMBER')).toEqual(['SN']);
-    expect(valueOf('DN')).toEqual(['DN']);
+    expect(valueOf('DN')).toEqual([whole]);
   });
 
   it.each(unknownFields)('leaves out the part %s of a DN, and says so', (field) => {

@@ -1,4 +1,4 @@
-import { EstError } from '../../../errors.ts';
+import { EstError, toEstError } from '../../../errors.ts';
 import type { Attempt } from '../../../store/store.ts';
 import type { EnrollmentRequest } from '../../ca.ts';
 import type { EnrollmentAnswer } from '../calls.ts';
@@ -53,15 +53,29 @@ export async function enrollRegistered(
   const latest = await attempts.latest(record);
   const wait = latest === undefined ? 0 : mayBeUnderWay(parts, latest);
   if (latest?.password === '' && wait > 0) throw inDoubt(wait);
-  const endEntity = await findEndEntity(parts, target.username, requestId, signal);
-  const earlier =
-    latest === undefined
-      ? await lookBefore(parts, request, target, endEntity, signal)
-      : { before: beforeOf<RegisteredEndEntity>(latest), lost: undefined };
+  const { endEntity, earlier } = await askingForNothing(async () => {
+    const found = await findEndEntity(parts, target.username, requestId, signal);
+    return {
+      endEntity: found,
+      earlier:
+        latest === undefined
+          ? await lookBefore(parts, request, target, found, signal)
+          : { before: beforeOf<RegisteredEndEntity>(latest), lost: undefined },
+    };
+  });
   if (earlier.lost !== undefined) return { status: 'issued', certificate: earlier.lost };
   const since = attemptedSince ?? new Date();
   const task = { request, target, before: earlier.before, since, latest, isEarlierUnderWay: wait > 0 };
   return await endingAttempts(parts, record, issue(parts, task, endEntity, signal));
+}
+
+/** What fails while nothing is asked for issues nothing. */
+async function askingForNothing<Found>(look: () => Promise<Found>): Promise<Found> {
+  try {
+    return await look();
+  } catch (error) {
+    throw toEstError(error).with({ nothingIssued: true });
+  }
 }
 
 async function issue(
