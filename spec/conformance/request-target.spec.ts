@@ -288,8 +288,8 @@ describe('An operation that there is not', () => {
   });
 
   it("H-03 is said in EJBCA's page where the alias answers as EJBCA does", async () => {
-    const answer = await exchange(get('/.well-known/est/ejbca/csrattrs', 'localhost'));
-    expect(answer).toMatch(/^HTTP\/1\.1 404 [^]*<body>csrattrs is switched off at this alias\. \(request/);
+    const answer = await exchange(get('/.well-known/est/ejbca/fullcmc', 'localhost'));
+    expect(answer).toMatch(/^HTTP\/1\.1 404 [^]*<body>fullcmc is switched off at this alias\. \(request/);
   });
 });
 

@@ -81,11 +81,8 @@ function namesProblemJson(accept: string): boolean {
   });
 }
 
-/**
- * How long a client may go on sending a body that nobody reads, so that it can read the reply: milliseconds. Some send header
- * and body apart, over slow links.
- */
-const lingerTime = 2000;
+/** How long a client may go on sending a body that nobody reads, so that it can read the reply: milliseconds. */
+const lingerTime = 1000;
 
 /** Octets of a body that are written at once, so that whoever looks can see whether the client takes them. */
 const pieceOctets = 65_536;
