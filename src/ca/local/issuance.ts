@@ -1,4 +1,5 @@
 import { EstError } from '../../errors.ts';
+import { giveWay } from '../../ops/give-way.ts';
 import { randomSerialNumber, signCertificate } from '../../pkix/certificate-write.ts';
 import { certifiedNames } from '../../pkix/certified-names.ts';
 import {
@@ -45,6 +46,7 @@ export function createIssuance(authority: Authority, backdate: number): Issue {
   const latest = Math.min(...chain.map(({ notAfter }) => notAfter.getTime()));
 
   return async function issue(request, profile, now) {
+    await giveWay(request.csr.der.length);
     // Certificates count in whole seconds, and the registry shall say what they say.
     const second = Math.floor(now.getTime() / 1000) * 1000;
     if (second >= latest) {
