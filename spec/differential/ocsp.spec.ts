@@ -1,21 +1,9 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { describeWith, openWorkplace, type Workplace } from '../support/programs.ts';
-import { judgeOcspByOpenssl } from './judges.ts';
 import { createOcspGenerator, judgeOcspByGateway, type OcspJudgement } from './ocsp.ts';
-import { createRandom, printSeed, seeds, times } from './random.ts';
+import { judgeOcspByOpenssl } from './judges.ts';
+import { times } from './random.ts';
+import { describeRevocationSuite, type RevocationDisagreement } from './revocation-suite.ts';
 
-/** Answers of each seed, about ten clients each. */
-const answers = 15 * times;
-
-/** A class of situations about which OpenSSL and the gateway disagree, and who is right. */
-interface Disagreement {
-  readonly what: string;
-  readonly section: string;
-  readonly right: 'gateway' | 'openssl' | 'both: the RFC leaves it open';
-  readonly covers: (features: ReadonlySet<string>, gateway: OcspJudgement, openssl: OcspJudgement) => boolean;
-}
-
-const disagreements: readonly Disagreement[] = [
+const disagreements: readonly RevocationDisagreement<OcspJudgement>[] = [
   {
     what: 'OpenSSL ignores critical extensions that it does not know',
     section: 'RFC 6960, section 4.1.2',
@@ -43,41 +31,13 @@ const disagreements: readonly Disagreement[] = [
   },
 ];
 
-describeWith('openssl', 'OCSP answers, judged by the gateway and OpenSSL', () => {
-  let place: Workplace;
-  beforeAll(async () => {
-    place = await openWorkplace();
-  });
-  afterAll(async () => {
-    await place.remove();
-  });
-
-  it.each(Object.entries(seeds))(
-    'S-07 agree but for known reasons, by the %s seed: %i',
-    async (_, seed) => {
-      printSeed(seed, 'OCSP answers');
-      const make = await createOcspGenerator();
-      const random = createRandom(seed);
-      const unexplained: string[] = [];
-      const judged = new Set<OcspJudgement>();
-      for (let made = 0; made < answers; made += 1) {
-        const situations = await make(random);
-        const others = await judgeOcspByOpenssl(situations, place);
-        for (const [at, situation] of situations.entries()) {
-          const { features } = situation;
-          const [gateway, openssl = 'undetermined'] = [await judgeOcspByGateway(situation), others[at]];
-          judged.add(gateway);
-          const isKnown =
-            gateway === openssl || disagreements.some(({ covers }) => covers(features, gateway, openssl));
-          if (!isKnown)
-            unexplained.push(
-              `seed ${seed}, ${made}.${at} (${[...features].join(', ')}): gateway: ${gateway}; openssl: ${openssl}`,
-            );
-        }
-      }
-      expect(unexplained).toEqual([]);
-      expect(judged.size).toBe(4);
-    },
-    300_000 * times,
-  );
+describeRevocationSuite({
+  title: 'OCSP answers',
+  // About ten clients each.
+  lists: 15 * times,
+  createGenerator: createOcspGenerator,
+  byGateway: judgeOcspByGateway,
+  byOpenssl: judgeOcspByOpenssl,
+  disagreements,
+  judgements: ['good', 'revoked', 'unknown', 'undetermined'],
 });
