@@ -162,9 +162,9 @@ async function asMade(request: EstRequest, record: UnfinishedEnrollment): Promis
 const retryWhileGone = 300;
 
 /**
- * What the journal knows of the request, which it records if there is nothing. A certificate that is no longer good, or that the
- * alias would issue in another way now, is no answer: then the request is a new one, which costs a use of a code and quota. Throws `rejected_by_ca` where its holder is not
- * to have another one.
+ * What the journal knows of the request, which it records if there is nothing. A certificate that is no longer good, or that
+ * the alias would issue in another way now, is no answer: then the request is a new one, which costs a use of a code and quota.
+ * Throws `rejected_by_ca` where its holder is not to have another one.
  */
 async function openRecord(request: EstRequest, record: NewEnrollment): Promise<OpenedEnrollment> {
   const { alias, journal, receivedAt, signal } = request;

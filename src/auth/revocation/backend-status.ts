@@ -57,7 +57,7 @@ export function createRecordedStatus(registry: CertificateRegistry): RecordedSta
 /**
  * The backend itself, about certificates of its CA, whichever certificate of the CA's key is above them, and the record of other
  * CAs of the gateway about theirs. Its own chain, which the backend hands out at this moment, is good. That its CA never issued
- * a certificate it can say of the key that issues now: nobody records what roots have signed.
+ * a certificate it can say of the key that issues now alone: there is no record of what roots have signed.
  */
 export function createBackendSource({
   caCertificates,

@@ -88,7 +88,7 @@ export function createOcspSource({
       if (status === 'revoked') return { status, revocation };
       return status === 'good' ? { status } : { status, reason: 'is not known to the OCSP responder' };
     } catch (error) {
-      // Nobody has to speak of itself.
+      // A responder need not answer about its own certificate.
       return doubted.some((one) => one.url === url) ? { status: 'uncovered' } : undetermined(error);
     }
   }

@@ -193,7 +193,7 @@ function objectionTo(
   }
 }
 
-/** Whoever shows the certificate has its key, so that its CA may be believed about the key. */
+/** The client that shows the certificate has its key, so the CA's word about the certificate counts for the key. */
 async function learn(
   verdict: Verdict,
   certificate: Certificate,
